@@ -1,0 +1,60 @@
+/* The C primitives under every kernel, one table of functions per instruction set and precision.
+ *
+ * Arrays are `void *` of the table's precision (float or double). All sizes and strides count elements. Row
+ * lengths N are padded by the caller to a multiple of CORE_LANES, so that no primitive has a ragged edge.
+ * Each output element is summed by one accumulator with the summands in order, and horizontal sums run over
+ * CORE_LANES virtual lanes: every path with fused multiply-add gives the same bits, whatever its vector width.
+ */
+#ifndef PYCHARRNN_CORE_H
+#define PYCHARRNN_CORE_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define CORE_LANES 16
+typedef ptrdiff_t idx;
+
+/* Hyper-parameters of an optimiser step. clip is +infinity when gradients are not clipped by element. */
+typedef struct {
+    double rate, clip, momentum, decay, eps, beta1, beta2, correction1, correction2;
+} core_hyper;
+
+typedef void core_step(idx n, void *p, const void *g, void *m, void *v, const core_hyper *hyper);
+
+typedef struct {
+    idx width; /* elements in a vector: N of a product is a multiple of it */
+    idx panel; /* columns in one panel of a packed matrix */
+    idx rows;  /* rows of the largest tile of a matrix product */
+
+    /* C = init + A B: A[i, k] = A[i*ra + k*ca] with ra == 1 or ca == 1 (any ca when M == 1); B packed in panels,
+     * B[k, j] = B[(j / panel)*ps + k*bs + j % panel] (so bs = ld, ps = panel reads a plain row-major matrix);
+     * init + i*ldi is where row i starts from (ldi = 0 repeats a bias; NULL means zero; init = C accumulates).
+     * reverse walks the panels from the last to the first: what the previous product left in the cache first. */
+    void (*gemm)(idx M, idx N, idx K, const void *A, idx ra, idx ca, const void *B, idx bs, idx ps, const void *init,
+                 idx ldi, void *C, idx ldc, int reverse);
+    /* B[k, j] = src[k*rs + j*cs] for k < K, j < N, into panels; rs == 1 or cs == 1. */
+    void (*pack)(idx K, idx N, const void *src, idx rs, idx cs, void *B, idx bs, idx ps);
+
+    void (*prefetch)(idx n, const void *x);                         /* x will soon be read and written */
+    void (*add)(idx n, const void *x, void *y);                     /* y += x */
+    void (*sum_rows)(idx M, idx n, const void *x, idx ld, void *y); /* y += the sum of the M rows of x */
+    void (*exp)(idx n, void *x);                                    /* x = exp(x), for x <= 0 */
+    void (*tanh)(idx n, void *x);                                   /* x = tanh(x) */
+    void (*tanh_backward)(idx n, const void *h, void *d);           /* d = (1 - h^2) d, where h = tanh(a) */
+    void (*sigmoid)(idx n, void *x);                                /* x = 1 / (1 + exp(-x)) */
+    /* Rows of logits become rows of softmax(logits); loss[i] = -log p[i, y[i]] in nats. */
+    void (*softmax)(idx M, idx K, void *p, idx ld, const int32_t *y, double *loss);
+    double (*sum_squares)(idx n, const void *x);
+    void (*scale)(idx n, double factor, void *x);
+
+    core_step *sgd, *momentum, *rmsprop, *adagrad, *adam;
+} core_table;
+
+/* The table of a precision (item size 4 or 8) on the instruction set in force. */
+const core_table *core_get(idx itemsize);
+/* The instruction sets compiled in, best first, NULL at the end; and whether this processor runs one. */
+extern const char *const core_names[];
+int core_supported(const char *name);
+/* Puts an instruction set in force: 0, or -1 when it is unknown or this processor lacks it. */
+int core_select(const char *name);
+const char *core_selected(void);
+#endif
