@@ -11,7 +11,7 @@ The equations are those of the classic character-level RNN (Elman 1990; Karpathy
 """
 from cython cimport floating
 from libc.math cimport sqrt
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
 
@@ -27,7 +27,6 @@ cdef extern from "core/core.h" nogil:
                      void *C, Py_ssize_t ldc, int reverse) noexcept nogil
         void (*pack)(Py_ssize_t K, Py_ssize_t N, const void *src, Py_ssize_t rs, Py_ssize_t cs,
                      void *B, Py_ssize_t bs, Py_ssize_t ps) noexcept nogil
-        void (*prefetch)(Py_ssize_t n, const void *x) noexcept nogil
         void (*add)(Py_ssize_t n, const void *x, void *y) noexcept nogil
         void (*sum_rows)(Py_ssize_t M, Py_ssize_t n, const void *x, Py_ssize_t ld, void *y) noexcept nogil
         void (*exp)(Py_ssize_t n, void *x) noexcept nogil
@@ -42,8 +41,10 @@ cdef extern from "core/core.h" nogil:
         core_step *rmsprop
         core_step *adagrad
         core_step *adam
+        double (*spin)(Py_ssize_t n, void *x) noexcept nogil
     const core_table *core_get(Py_ssize_t itemsize) noexcept nogil
-    const char **core_names
+    const char *core_name(int i) noexcept
+    const char *core_best() noexcept
     int core_supported(const char *name) noexcept nogil
     int core_select(const char *name) noexcept nogil
     const char *core_selected() noexcept nogil
@@ -55,18 +56,21 @@ LANES = CORE_LANES
 # --- instruction sets -------------------------------------------------------------------------------------------
 
 def simd_names():
-    """Instruction sets compiled into this build, best first."""
-    cdef Py_ssize_t i = 0
+    """Instruction sets compiled into this build, widest first."""
     names = []
-    while core_names[i] != NULL:
-        names.append((<bytes>core_names[i]).decode())
-        i += 1
+    while core_name(len(names)) != NULL:
+        names.append((<bytes>core_name(len(names))).decode())
     return tuple(names)
 
 
 def simd_supported(str name not None):
     """Whether this processor runs the instruction set."""
     return bool(core_supported(name.encode()))
+
+
+def simd_best():
+    """The instruction set that suits this processor best."""
+    return (<bytes>core_best()).decode()
 
 
 def simd_selected():
@@ -118,12 +122,12 @@ cdef void pack_weights(const core_table *k, Plan *plan,
     k.pack(plan.H, plan.K, params + plan.V, 1, plan.Hp, work + plan.VT, k.panel, k.panel * plan.H)
 
 
-cdef void rnn_forward(const core_table *k, Plan *plan, Py_ssize_t T,
+cdef void rnn_forward(const core_table *k, Plan *plan, Py_ssize_t T, Py_ssize_t turn,
                       const int32_t *x,   # (T, B)         in
                       floating *params,   # U, b           in
                       floating *work,     # WT in; h (T+1, B, H): row 0 in, rows 1.. out
                       ) noexcept nogil:
-    """h[t+1] = tanh(U[x[t]] + b + h[t] @ W.T)"""
+    """h[t+1] = tanh(U[x[t]] + b + h[t] @ W.T). Every other step, counted on from `turn`, walks W backwards."""
     cdef Py_ssize_t t, i, n = plan.B * plan.Hp
     cdef floating *a
     for t in range(T):
@@ -132,7 +136,7 @@ cdef void rnn_forward(const core_table *k, Plan *plan, Py_ssize_t T,
             memcpy(a + i * plan.Hp, params + plan.U + x[t * plan.B + i] * plan.Hp, plan.Hp * sizeof(floating))
             k.add(plan.Hp, params + plan.b, a + i * plan.Hp)
         k.gemm(plan.B, columns(k, plan.H), plan.H, a - n, plan.Hp, 1, work + plan.WT, step_stride(k, plan),
-               panel_stride(k, plan), a, plan.Hp, a, plan.Hp, t & 1)
+               panel_stride(k, plan), a, plan.Hp, a, plan.Hp, (turn + t) & 1)
         k.tanh(n, a)
 
 
@@ -181,7 +185,7 @@ cdef double forward(const core_table *k, Plan *plan, Py_ssize_t T,
                     ) noexcept nogil:
     cdef Py_ssize_t i
     cdef double total = 0
-    rnn_forward(k, plan, T, x, params, work)
+    rnn_forward(k, plan, T, 0, x, params, work)
     head_forward(k, plan, T * plan.B, params, work)
     k.softmax(T * plan.B, plan.K, work + plan.p, plan.Kp, y, loss)
     for i in range(T * plan.B):
@@ -319,14 +323,16 @@ cdef void update(const core_table *k, Plan *plan, Py_ssize_t T, Update *u, const
 
 # --- entry points -----------------------------------------------------------------------------------------------
 
-# Numbers that a run carries from one call of `train` to the next.
-cdef struct Progress:
-    Py_ssize_t position          # in the stream: where the next window starts
-    Py_ssize_t n_updates
-    Py_ssize_t best_update       # updates made by the best weights
-    double smooth_loss           # nats per seq_length characters; negative before the first update
-    double best_loss
-    double power1, power2        # beta1**n, beta2**n of Adam
+# What a run carries from one call of `train` to the next, written in place: an interrupt loses none of it.
+cdef enum:
+    POSITION                     # in the stream: where the next window starts
+    N_UPDATES
+    BEST_UPDATE                  # updates made by the best weights
+cdef enum:
+    SMOOTH_LOSS                  # nats per T characters; negative before the first update
+    BEST_LOSS
+    POWER1                       # beta1**n and
+    POWER2                       # beta2**n of Adam
 
 
 def train(const int32_t[::1] ids not None,   # (N)                                  in
@@ -338,21 +344,22 @@ def train(const int32_t[::1] ids not None,   # (N)                              
           floating[::1] work not None,       # h[0] is the carried state            in, out
           int32_t[::1] seen not None,        # (K)                                  scratch
           int32_t[::1] xy not None,          # (2 * T * B)                          scratch
-          Plan plan, str rule not None, Optimizer optimizer, Progress progress,
+          Plan plan, str rule not None, Optimizer optimizer,
+          int64_t[::1] counts not None,      # (3)                                  in, out
+          double[::1] scalars not None,      # (4)                                  in, out
           double[::1] step_loss not None,    # (T * B)                              scratch
           double[::1] loss not None,         # (n): loss of each update             out
           double[::1] smooth not None,       # (n): smooth loss after each          out
           ):
-    """Run up to n updates; returns how many were made and the new progress.
+    """Run n updates, or stop before one whose loss is not finite: the weights are then those that gave it.
 
-    Fewer than n only when a loss was not finite: the weights are then those that gave it. Each stream is read in
-    windows of T, the last one as short as what is left, and the state is reset when the text starts anew. A window of
-    n < T characters weighs n / T in the smooth loss, so that every character counts alike; losses are given for T
-    characters of one stream.
+    Each stream is read in windows of T, the last one as short as what is left, and the state is reset when the text
+    starts anew. A window of n < T characters weighs n / T in the smooth loss, so that every character counts alike;
+    losses are given for T characters of one stream.
     """
     cdef const core_table *k = core_get(sizeof(floating))
     cdef Update u
-    cdef Py_ssize_t i, t, j, n, done = 0, S = (ids.shape[0] - 1) // plan.B, state = plan.B * plan.Hp
+    cdef Py_ssize_t i, t, j, n, S = (ids.shape[0] - 1) // plan.B, state = plan.B * plan.Hp
     cdef double total, share
     cdef int32_t *x = &xy[0]
     cdef int32_t *y
@@ -370,42 +377,215 @@ def train(const int32_t[::1] ids not None,   # (N)                              
     with nogil:
         pack_weights(k, &plan, P, w)
         for i in range(loss.shape[0]):
-            n = S - progress.position
+            n = S - counts[POSITION]
             if n > plan.T:
                 n = plan.T
             y = x + n * plan.B
             for t in range(n):
                 for j in range(plan.B):
-                    x[t * plan.B + j] = ids[j * S + progress.position + t]
-                    y[t * plan.B + j] = ids[j * S + progress.position + t + 1]
-            if progress.position == 0:
+                    x[t * plan.B + j] = ids[j * S + counts[POSITION] + t]
+                    y[t * plan.B + j] = ids[j * S + counts[POSITION] + t + 1]
+            if counts[POSITION] == 0:
                 memset(w + plan.h, 0, state * sizeof(floating))
             total = forward(k, &plan, n, x, y, P, w, &step_loss[0])
             if not total - total == 0:
                 break
             share = <double>n / plan.T
             loss[i] = total / share / plan.B
-            if progress.smooth_loss < 0:
-                progress.smooth_loss = loss[i]
+            if scalars[SMOOTH_LOSS] < 0:
+                scalars[SMOOTH_LOSS] = loss[i]
             else:
-                progress.smooth_loss += 0.001 * share * (loss[i] - progress.smooth_loss)
-            smooth[i] = progress.smooth_loss
-            if progress.smooth_loss < progress.best_loss:
-                progress.best_loss = progress.smooth_loss
-                progress.best_update = progress.n_updates
+                scalars[SMOOTH_LOSS] += 0.001 * share * (loss[i] - scalars[SMOOTH_LOSS])
+            smooth[i] = scalars[SMOOTH_LOSS]
+            if scalars[SMOOTH_LOSS] < scalars[BEST_LOSS]:
+                scalars[BEST_LOSS] = scalars[SMOOTH_LOSS]
+                counts[BEST_UPDATE] = counts[N_UPDATES]
                 memcpy(&best[0], P, u.size * sizeof(floating))
             head_backward(k, &plan, n * plan.B, y, P, w)
             rnn_backward(k, &plan, n, P, w)
-            progress.power1 *= optimizer.hyper.beta1
-            progress.power2 *= optimizer.hyper.beta2
-            optimizer.hyper.correction1 = 1 / (1 - progress.power1)
-            optimizer.hyper.correction2 = 1 / (1 - progress.power2)
+            scalars[POWER1] *= optimizer.hyper.beta1
+            scalars[POWER2] *= optimizer.hyper.beta2
+            optimizer.hyper.correction1 = 1 / (1 - scalars[POWER1])
+            optimizer.hyper.correction2 = 1 / (1 - scalars[POWER2])
             update(k, &plan, n, &u, x, w)
             pack_weights(k, &plan, P, w)
             memcpy(w + plan.h, w + plan.h + n * state, state * sizeof(floating))
-            progress.n_updates += 1
-            progress.position += n
-            if progress.position == S:
-                progress.position = 0
-            done += 1
-    return done, progress
+            counts[N_UPDATES] += 1
+            counts[POSITION] += n
+            if counts[POSITION] == S:
+                counts[POSITION] = 0
+
+
+def loss_and_gradients(const int32_t[::1] x not None,     # (T * B)                         in
+                       const int32_t[::1] y not None,     # (T * B)                         in
+                       floating[::1] params not None,     # (P)                             in
+                       floating[::1] grads not None,      # (P) += dloss/dparams; empty: the loss alone
+                       floating[::1] work not None,       # h[0] is the state before x[0]   in
+                       Plan plan,
+                       double[::1] loss not None,         # (T * B)                         out, nats
+                       ):
+    """The summed loss of one window and, when there is room for them, its gradients."""
+    cdef const core_table *k = core_get(sizeof(floating))
+    cdef Update u
+    cdef double total
+    cdef floating *P = &params[0]
+    cdef floating *w = &work[0]
+    memset(&u, 0, sizeof(Update))
+    with nogil:
+        pack_weights(k, &plan, P, w)
+        total = forward(k, &plan, plan.T, &x[0], &y[0], P, w, &loss[0])
+        if grads.shape[0]:
+            u.grads = &grads[0]
+            head_backward(k, &plan, plan.T * plan.B, &y[0], P, w)
+            rnn_backward(k, &plan, plan.T, P, w)
+            gradients(k, &plan, plan.T, &u, &x[0], w)
+    return total
+
+
+def evaluate(const int32_t[::1] ids not None,   # (N)                                   in
+             floating[::1] params not None,     # (P)                                   in
+             floating[::1] work not None,       # h[0] is the state before ids[0]: in; before ids[N-1]: out
+             Plan plan,
+             double[::1] loss not None,         # (N - 1): nats of each character after the first  out
+             ):
+    """-log p of every next character, the state carried along."""
+    cdef const core_table *k = core_get(sizeof(floating))
+    cdef Py_ssize_t n, start = 0, state = plan.Hp, N = ids.shape[0] - 1
+    cdef floating *P = &params[0]
+    cdef floating *w = &work[0]
+    with nogil:
+        pack_weights(k, &plan, P, w)
+        while start < N:
+            n = N - start if N - start < plan.T else plan.T
+            forward(k, &plan, n, &ids[start], &ids[start + 1], P, w, &loss[start])
+            memcpy(w + plan.h, w + plan.h + n * state, state * sizeof(floating))
+            start += n
+
+
+cdef void draw(const core_table *k64, Py_ssize_t K, Py_ssize_t Kp, double temperature, double u,
+               floating *logits,   # (K)   in
+               double *weights,    # (Kp)  scratch
+               int32_t *out,       # (1)   out
+               ) noexcept nogil:
+    """The character whose share of softmax(logits / temperature) covers u, the inverse of its distribution function."""
+    cdef Py_ssize_t j, best = 0, below = 0
+    cdef double total = 0
+    for j in range(1, K):
+        if logits[j] > logits[best]:
+            best = j
+    if temperature == 0:
+        out[0] = <int32_t>best
+        return
+    for j in range(K):
+        weights[j] = (<double>logits[j] - <double>logits[best]) / temperature
+    for j in range(K, Kp):
+        weights[j] = -1e300
+    k64.exp(Kp, weights)
+    for j in range(K):
+        total += weights[j]
+        weights[j] = total
+    for j in range(K):
+        below += weights[j] <= u * total
+    # rounding may put u * total at the total: then the last character that has a share
+    while below > 0 and (below == K or weights[below] == weights[below - 1]):
+        below -= 1
+    out[0] = <int32_t>below
+
+
+def sample(const int32_t[::1] prompt not None,   # (M): read before the first character is drawn; may be empty   in
+           floating[::1] params not None,        # (P)                                                in
+           floating[::1] work not None,          # T = B = 1; h[0] is the carried state               in, out
+           Plan plan, bint pack,                 # pack the weights first: once for each set of them
+           const double[::1] uniform not None,   # (N) in [0, 1)                                      in
+           double temperature,                   # divides the logits; 0 takes the likeliest character
+           double[::1] weights not None,         # (Kp)                                               scratch
+           int32_t[::1] out not None,            # (N)                                                out
+           ):
+    """Draw N characters. The state has not read the last of them: it is the prompt of the next call."""
+    cdef const core_table *k = core_get(sizeof(floating))
+    cdef const core_table *k64 = core_get(sizeof(double))
+    cdef Py_ssize_t i, M = prompt.shape[0]
+    cdef const int32_t *x
+    cdef floating *P = &params[0]
+    cdef floating *w = &work[0]
+    with nogil:
+        if pack:
+            pack_weights(k, &plan, P, w)
+        for i in range(M + out.shape[0]):
+            if i < M or i > M:
+                x = &prompt[i] if i < M else &out[i - M - 1]
+                rnn_forward(k, &plan, 1, i, x, P, w)
+                memcpy(w + plan.h, w + plan.h + plan.Hp, plan.Hp * sizeof(floating))
+            if i >= M:
+                memcpy(w + plan.h + plan.Hp, w + plan.h, plan.Hp * sizeof(floating))
+                head_forward(k, &plan, 1, P, w)
+                draw(k64, plan.K, plan.Kp, temperature, uniform[i - M], w + plan.p, &weights[0], &out[i - M])
+
+
+# --- single primitives, for tests and benchmarks ----------------------------------------------------------------
+
+def matmul(floating[:, ::1] A not None,      # (M, K), or (K, M) when transposed     in
+           floating[:, ::1] B not None,      # (K, N)                                in
+           floating[:, ::1] C not None,      # (M, Np): where the sums start         in, out
+           floating[::1] panels not None,    # ((N + 2 * LANES) * K)  scratch for the packed B
+           bint transposed, bint packed, bint reverse, Py_ssize_t repeat=1,
+           ):
+    """C += A @ B (or A.T @ B), N padded to LANES."""
+    cdef const core_table *k = core_get(sizeof(floating))
+    cdef Py_ssize_t M = A.shape[1] if transposed else A.shape[0], K = B.shape[0], N = C.shape[1], i
+    cdef Py_ssize_t bs = k.panel if packed else N, ps = k.panel * K if packed else k.panel
+    cdef Py_ssize_t ra = 1 if transposed else K, ca = M if transposed else 1
+    k.pack(K, B.shape[1], &B[0, 0], B.shape[1], 1, &panels[0], bs, ps)
+    with nogil:
+        for i in range(repeat):
+            k.gemm(M, N, K, &A[0, 0], ra, ca, &panels[0], bs, ps, &C[0, 0], N, &C[0, 0], N, reverse)
+
+
+def transpose(floating[:, ::1] A not None,   # (N, K)       in
+              floating[:, ::1] B not None,   # (K, Np)      out
+              ):
+    """B[:, :N] = A.T"""
+    cdef const core_table *k = core_get(sizeof(floating))
+    k.pack(A.shape[1], A.shape[0], &A[0, 0], 1, A.shape[1], &B[0, 0], B.shape[1], k.panel)
+
+
+def activation(str name not None, floating[::1] x not None):   # x (N)  in, out
+    """x = exp(x) for x <= 0, tanh(x) or sigmoid(x)."""
+    cdef const core_table *k = core_get(sizeof(floating))
+    if name == "exp":
+        k.exp(x.shape[0], &x[0])
+    elif name == "tanh":
+        k.tanh(x.shape[0], &x[0])
+    elif name == "sigmoid":
+        k.sigmoid(x.shape[0], &x[0])
+    else:
+        raise ValueError(f"no activation is called {name!r}")
+
+
+def softmax(floating[:, ::1] p not None,     # (M, Kp): logits in, probabilities out, zero beyond K
+            Py_ssize_t K,
+            const int32_t[::1] y not None,   # (M)                                in
+            double[::1] loss not None,       # (M): -log p[i, y[i]] in nats        out
+            ):
+    """Softmax of each row and the cross-entropy of its target."""
+    cdef const core_table *k = core_get(sizeof(floating))
+    k.softmax(p.shape[0], K, &p[0, 0], p.shape[1], &y[0], &loss[0])
+
+
+def optimizer_step(str rule not None, core_hyper hyper,
+                   floating[::1] p not None,         # (N)         in, out
+                   const floating[::1] g not None,   # (N)         in
+                   floating[::1] m not None,         # (N)         in, out
+                   floating[::1] v not None,         # (N)         in, out
+                   ):
+    """One step of an optimiser, the gradient clipped to [-hyper.clip, hyper.clip] first."""
+    step_of(core_get(sizeof(floating)), rule)(p.shape[0], &p[0], &g[0], &m[0], &v[0], &hyper)
+
+
+def multiply_adds(floating[::1] x not None, Py_ssize_t n):
+    """n rounds of fused multiply-adds and nothing else; returns the floating-point operations done."""
+    cdef const core_table *k = core_get(sizeof(floating))
+    cdef double flops
+    with nogil:
+        flops = k.spin(n, &x[0])
+    return flops

@@ -17,62 +17,64 @@ static idx core_l1d = 32768; /* bytes of the first-level data cache */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
+/* Targets are switched by pragma: one translation unit, no flags by file, nothing exported. */
+#define STRING(x) _Pragma(#x)
+#if defined(__clang__)
+#define TARGET_BEGIN(features) \
+    STRING(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define TARGET_END STRING(clang attribute pop)
+#else
+#define TARGET_BEGIN(features) STRING(GCC push_options) STRING(GCC target(features))
+#define TARGET_END STRING(GCC pop_options)
+#endif
+
 #if defined(__x86_64__)
 #define SET baseline
 #define VB 16
 #define MR 6
 #define NARROW 8
-#define WIDE 8
 #include "precisions.h"
 
+TARGET_BEGIN("avx2,fma,bmi,bmi2,lzcnt,f16c")
 #define SET v3
 #define VB 32
 #define MR 6
 #define NARROW 8
-#define WIDE 8
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,bmi,bmi2,lzcnt,f16c"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,bmi,bmi2,lzcnt,f16c")
-#endif
 #include "precisions.h"
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+TARGET_END
 
-#define SET v4
+/* Twice: processors that split every 512-bit operation in two (Zen 4) gain from the thirty-two registers of v4 but are
+ * better off with vectors of 256 bits, which leave less of a row's last vector empty. */
+TARGET_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,f16c")
+#define SET v4_256
 #define VB 32
 #define MR 13
 #define NARROW 8
-#define WIDE 8
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,f16c"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,f16c")
-#endif
 #include "precisions.h"
+TARGET_END
+
 #if defined(__clang__)
-#pragma clang attribute pop
+TARGET_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,f16c")
 #else
-#pragma GCC pop_options
+TARGET_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,f16c,prefer-vector-width=512")
 #endif
+#define SET v4
+#define VB 64
+#define MR 13
+#define NARROW 4
+#include "precisions.h"
+TARGET_END
 #elif defined(__aarch64__)
 #define SET neon
 #define VB 16
 #define MR 10
 #define NARROW 8
-#define WIDE 8
 #include "precisions.h"
 #else
 #define SET baseline
 #define VB 16
 #define MR 6
 #define NARROW 8
-#define WIDE 8
 #include "precisions.h"
 #endif
 
@@ -91,9 +93,16 @@ static int level(void) {
     const unsigned bmi_avx2_bmi2 = 1u << 3 | 1u << 5 | 1u << 8;
     if ((b & bmi_avx2_bmi2) != bmi_avx2_bmi2) return 0;
     const unsigned avx512_f_dq_cd_bw_vl = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
-    if ((b & avx512_f_dq_cd_bw_vl) == avx512_f_dq_cd_bw_vl && (enabled & 0xE6) == 0xE6) b = 2;
-    else b = 1;
-    return __get_cpuid(0x80000001u, &a, &d, &c, &enabled) && (c & 1u << 5) ? (int)b : 0; /* lzcnt */
+    int v4 = (b & avx512_f_dq_cd_bw_vl) == avx512_f_dq_cd_bw_vl && (enabled & 0xE6) == 0xE6;
+    if (!__get_cpuid(0x80000001u, &a, &b, &c, &d) || !(c & 1u << 5)) return 0; /* lzcnt */
+    return 1 + v4;
+}
+
+/* AMD's family 25 (Zen 4 among it) splits 512-bit operations. */
+static int splits_512(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == 0x68747541 && __get_cpuid(1, &a, &b, &c, &d) &&
+           (a >> 8 & 15) + (a >> 20 & 255) == 25;
 }
 
 static void measure_l1d(void) {
@@ -114,6 +123,7 @@ static const struct {
 } sets[] = {
 #if defined(__x86_64__)
     {"x86-64-v4", 2, &table_v4_f32, &table_v4_f64},
+    {"x86-64-v4-256", 2, &table_v4_256_f32, &table_v4_256_f64},
     {"x86-64-v3", 1, &table_v3_f32, &table_v3_f64},
     {"baseline", 0, &table_baseline_f32, &table_baseline_f64},
 #elif defined(__aarch64__)
@@ -124,15 +134,8 @@ static const struct {
 };
 enum { COUNT = sizeof sets / sizeof *sets };
 static int chosen = COUNT - 1;
-const char *const core_names[] = {
-#if defined(__x86_64__)
-    "x86-64-v4", "x86-64-v3", "baseline",
-#elif defined(__aarch64__)
-    "neon",
-#else
-    "baseline",
-#endif
-    NULL};
+
+const char *core_name(int i) { return i >= 0 && i < COUNT ? sets[i].name : NULL; }
 
 static int find(const char *name) {
     for (int i = 0; i < COUNT; i++)
@@ -156,6 +159,15 @@ int core_select(const char *name) {
 #endif
     chosen = find(name);
     return 0;
+}
+
+const char *core_best(void) {
+    int i = 0;
+    while (!core_supported(sets[i].name)) i++;
+#if defined(__x86_64__)
+    if (i == 0 && splits_512()) i = 1;
+#endif
+    return sets[i].name;
 }
 
 const char *core_selected(void) { return sets[chosen].name; }

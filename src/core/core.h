@@ -34,7 +34,6 @@ typedef struct {
     /* B[k, j] = src[k*rs + j*cs] for k < K, j < N, into panels; rs == 1 or cs == 1. */
     void (*pack)(idx K, idx N, const void *src, idx rs, idx cs, void *B, idx bs, idx ps);
 
-    void (*prefetch)(idx n, const void *x);                         /* x will soon be read and written */
     void (*add)(idx n, const void *x, void *y);                     /* y += x */
     void (*sum_rows)(idx M, idx n, const void *x, idx ld, void *y); /* y += the sum of the M rows of x */
     void (*exp)(idx n, void *x);                                    /* x = exp(x), for x <= 0 */
@@ -47,13 +46,17 @@ typedef struct {
     void (*scale)(idx n, double factor, void *x);
 
     core_step *sgd, *momentum, *rmsprop, *adagrad, *adam;
+
+    /* n rounds of nothing but fused multiply-adds over x (2 * width elements); the floating-point operations done. */
+    double (*spin)(idx n, void *x);
 } core_table;
 
 /* The table of a precision (item size 4 or 8) on the instruction set in force. */
 const core_table *core_get(idx itemsize);
-/* The instruction sets compiled in, best first, NULL at the end; and whether this processor runs one. */
-extern const char *const core_names[];
+/* The i-th instruction set compiled in, widest first, or NULL; whether this processor runs one; the one to prefer. */
+const char *core_name(int i);
 int core_supported(const char *name);
+const char *core_best(void);
 /* Puts an instruction set in force: 0, or -1 when it is unknown or this processor lacks it. */
 int core_select(const char *name);
 const char *core_selected(void);

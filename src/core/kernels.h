@@ -1,6 +1,6 @@
 /* The primitives of core.h for one instruction set and one precision. core.c includes this file once for each:
  *   REAL  float or double        DOUBLE  0 or 1          NAME(x)  x with a suffix of its own
- *   VB    bytes in a vector      MR      rows of a tile  NARROW, WIDE  vectors of a matrix-vector product at once
+ *   VB    bytes in a vector      MR      rows of a tile  NARROW  vectors of a matrix-vector product at a time
  * Vector extensions do the matrix products; the rest are plain loops that the compiler vectorises. Sums that shall
  * become fused multiply-adds are written so that there is one way only to fuse them.
  */
@@ -58,10 +58,11 @@ static void NAME(tiles)(int mr, int nv, idx K, const REAL *a, idx ra, idx ca, co
 }
 #undef ROWS
 
-/* One row of output, nv vectors of it in registers: the matrix-vector product of a recurrence with batch 1. */
+/* One row of output, nv vectors of it in registers: the matrix-vector product of a recurrence with batch 1. Of the
+ * group of columns that comes next, one cache line a row is fetched ahead. */
 static ALWAYS void NAME(row)(const int nv, idx K, const REAL *a, idx ca, const REAL *b, idx bs, idx ps,
                              const REAL *init, REAL *c, const REAL *next) {
-    vec acc[WIDE];
+    vec acc[8];
     UNROLL for (int v = 0; v < nv; v++) acc[v] = init ? NAME(load)(init + v * VL) : (vec){0};
     for (idx k = 0; k < K; k++, a += ca, b += bs) {
         UNROLL for (int v = 0; v < nv; v++) acc[v] += *a * NAME(load)(b + v / 2 * ps + v % 2 * VL);
@@ -75,7 +76,7 @@ static void NAME(gemv)(idx N, idx K, const REAL *a, idx ca, const REAL *B, idx b
                        int reverse) {
     /* A matrix that the first-level cache holds is limited by the latency of the sums: many vectors at once. One
      * that it does not hold is limited by its stream: few at once, so that a walk back finds the last ones cached. */
-    idx most = K * N * (idx)sizeof(REAL) <= core_l1d ? WIDE : NARROW, total = N / VL, groups = (total + most - 1) / most;
+    idx most = K * N * (idx)sizeof(REAL) <= core_l1d ? 8 : NARROW, total = N / VL, groups = (total + most - 1) / most;
     for (idx q = 0; q < groups; q++) {
         idx first = (reverse ? groups - 1 - q : q) * most, nv = total - first < most ? total - first : most;
         const REAL *b = B + first / 2 * ps, *init = init_ ? init_ + first * VL : NULL;
@@ -244,10 +245,6 @@ static void NAME(add)(idx n, const void *x_, void *y_) {
     REAL *restrict y = y_;
     for (idx i = 0; i < n; i++) y[i] += x[i];
 }
-static void NAME(prefetch)(idx n, const void *x_) {
-    const REAL *x = x_;
-    for (idx i = 0; i < n; i += 64 / (idx)sizeof(REAL)) __builtin_prefetch(x + i, 1);
-}
 static void NAME(sum_rows)(idx M, idx n, const void *x_, idx ld, void *y) {
     for (idx i = 0; i < M; i++) NAME(add)(n, (const REAL *)x_ + i * ld, y);
 }
@@ -362,7 +359,8 @@ static ALWAYS REAL NAME(rsqrt1)(REAL x) {
 }
 
 /* Optimiser steps: p parameters, g gradient, m and v moments. A moment below TINY becomes zero, so that vanishing
- * gradients never leave subnormal numbers, which some processors compute a hundred times more slowly. */
+ * gradients never leave subnormal numbers, which some processors compute a hundred times more slowly. AdaGrad's v only
+ * grows: it starts at TINY instead, which eps drowns. */
 #define TINY ((REAL)1e-30)
 #define STEP(name)                                                                                              \
     static void NAME(name)(idx n, void *p_, const void *g_, void *m_, void *v_, const core_hyper *hyper) {         \
@@ -391,8 +389,7 @@ STEP(momentum)
 STEP(adagrad)
     EACH {
         GRADIENT;
-        REAL t = g * g + v[i];
-        v[i] = FLUSH(t);
+        v[i] = g * g + v[i];
         REAL by = rate * g, s = NAME(rsqrt1)(v[i] + eps);
         p[i] -= by * s;
     }
@@ -422,9 +419,22 @@ STEP(adam)
     }
 }
 
+/* Ten chains of multiply-adds, as many as hide their latency: the processor's peak, for benchmarks. */
+static double NAME(spin)(idx n, void *x) {
+    vec acc[10], factor = NAME(load)(x), term = NAME(load)((REAL *)x + VL), sum = {0};
+    UNROLL for (int i = 0; i < 10; i++) acc[i] = term;
+    for (idx k = 0; k < n; k++) {
+        UNROLL for (int i = 0; i < 10; i++) acc[i] = acc[i] * factor + term;
+    }
+    UNROLL for (int i = 0; i < 10; i++) sum += acc[i];
+    NAME(store)(x, sum);
+    return 2.0 * 10 * (double)VL * (double)n;
+}
+
 static const core_table NAME(table) = {
-    VL, 2 * VL, MR, NAME(gemm), NAME(pack), NAME(prefetch), NAME(add), NAME(sum_rows), NAME(exp), NAME(tanh), NAME(tanh_backward),
-    NAME(sigmoid), NAME(softmax), NAME(sum_squares), NAME(scale), NAME(sgd), NAME(momentum), NAME(rmsprop), NAME(adagrad), NAME(adam)};
+    VL, 2 * VL, MR, NAME(gemm), NAME(pack), NAME(add), NAME(sum_rows), NAME(exp), NAME(tanh), NAME(tanh_backward),
+    NAME(sigmoid), NAME(softmax), NAME(sum_squares), NAME(scale), NAME(sgd), NAME(momentum), NAME(rmsprop), NAME(adagrad), NAME(adam),
+    NAME(spin)};
 
 #undef VL
 #undef vec

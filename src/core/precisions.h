@@ -1,4 +1,4 @@
-/* Both precisions of the instruction set that core.c has just described by SET, VB, MR, NARROW and WIDE. */
+/* Both precisions of the instruction set that core.c has just described by SET, VB, MR and NARROW. */
 #define REAL float
 #define DOUBLE 0
 #define SQRT __builtin_sqrtf
@@ -23,4 +23,3 @@
 #undef VB
 #undef MR
 #undef NARROW
-#undef WIDE

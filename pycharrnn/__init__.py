@@ -1,0 +1,19 @@
+"""Character-level recurrent networks for the CPU: ``CharRNN().fit(text).sample(200)``."""
+
+from pycharrnn.callbacks import SampleText
+from pycharrnn.model import CharRNN, NotFittedError
+from pycharrnn.storage import ModelFileError
+from pycharrnn.text import UnknownCharacterError, Vocabulary
+from pycharrnn.training import TrainingDivergedError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CharRNN",
+    "ModelFileError",
+    "NotFittedError",
+    "SampleText",
+    "TrainingDivergedError",
+    "UnknownCharacterError",
+    "Vocabulary",
+]

@@ -1,0 +1,86 @@
+"""Things to do while a model trains. A callback is a callable that takes the run; True from it ends the training."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, Any
+
+
+class SampleText:
+    """Write text with the present weights every so many updates, and keep it in the history.
+
+    Parameters
+    ----------
+    every : int, default 10_000
+        Updates between two texts; there is one before the first update.
+    length : int, default 200
+        Characters in a text.
+    prompt : str, default ""
+        What the text goes on from.
+    temperature : float, default 1.0
+        As of `CharRNN.sample`.
+    file : file object or None, default sys.stdout
+        Where to print; None only keeps the texts.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> watch = SampleText(every=50, length=20, file=None)
+    >>> model = CharRNN(hidden_size=8, max_updates=100, random_state=0).fit("to be or not to be " * 9, callbacks=[watch])
+    >>> [text.n_updates for text in model.history_.texts]
+    [0, 50, 100]
+    """
+
+    def __init__(
+        self,
+        every: int = 10_000,
+        length: int = 200,
+        *,
+        prompt: str = "",
+        temperature: float = 1.0,
+        file: IO[str] | None | str = "stdout",
+    ) -> None:
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise ValueError(f"every must be a positive number of updates, got {every!r}")
+        self.every, self.length, self.prompt, self.temperature = every, length, prompt, temperature
+        self.file = file
+
+    def __call__(self, run: Any) -> None:
+        text = run.sample(self.length, prompt=self.prompt, temperature=self.temperature)
+        run.history.remember(run.n_updates, run.smooth_loss, text)
+        file = sys.stdout if self.file == "stdout" else self.file
+        if file is not None:
+            loss = "" if run.smooth_loss != run.smooth_loss else f", smooth loss {run.smooth_loss:.2f}"
+            print(f"--- update {run.n_updates}{loss}\n{text}\n", file=file, flush=True)
+
+
+class Progress:
+    """A tqdm bar with the smooth loss and the characters read per second.
+
+    Parameters
+    ----------
+    disable : bool
+        Draw nothing.
+    delay : float, default 0.5
+        Seconds before it appears, so that a short training leaves no trace.
+    """
+
+    def __init__(self, disable: bool = False, delay: float = 0.5) -> None:
+        self.disable, self.delay = disable, delay
+        self._bar: Any = None
+
+    def __call__(self, run: Any) -> None:
+        if self.disable:
+            return
+        if self._bar is None:
+            from tqdm.auto import tqdm  # only now: importing it takes longer than many a training
+
+            self._bar = tqdm(total=run.total, unit=" updates", delay=self.delay, dynamic_ncols=True, smoothing=0.1)
+        speed = f"{run.characters / run.seconds:,.0f}" if run.seconds > 0 else "?"
+        self._bar.set_postfix_str(f"smooth loss {run.smooth_loss:.2f}, {speed} characters/s", refresh=False)
+        self._bar.update(run.n_updates - run.first - self._bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

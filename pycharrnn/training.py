@@ -1,0 +1,248 @@
+"""The training loop: budgets, callbacks, and what is remembered of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+SLICE = 0.02  # seconds of updates between two looks at signals, clock and callbacks
+
+
+class TrainingDivergedError(ArithmeticError):
+    """The loss is no longer a finite number.
+
+    The model keeps the last weights whose loss was finite, and the best ones.
+
+    Attributes
+    ----------
+    n_updates : int
+        Updates made by the weights that were kept.
+    """
+
+    def __init__(self, n_updates: int) -> None:
+        super().__init__(n_updates)
+        self.n_updates = n_updates
+
+    def __str__(self) -> str:
+        return (
+            f"training diverged: the loss is not finite after update {self.n_updates + 1}; the model is left as it was "
+            f"after update {self.n_updates}. Lower learning_rate, or set clip_value or clip_norm"
+        )
+
+
+class Sample(NamedTuple):
+    """A text written while training."""
+
+    n_updates: int
+    smooth_loss: float
+    text: str
+
+
+class History:
+    """What is remembered of training: losses, texts and times.
+
+    Losses are in nats per `seq_length` characters. Every update is remembered until there are more than `limit`;
+    then every second one is forgotten, and so on, so that a run of any length takes little memory.
+
+    Attributes
+    ----------
+    updates : ndarray of int64, (n,)
+        Updates that had been made when each loss was measured.
+    loss, smooth_loss : ndarray of float64, (n,)
+        The loss of a window and the running mean of such losses, 0.999 of the old and 0.001 of the new.
+    seconds : ndarray of float64, (n,)
+        Time since training began.
+    texts : list of Sample
+        ``(n_updates, smooth_loss, text)`` of each text that a `SampleText` callback wrote.
+    """
+
+    def __init__(self, limit: int = 20_000) -> None:
+        self.limit = limit
+        self.stride = 1
+        self.updates = np.zeros(0, np.int64)
+        self.loss, self.smooth_loss, self.seconds = (np.zeros(0) for _ in range(3))
+        self.texts: list[Sample] = []
+
+    def extend(self, first: int, loss: Floats, smooth_loss: Floats, begin: float, end: float) -> None:
+        """Remember updates ``first, first + 1, ...``, made between two times."""
+        if not len(loss):
+            return
+        keep = np.arange(-first % self.stride, len(loss), self.stride)
+        self.updates = np.concatenate([self.updates, first + keep])
+        self.loss = np.concatenate([self.loss, loss[keep]])
+        self.smooth_loss = np.concatenate([self.smooth_loss, smooth_loss[keep]])
+        self.seconds = np.concatenate([self.seconds, begin + (end - begin) * (keep + 1) / len(loss)])
+        while len(self.updates) > self.limit:
+            self.stride *= 2
+            keep = np.flatnonzero(self.updates % self.stride == 0)
+            for name in ("updates", "loss", "smooth_loss", "seconds"):
+                setattr(self, name, getattr(self, name)[keep])
+
+    def remember(self, n_updates: int, smooth_loss: float, text: str) -> None:
+        """Keep a text written while training."""
+        self.texts.append(Sample(n_updates, smooth_loss, text))
+
+    def __len__(self) -> int:
+        return len(self.updates)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "History(nothing yet)"
+        return (
+            f"History({self.updates[-1] + 1} updates in {self.seconds[-1]:.1f} s, "
+            f"smooth loss {self.smooth_loss[0]:.2f} -> {self.smooth_loss[-1]:.2f})"
+        )
+
+
+class Trainer(Protocol):
+    """Updates of a state over a text; `network.Trainer` is one."""
+
+    state: Any
+
+    @property
+    def updates_per_epoch(self) -> int: ...
+
+    def advance(self, loss: Floats, smooth: Floats) -> None: ...
+
+
+@dataclass
+class Run:
+    """A training run as a callback sees it.
+
+    Attributes
+    ----------
+    n_updates : int
+        Updates made, those of earlier calls of `partial_fit` included.
+    epoch : int
+        Passes over the text that are complete.
+    loss, smooth_loss : float
+        Of the last update, in nats per `seq_length` characters.
+    seconds : float
+        Time since this call began.
+    total : int or None
+        Updates that this call will make, if that is known.
+    characters : int
+        Characters read in this call.
+    history : History
+    sample : callable
+        ``sample(length, prompt="", temperature=1.0)`` writes text with the present weights. The same update writes
+        the same text, and writing it does not change the training.
+    """
+
+    history: History
+    sample: Callable[..., str]
+    first: int
+    total: int | None
+    n_updates: int = 0
+    epoch: int = 0
+    loss: float = float("nan")
+    smooth_loss: float = float("nan")
+    seconds: float = 0.0
+    characters: int = 0
+
+
+Callback = Callable[[Run], object]
+
+
+@dataclass
+class Budget:
+    """When to stop, whichever comes first; None is no limit."""
+
+    epochs: int | None = None
+    max_updates: int | None = None
+    max_seconds: float | None = None
+
+    def updates(self, per_epoch: int) -> int | None:
+        limits = [self.max_updates, None if self.epochs is None else self.epochs * per_epoch]
+        return min((n for n in limits if n is not None), default=None)
+
+
+@dataclass
+class _Rollback:
+    """States at the start of the last slices, to return to when the weights go bad."""
+
+    states: list[tuple[Any, int]] = field(default_factory=list)
+
+    def mark(self, state: Any) -> None:
+        self.states = [*self.states[-1:], (state.copy(), state.n_updates)]
+
+    def last_good(self, trainer: Trainer, bad: int) -> None:
+        """Put back the state one update before `bad`, the number of updates that made a loss that is not finite."""
+        saved, n_updates = next((s for s in reversed(self.states) if s[1] < bad), self.states[0])
+        trainer.state.assign(saved)
+        n = max(0, bad - 1 - n_updates)
+        trainer.advance(np.empty(n), np.empty(n))
+        if not np.isfinite(trainer.state.params).all():
+            trainer.state.assign(saved)
+
+
+def train(trainer: Trainer, budget: Budget, callbacks: Sequence[Callback], run: Run, characters: int) -> None:
+    """Update until the budget is spent or a callback returns True.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        What is trained.
+    budget : Budget
+    callbacks : sequence of callable
+        Each is called with `run` after every 20 ms or so, or, if it has an attribute `every`, after each `every`-th
+        update exactly. True ends the training.
+    run : Run
+    characters : int
+        Predictions in one epoch.
+
+    Raises
+    ------
+    TrainingDivergedError
+        If a loss or a weight is not finite.
+    """
+    state, begin, per_epoch = trainer.state, time.perf_counter(), trainer.updates_per_epoch
+    rollback, size, now = _Rollback(), 1, 0.0
+    run.n_updates = state.n_updates
+    stop = _call(callbacks, run, start=True)
+    while not stop and (run.total is None or state.n_updates - run.first < run.total):
+        if budget.max_seconds is not None and now >= budget.max_seconds:
+            break
+        n = _until_next(callbacks, state.n_updates, size)
+        if run.total is not None:
+            n = min(n, run.total - (state.n_updates - run.first))
+        loss, smooth, before, then = np.empty(n), np.empty(n), state.n_updates, now
+        rollback.mark(state)
+        try:
+            trainer.advance(loss, smooth)
+        finally:  # an interrupt comes here after whole updates
+            now, done = time.perf_counter() - begin, state.n_updates - before
+            run.history.extend(before, loss[:done], smooth[:done], then, now)
+            run.n_updates, run.seconds = state.n_updates, now
+            run.epoch = (run.n_updates - run.first) // per_epoch
+            run.characters = run.epoch * characters + state.position
+            if done:
+                run.loss, run.smooth_loss = float(loss[done - 1]), float(smooth[done - 1])
+        if done < n or not np.isfinite(state.params).all():
+            rollback.last_good(trainer, state.n_updates)
+            raise TrainingDivergedError(state.n_updates)
+        size = max(1, min(2 * n, int(n * SLICE / max(now - then, 1e-6))))
+        stop = _call(callbacks, run)
+
+
+def _until_next(callbacks: Sequence[Callback], n_updates: int, most: int) -> int:
+    """Updates until a callback is due, at most `most`."""
+    periods = [every for c in callbacks if (every := getattr(c, "every", None))]
+    return min([most, *(every - n_updates % every for every in periods)])
+
+
+def _call(callbacks: Sequence[Callback], run: Run, start: bool = False) -> bool:
+    """Call those that are due; whether one of them asks to stop."""
+    stop = False
+    for callback in callbacks:
+        every = getattr(callback, "every", None)
+        if (every is None and not start) or (every and run.n_updates % every == 0):
+            stop |= callback(run) is True
+    return stop
