@@ -42,6 +42,7 @@ cdef extern from "core/core.h" nogil:
         core_step *adagrad
         core_step *adam
         double (*spin)(Py_ssize_t n, void *x) noexcept nogil
+        Py_ssize_t (*draw)(Py_ssize_t K, double temperature, double u, double *z) noexcept nogil
     const core_table *core_get(Py_ssize_t itemsize) noexcept nogil
     const char *core_name(int i) noexcept
     const char *core_best() noexcept
@@ -122,22 +123,40 @@ cdef void pack_weights(const core_table *k, Plan *plan,
     k.pack(plan.H, plan.K, params + plan.V, 1, plan.Hp, work + plan.VT, k.panel, k.panel * plan.H)
 
 
-cdef void rnn_forward(const core_table *k, Plan *plan, Py_ssize_t T, Py_ssize_t turn,
+cdef inline void recur(const core_table *k, Plan *plan, bint reverse,
+                       floating *params,  # b           in
+                       floating *work,    # WT          in
+                       floating *h,       # (B, H)      in
+                       floating *a,       # (B, H)      out
+                       ) noexcept nogil:
+    """a = b + h @ W.T"""
+    k.gemm(plan.B, columns(k, plan.H), plan.H, h, plan.Hp, 1, work + plan.WT, step_stride(k, plan),
+           panel_stride(k, plan), params + plan.b, 0, a, plan.Hp, reverse)
+
+
+cdef inline void read(const core_table *k, Plan *plan,
+                      const int32_t *x,   # (B)                        in
+                      floating *params,   # U                          in
+                      floating *a,        # (B, H): b + W h in, the new h out
+                      ) noexcept nogil:
+    """h = tanh(a + U[x])"""
+    cdef Py_ssize_t i
+    for i in range(plan.B):
+        k.add(plan.Hp, params + plan.U + x[i] * plan.Hp, a + i * plan.Hp)
+    k.tanh(plan.B * plan.Hp, a)
+
+
+cdef void rnn_forward(const core_table *k, Plan *plan, Py_ssize_t T,
                       const int32_t *x,   # (T, B)         in
                       floating *params,   # U, b           in
                       floating *work,     # WT in; h (T+1, B, H): row 0 in, rows 1.. out
                       ) noexcept nogil:
-    """h[t+1] = tanh(U[x[t]] + b + h[t] @ W.T). Every other step, counted on from `turn`, walks W backwards."""
-    cdef Py_ssize_t t, i, n = plan.B * plan.Hp
-    cdef floating *a
+    """h[t+1] = tanh(b + h[t] @ W.T + U[x[t]]). Every other step walks W backwards, to meet it in the cache."""
+    cdef Py_ssize_t t, n = plan.B * plan.Hp
+    cdef floating *h = work + plan.h
     for t in range(T):
-        a = work + plan.h + (t + 1) * n
-        for i in range(plan.B):
-            memcpy(a + i * plan.Hp, params + plan.U + x[t * plan.B + i] * plan.Hp, plan.Hp * sizeof(floating))
-            k.add(plan.Hp, params + plan.b, a + i * plan.Hp)
-        k.gemm(plan.B, columns(k, plan.H), plan.H, a - n, plan.Hp, 1, work + plan.WT, step_stride(k, plan),
-               panel_stride(k, plan), a, plan.Hp, a, plan.Hp, (turn + t) & 1)
-        k.tanh(n, a)
+        recur(k, plan, t & 1, params, work, h + t * n, h + (t + 1) * n)
+        read(k, plan, x + t * plan.B, params, h + (t + 1) * n)
 
 
 cdef void rnn_backward(const core_table *k, Plan *plan, Py_ssize_t T,
@@ -156,12 +175,14 @@ cdef void rnn_backward(const core_table *k, Plan *plan, Py_ssize_t T,
 
 
 cdef void head_forward(const core_table *k, Plan *plan, Py_ssize_t M,
-                       floating *params,  # c                                          in
-                       floating *work,    # h[1:], VT in; p (M, K): logits              out
+                       bint reverse,
+                       floating *h,       # (M, H)                    in
+                       floating *params,  # c                         in
+                       floating *work,    # VT in; p (M, K): logits   out
                        ) noexcept nogil:
-    """logits = h[1:] @ V.T + c, for M rows at once"""
-    k.gemm(M, columns(k, plan.K), plan.H, work + plan.h + plan.B * plan.Hp, plan.Hp, 1, work + plan.VT, k.panel,
-           k.panel * plan.H, params + plan.c, 0, work + plan.p, plan.Kp, 0)
+    """logits = c + h @ V.T, for M rows at once"""
+    k.gemm(M, columns(k, plan.K), plan.H, h, plan.Hp, 1, work + plan.VT, k.panel, k.panel * plan.H,
+           params + plan.c, 0, work + plan.p, plan.Kp, reverse)
 
 
 cdef void head_backward(const core_table *k, Plan *plan, Py_ssize_t M,
@@ -185,8 +206,8 @@ cdef double forward(const core_table *k, Plan *plan, Py_ssize_t T,
                     ) noexcept nogil:
     cdef Py_ssize_t i
     cdef double total = 0
-    rnn_forward(k, plan, T, 0, x, params, work)
-    head_forward(k, plan, T * plan.B, params, work)
+    rnn_forward(k, plan, T, x, params, work)
+    head_forward(k, plan, T * plan.B, False, work + plan.h + plan.B * plan.Hp, params, work)
     k.softmax(T * plan.B, plan.K, work + plan.p, plan.Kp, y, loss)
     for i in range(T * plan.B):
         total += loss[i]
@@ -462,36 +483,6 @@ def evaluate(const int32_t[::1] ids not None,   # (N)                           
             start += n
 
 
-cdef void draw(const core_table *k64, Py_ssize_t K, Py_ssize_t Kp, double temperature, double u,
-               floating *logits,   # (K)   in
-               double *weights,    # (Kp)  scratch
-               int32_t *out,       # (1)   out
-               ) noexcept nogil:
-    """The character whose share of softmax(logits / temperature) covers u, the inverse of its distribution function."""
-    cdef Py_ssize_t j, best = 0, below = 0
-    cdef double total = 0
-    for j in range(1, K):
-        if logits[j] > logits[best]:
-            best = j
-    if temperature == 0:
-        out[0] = <int32_t>best
-        return
-    for j in range(K):
-        weights[j] = (<double>logits[j] - <double>logits[best]) / temperature
-    for j in range(K, Kp):
-        weights[j] = -1e300
-    k64.exp(Kp, weights)
-    for j in range(K):
-        total += weights[j]
-        weights[j] = total
-    for j in range(K):
-        below += weights[j] <= u * total
-    # rounding may put u * total at the total: then the last character that has a share
-    while below > 0 and (below == K or weights[below] == weights[below - 1]):
-        below -= 1
-    out[0] = <int32_t>below
-
-
 def sample(const int32_t[::1] prompt not None,   # (M): read before the first character is drawn; may be empty   in
            floating[::1] params not None,        # (P)                                                in
            floating[::1] work not None,          # T = B = 1; h[0] is the carried state               in, out
@@ -504,22 +495,34 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
     """Draw N characters. The state has not read the last of them: it is the prompt of the next call."""
     cdef const core_table *k = core_get(sizeof(floating))
     cdef const core_table *k64 = core_get(sizeof(double))
-    cdef Py_ssize_t i, M = prompt.shape[0]
+    cdef Py_ssize_t i, j, M = prompt.shape[0]
     cdef const int32_t *x
+    cdef double *z = &weights[0]
     cdef floating *P = &params[0]
     cdef floating *w = &work[0]
+    cdef floating *h = w + plan.h
+    cdef floating *a = h + plan.Hp
     with nogil:
         if pack:
             pack_weights(k, &plan, P, w)
+        recur(k, &plan, False, P, w, h, a)
         for i in range(M + out.shape[0]):
-            if i < M or i > M:
+            if i != M:  # the state reads a character; at M it has read the prompt and nothing else
                 x = &prompt[i] if i < M else &out[i - M - 1]
-                rnn_forward(k, &plan, 1, i, x, P, w)
-                memcpy(w + plan.h, w + plan.h + plan.Hp, plan.Hp * sizeof(floating))
+                read(k, &plan, x, P, a)
+                memcpy(h, a, plan.Hp * sizeof(floating))
+            # Both products read the same h, so they take turns to be last: what one character leaves in the cache
+            # is what the next one begins with.
+            if i & 1 and i >= M:
+                head_forward(k, &plan, 1, True, h, P, w)
+            if i != M:
+                recur(k, &plan, i & 1, P, w, h, a)
+            if not i & 1 and i >= M:
+                head_forward(k, &plan, 1, False, h, P, w)
             if i >= M:
-                memcpy(w + plan.h + plan.Hp, w + plan.h, plan.Hp * sizeof(floating))
-                head_forward(k, &plan, 1, P, w)
-                draw(k64, plan.K, plan.Kp, temperature, uniform[i - M], w + plan.p, &weights[0], &out[i - M])
+                for j in range(plan.K):
+                    z[j] = w[plan.p + j]
+                out[i - M] = <int32_t>k64.draw(plan.K, temperature, uniform[i - M], z)
 
 
 # --- single primitives, for tests and benchmarks ----------------------------------------------------------------

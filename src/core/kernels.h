@@ -337,6 +337,44 @@ static void NAME(softmax)(idx M, idx K, void *p_, idx ld, const int32_t *y, doub
     }
 }
 
+#if DOUBLE
+/* The index whose share of softmax(z / temperature) covers u in [0, 1): the distribution function inverted, first by
+ * blocks of lanes, then within one. z is padded to whole blocks and overwritten. */
+static idx NAME(draw)(idx K, double temperature, double u, double *z) {
+    const idx padded = (K + CORE_LANES - 1) & ~(idx)(CORE_LANES - 1);
+    double lane[CORE_LANES], top, below = 0, sum = 0;
+    for (idx k = K; k < padded; k++) z[k] = z[0];
+    for (int l = 0; l < CORE_LANES; l++) lane[l] = z[l];
+    for (idx k = CORE_LANES; k < padded; k += CORE_LANES)
+        for (int l = 0; l < CORE_LANES; l++) lane[l] = z[k + l] > lane[l] ? z[k + l] : lane[l];
+    FOLD(lane, a, b, b > a ? b : a)
+    top = lane[0];
+    idx likeliest = 0;
+    while (likeliest < K - 1 && z[likeliest] < top) likeliest++;
+    if (temperature == 0) return likeliest;
+    if (temperature == 1)
+        for (idx k = 0; k < padded; k++) z[k] = NAME(exp1)(z[k] - top);
+    else
+        for (idx k = 0; k < padded; k++) z[k] = NAME(exp1)((z[k] - top) / temperature);
+    for (idx k = K; k < padded; k++) z[k] = 0;
+    for (int l = 0; l < CORE_LANES; l++) lane[l] = 0;
+    for (idx k = 0; k < padded; k += CORE_LANES)
+        for (int l = 0; l < CORE_LANES; l++) lane[l] += z[k + l];
+    FOLD(lane, a, b, a + b)
+    const double target = u * lane[0];
+    for (idx k = 0; k < padded; k += CORE_LANES) {
+        for (int l = 0; l < CORE_LANES; l++) lane[l] = z[k + l];
+        FOLD(lane, a, b, a + b)
+        for (idx j = k; below + lane[0] > target && j < k + CORE_LANES; j++) {
+            sum += z[j];
+            if (below + sum > target) return j;
+        }
+        below += lane[0];
+    }
+    return likeliest; /* rounding left the target beyond the last share */
+}
+#endif
+
 /* 1 / sqrt(x) of a normal x > 0. In single precision an integer seed and two Newton steps y (a - b x y^2), their
  * constants chosen for the least greatest error, 3.2e-7 at the end: eight operations in the pipes of the multiply-adds,
  * where square roots and divisions queue up in a pipe of their own. */
@@ -434,7 +472,11 @@ static double NAME(spin)(idx n, void *x) {
 static const core_table NAME(table) = {
     VL, 2 * VL, MR, NAME(gemm), NAME(pack), NAME(add), NAME(sum_rows), NAME(exp), NAME(tanh), NAME(tanh_backward),
     NAME(sigmoid), NAME(softmax), NAME(sum_squares), NAME(scale), NAME(sgd), NAME(momentum), NAME(rmsprop), NAME(adagrad), NAME(adam),
-    NAME(spin)};
+    NAME(spin),
+#if DOUBLE
+    NAME(draw),
+#endif
+};
 
 #undef VL
 #undef vec
