@@ -75,7 +75,9 @@ class Progress:
         if self._bar is None:
             from tqdm.auto import tqdm  # only now: importing it takes longer than many a training
 
-            self._bar = tqdm(total=run.total, unit=" updates", delay=self.delay, dynamic_ncols=True, smoothing=0.1)
+            self._bar = tqdm(
+                total=run.total, unit=" updates", delay=self.delay, dynamic_ncols=True, smoothing=0.1
+            )
         speed = f"{run.characters / run.seconds:,.0f}" if run.seconds > 0 else "?"
         self._bar.set_postfix_str(f"smooth loss {run.smooth_loss:.2f}, {speed} characters/s", refresh=False)
         self._bar.update(run.n_updates - run.first - self._bar.n)

@@ -113,6 +113,4 @@ def compare(
         relative = np.abs(ga - gn) / np.maximum(eps, np.abs(ga) + np.abs(gn))
         norms = float(np.linalg.norm(ga) + np.linalg.norm(gn))
         norm_error = float(np.linalg.norm(ga - gn)) / norms if norms else 0.0
-        yield GradientError(
-            seq_length, batch, name, float(relative.max()), float(relative.sum()), norm_error
-        )
+        yield GradientError(seq_length, batch, name, float(relative.max()), float(relative.sum()), norm_error)

@@ -164,7 +164,11 @@ class CharRNN:
 
     def __repr__(self) -> str:
         own = self.get_params().items()
-        changed = [f"{name}={value!r}" for name, value in own if value is not (d := self._defaults()[name]) and value != d]
+        changed = [
+            f"{name}={value!r}"
+            for name, value in own
+            if value is not (d := self._defaults()[name]) and value != d
+        ]
         return f"CharRNN({', '.join(changed)})"
 
     def __sklearn_tags__(self) -> Any:
@@ -195,7 +199,9 @@ class CharRNN:
             if getattr(self, name) is not None:
                 _real(name, getattr(self, name))
         if self.epochs is None and self.max_updates is None and self.max_seconds is None:
-            raise ValueError("training would never end: give at least one of epochs, max_updates and max_seconds")
+            raise ValueError(
+                "training would never end: give at least one of epochs, max_updates and max_seconds"
+            )
         if self.verbose is not None and not isinstance(self.verbose, bool):
             raise ValueError(f"verbose must be True, False or None, got {self.verbose!r}")
         _generator(self.random_state)
@@ -287,7 +293,9 @@ class CharRNN:
             self.vocabulary_, self._net, self._state, self.history_ = vocabulary, network, state, history
 
     def _network(self, n_symbols: int, seq_length: int | None = None, dtype: str | None = None) -> Network:
-        return Network(self.cell, n_symbols, self.hidden_size, seq_length or self.seq_length, dtype or self.dtype)
+        return Network(
+            self.cell, n_symbols, self.hidden_size, seq_length or self.seq_length, dtype or self.dtype
+        )
 
     def _update(self) -> Update:
         rule = self.optimizer if isinstance(self.optimizer, Optimizer) else OPTIMIZERS[self.optimizer]()
@@ -297,7 +305,9 @@ class CharRNN:
 
     def _fitted(self) -> State:
         if not hasattr(self, "_state"):
-            raise NotFittedError("this CharRNN has not been trained yet: call fit(text), or load a model file")
+            raise NotFittedError(
+                "this CharRNN has not been trained yet: call fit(text), or load a model file"
+            )
         return self._state
 
     @property
@@ -356,7 +366,12 @@ class CharRNN:
         return self.vocabulary_.decode(self._sampler(prompt, temperature, random_state).draw(length))
 
     def stream(
-        self, length: int | None = None, *, prompt: str = "", temperature: float = 1.0, random_state: Seed = None
+        self,
+        length: int | None = None,
+        *,
+        prompt: str = "",
+        temperature: float = 1.0,
+        random_state: Seed = None,
     ) -> Iterator[str]:
         """Write text character by character: the same characters as `sample` gives, each as soon as it is drawn.
 
@@ -453,7 +468,9 @@ class CharRNN:
         if targets is None:
             text, targets = _trainable(read_text(text, "text"))[:-1], text[1:]
         vocabulary, network, params = self._exact(text + targets, max(1, len(text)))
-        loss, gradients, _ = network.loss_and_gradients(params, vocabulary.encode(text), vocabulary.encode(targets))
+        loss, gradients, _ = network.loss_and_gradients(
+            params, vocabulary.encode(text), vocabulary.encode(targets)
+        )
         return loss, {name: np.ascontiguousarray(gradient) for name, gradient in gradients.items()}
 
     def check_gradients(
@@ -523,7 +540,9 @@ class CharRNN:
             params["optimizer"] = {"name": self.optimizer.name} | self.optimizer.numbers()
         if not isinstance(self.random_state, (int, np.integer)):
             params["random_state"] = None  # a generator is a state of its own, not a parameter
-        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
+        plain = {
+            name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()
+        }
         best = {"n_updates": self.best_.n_updates, "smooth_loss": self.best_.smooth_loss}
         if not math.isfinite(best["smooth_loss"]):
             best["smooth_loss"] = None  # stopped before the first update
@@ -561,7 +580,9 @@ class CharRNN:
             numbers = dict(params["optimizer"])
             params["optimizer"] = OPTIMIZERS[numbers.pop("name")](**numbers)
         if set(params) != set(cls._defaults()):
-            raise ValueError(f"parameters differ from those of this version: {sorted(set(params) ^ set(cls._defaults()))}")
+            raise ValueError(
+                f"parameters differ from those of this version: {sorted(set(params) ^ set(cls._defaults()))}"
+            )
         model = cls(**params)
         model._validate()
         return model
@@ -607,7 +628,9 @@ def _real(name: str, value: Any, zero: bool = False) -> None:
 
 
 def _generator(random_state: Any) -> np.random.Generator:
-    if random_state is not None and not isinstance(random_state, (np.random.Generator, np.random.SeedSequence)):
+    if random_state is not None and not isinstance(
+        random_state, (np.random.Generator, np.random.SeedSequence)
+    ):
         _integer("random_state", random_state, 0, 2**128)
     return np.random.default_rng(random_state)
 

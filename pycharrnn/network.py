@@ -141,7 +141,10 @@ class Network:
             "VT": (self.H, self.K + wide),
         }
         lay = Layout(shapes, _kernels.LANES)
-        padded = {"Hp": -(-self.H // _kernels.LANES) * _kernels.LANES, "Kp": -(-self.K // _kernels.LANES) * _kernels.LANES}
+        padded = {
+            "Hp": -(-self.H // _kernels.LANES) * _kernels.LANES,
+            "Kp": -(-self.K // _kernels.LANES) * _kernels.LANES,
+        }
         sizes = {"T": T, "B": 1, "K": self.K, "H": self.H} | padded
         return sizes | self.layout.offsets | lay.offsets, aligned(lay.size, self.dtype)
 
@@ -162,7 +165,9 @@ class Network:
         found = np.empty(len(ids) - 1)
         chunk = self.patience
         for start in range(0, found.size, chunk):
-            _kernels.evaluate(ids[start : start + chunk + 1], params, work, plan, found[start : start + chunk])
+            _kernels.evaluate(
+                ids[start : start + chunk + 1], params, work, plan, found[start : start + chunk]
+            )
         return found
 
     def loss_and_gradients(

@@ -39,7 +39,12 @@ class Sampler:
     """
 
     def __init__(
-        self, network: Network, params: npt.NDArray[Any], prompt: Ids, rng: np.random.Generator, temperature: float
+        self,
+        network: Network,
+        params: npt.NDArray[Any],
+        prompt: Ids,
+        rng: np.random.Generator,
+        temperature: float,
     ) -> None:
         self._plan, self._work = network.plan(1)
         self._params, self._rng, self._temperature = params, rng, temperature

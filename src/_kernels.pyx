@@ -119,7 +119,7 @@ cdef void pack_weights(const core_table *k, Plan *plan,
                        floating *params,  # in
                        floating *work,    # WT = W.T and VT = V.T  out
                        ) noexcept nogil:
-    k.pack(plan.H, plan.Hp, params + plan.W, 1, plan.Hp, work + plan.WT, step_stride(k, plan), panel_stride(k, plan))
+    k.pack(plan.H, plan.H, params + plan.W, 1, plan.Hp, work + plan.WT, step_stride(k, plan), panel_stride(k, plan))
     k.pack(plan.H, plan.K, params + plan.V, 1, plan.Hp, work + plan.VT, k.panel, k.panel * plan.H)
 
 

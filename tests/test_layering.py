@@ -113,12 +113,11 @@ def test_imports_go_one_way() -> None:
 def test_an_upward_import_is_refused(tmp_path: Path, spelling: str, target: str, place: str) -> None:
     folder = tmp_path / "pycharrnn"
     shutil.copytree(package(), folder, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
-    before = place.format("pass")
-    (folder / "training.py").write_text(before)
-    assert violations(folder) == []
+    (folder / "training.py").write_text(place.format("pass"))
+    before = set(violations(folder))
     (folder / "training.py").write_text(place.format(spelling))
-    line = before[: before.index("pass")].count("\n") + 1
-    assert violations(folder) == [f"training.py:{line}: training must not import {target}"]
+    line = place[: place.index("{}")].count("\n") + 1
+    assert set(violations(folder)) - before == {f"training.py:{line}: training must not import {target}"}
 
 
 @pytest.mark.parametrize(

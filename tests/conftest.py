@@ -1,0 +1,41 @@
+"""Fixtures for all tests."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from pycharrnn import CharRNN, _kernels
+
+TEXT = "".join(f"{a} {b}, said the {c}.\n" for a, b, c in itertools.product(
+    ("to be", "or not", "that is", "whether"), ("nobler", "in the mind", "to suffer"), ("slings", "arrows", "sea")
+))  # fmt: skip
+
+
+@pytest.fixture
+def text():
+    """Some hundred characters of something like English."""
+    return TEXT
+
+
+@pytest.fixture(scope="session")
+def model():
+    """A small trained model; tests must not change it."""
+    return CharRNN(hidden_size=24, max_updates=300, epochs=None, random_state=1, verbose=False).fit(TEXT)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+SETS = [name for name in _kernels.simd_names() if _kernels.simd_supported(name)]
+
+
+@pytest.fixture(params=SETS)
+def simd(request):
+    """Each instruction set of this processor in turn."""
+    before = _kernels.simd_selected()
+    _kernels.simd_select(request.param)
+    yield request.param
+    _kernels.simd_select(before)
