@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 
 class SampleText:
@@ -19,14 +19,15 @@ class SampleText:
         What the text goes on from.
     temperature : float, default 1.0
         As of `CharRNN.sample`.
-    file : file object or None, default sys.stdout
+    file : file object, "stdout" or None, default "stdout"
         Where to print; None only keeps the texts.
 
     Examples
     --------
     >>> from pycharrnn import CharRNN
     >>> watch = SampleText(every=50, length=20, file=None)
-    >>> model = CharRNN(hidden_size=8, max_updates=100, random_state=0).fit("to be or not to be " * 9, callbacks=[watch])
+    >>> model = CharRNN(hidden_size=8, max_updates=100, random_state=0)
+    >>> model = model.fit("to be or not to be " * 200, callbacks=[watch])
     >>> [text.n_updates for text in model.history_.texts]
     [0, 50, 100]
     """
@@ -38,7 +39,7 @@ class SampleText:
         *,
         prompt: str = "",
         temperature: float = 1.0,
-        file: IO[str] | None | str = "stdout",
+        file: IO[str] | Literal["stdout"] | None = "stdout",
     ) -> None:
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ValueError(f"every must be a positive number of updates, got {every!r}")
@@ -48,7 +49,7 @@ class SampleText:
     def __call__(self, run: Any) -> None:
         text = run.sample(self.length, prompt=self.prompt, temperature=self.temperature)
         run.history.remember(run.n_updates, run.smooth_loss, text)
-        file = sys.stdout if self.file == "stdout" else self.file
+        file = sys.stdout if isinstance(self.file, str) else self.file
         if file is not None:
             loss = "" if run.smooth_loss != run.smooth_loss else f", smooth loss {run.smooth_loss:.2f}"
             print(f"--- update {run.n_updates}{loss}\n{text}\n", file=file, flush=True)
@@ -75,9 +76,7 @@ class Progress:
         if self._bar is None:
             from tqdm.auto import tqdm  # only now: importing it takes longer than many a training
 
-            self._bar = tqdm(
-                total=run.total, unit=" updates", delay=self.delay, dynamic_ncols=True, smoothing=0.1
-            )
+            self._bar = tqdm(total=run.total, unit=" updates", delay=self.delay, dynamic_ncols=True, smoothing=0.1)
         speed = f"{run.characters / run.seconds:,.0f}" if run.seconds > 0 else "?"
         self._bar.set_postfix_str(f"smooth loss {run.smooth_loss:.2f}, {speed} characters/s", refresh=False)
         self._bar.update(run.n_updates - run.first - self._bar.n)

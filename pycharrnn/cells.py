@@ -26,10 +26,8 @@ class Cell:
     random: tuple[str, ...]
 
 
-CELLS = {
-    "rnn": Cell(
-        shapes=lambda K, H: {"U": (K, H), "W": (H, H), "b": (H,)},
-        stored_transposed=("U",),
-        random=("U", "W"),
-    ),
-}
+def _rnn(K: int, H: int) -> dict[str, tuple[int, ...]]:
+    return {"U": (K, H), "W": (H, H), "b": (H,)}
+
+
+CELLS = {"rnn": Cell(shapes=_rnn, stored_transposed=("U",), random=("U", "W"))}

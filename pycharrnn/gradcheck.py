@@ -52,12 +52,11 @@ class GradientTable(tuple[GradientError, ...]):
         return max(row.norm_error for row in self)
 
     def __repr__(self) -> str:
-        head = "seq_length  batch  tensor  max error  sum of errors  norm-wise error"
-        rows = (
-            f"{r.seq_length:10d}  {r.batch:5d}  {r.name:>6}  {r.max_error:9.1e}  {r.sum_error:13.1e}  {r.norm_error:15.1e}"
-            for r in self
-        )
-        return "\n".join((head, *rows))
+        lines = ["seq_length  batch  tensor  max error  sum of errors  norm-wise error"]
+        for r in self:
+            errors = f"{r.max_error:9.1e}  {r.sum_error:13.1e}  {r.norm_error:15.1e}"
+            lines.append(f"{r.seq_length:10d}  {r.batch:5d}  {r.name:>6}  {errors}")
+        return "\n".join(lines)
 
     __str__ = __repr__
 

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from pycharrnn import gradcheck, storage
 from pycharrnn.callbacks import Progress
-from pycharrnn.cells import CELLS
 from pycharrnn.network import Network, State
 from pycharrnn.optim import OPTIMIZERS, Optimizer, Update
 from pycharrnn.sampling import Ids, Sampler
@@ -165,9 +164,7 @@ class CharRNN:
     def __repr__(self) -> str:
         own = self.get_params().items()
         changed = [
-            f"{name}={value!r}"
-            for name, value in own
-            if value is not (d := self._defaults()[name]) and value != d
+            f"{name}={value!r}" for name, value in own if value is not (d := self._defaults()[name]) and value != d
         ]
         return f"CharRNN({', '.join(changed)})"
 
@@ -184,7 +181,7 @@ class CharRNN:
         return hasattr(self, "_state")
 
     def _validate(self) -> None:
-        _choice("cell", self.cell, CELLS)
+        _choice("cell", self.cell, Network.cells)
         _choice("dtype", self.dtype, ("float32", "float64"))
         if not isinstance(self.optimizer, Optimizer):
             _choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -199,9 +196,7 @@ class CharRNN:
             if getattr(self, name) is not None:
                 _real(name, getattr(self, name))
         if self.epochs is None and self.max_updates is None and self.max_seconds is None:
-            raise ValueError(
-                "training would never end: give at least one of epochs, max_updates and max_seconds"
-            )
+            raise ValueError("training would never end: give at least one of epochs, max_updates and max_seconds")
         if self.verbose is not None and not isinstance(self.verbose, bool):
             raise ValueError(f"verbose must be True, False or None, got {self.verbose!r}")
         _generator(self.random_state)
@@ -293,9 +288,7 @@ class CharRNN:
             self.vocabulary_, self._net, self._state, self.history_ = vocabulary, network, state, history
 
     def _network(self, n_symbols: int, seq_length: int | None = None, dtype: str | None = None) -> Network:
-        return Network(
-            self.cell, n_symbols, self.hidden_size, seq_length or self.seq_length, dtype or self.dtype
-        )
+        return Network(self.cell, n_symbols, self.hidden_size, seq_length or self.seq_length, dtype or self.dtype)
 
     def _update(self) -> Update:
         rule = self.optimizer if isinstance(self.optimizer, Optimizer) else OPTIMIZERS[self.optimizer]()
@@ -305,9 +298,7 @@ class CharRNN:
 
     def _fitted(self) -> State:
         if not hasattr(self, "_state"):
-            raise NotFittedError(
-                "this CharRNN has not been trained yet: call fit(text), or load a model file"
-            )
+            raise NotFittedError("this CharRNN has not been trained yet: call fit(text), or load a model file")
         return self._state
 
     @property
@@ -363,7 +354,8 @@ class CharRNN:
         Any number of threads may sample from one model; the interpreter lock is released meanwhile.
         """
         _integer("length", length, 0, 2**48)
-        return self.vocabulary_.decode(self._sampler(prompt, temperature, random_state).draw(length))
+        sampler = self._sampler(prompt, temperature, random_state)
+        return self.vocabulary_.decode(sampler.draw(length))
 
     def stream(
         self,
@@ -408,7 +400,7 @@ class CharRNN:
         return -self.evaluate(X).nats
 
     def evaluate(self, X: Text) -> Evaluation:
-        """Nats, bits and perplexity per character of a text, each character after the first predicted from all before it.
+        """Nats, bits and perplexity per character of a text: each after the first is predicted from all before it.
 
         Raises
         ------
@@ -417,7 +409,8 @@ class CharRNN:
             If the text has a character that the model does not know.
         """
         state = self._fitted()
-        ids = self.vocabulary_.encode(_trainable(read_text(X)))
+        text = _trainable(read_text(X))
+        ids = self.vocabulary_.encode(text)
         nats = float(self._net.losses(state.best, ids).mean())
         perplexity = math.exp(nats) if nats < 700 else math.inf
         return Evaluation(nats, nats / math.log(2), perplexity, len(ids) - 1)
@@ -468,9 +461,7 @@ class CharRNN:
         if targets is None:
             text, targets = _trainable(read_text(text, "text"))[:-1], text[1:]
         vocabulary, network, params = self._exact(text + targets, max(1, len(text)))
-        loss, gradients, _ = network.loss_and_gradients(
-            params, vocabulary.encode(text), vocabulary.encode(targets)
-        )
+        loss, gradients, _ = network.loss_and_gradients(params, vocabulary.encode(text), vocabulary.encode(targets))
         return loss, {name: np.ascontiguousarray(gradient) for name, gradient in gradients.items()}
 
     def check_gradients(
@@ -504,7 +495,8 @@ class CharRNN:
         """
         text = read_text(text, "text")
         _integer("batches", batches, 1, 2**20)
-        _real("h", h), _real("eps", eps)
+        _real("h", h)
+        _real("eps", eps)
         rows: list[gradcheck.GradientError] = []
         for T in seq_lengths:
             _integer("seq_lengths", T, 1, 65_536)
@@ -534,17 +526,15 @@ class CharRNN:
         OSError
             If the file cannot be written; an old one is then left as it was.
         """
-        state = self._fitted()
+        self._fitted()
         params = self.get_params()
         if isinstance(self.optimizer, Optimizer):
             params["optimizer"] = {"name": self.optimizer.name} | self.optimizer.numbers()
         if not isinstance(self.random_state, (int, np.integer)):
             params["random_state"] = None  # a generator is a state of its own, not a parameter
-        plain = {
-            name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()
-        }
-        best = {"n_updates": self.best_.n_updates, "smooth_loss": self.best_.smooth_loss}
-        if not math.isfinite(best["smooth_loss"]):
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
+        best: dict[str, Any] = self.best_._asdict()
+        if not math.isfinite(self.best_.smooth_loss):
             best["smooth_loss"] = None  # stopped before the first update
         metadata = {"params": plain, "n_symbols": len(self.vocabulary_), "best": best}
         tensors = self.params_ | {"vocabulary": self.vocabulary_.code_points}
@@ -628,9 +618,7 @@ def _real(name: str, value: Any, zero: bool = False) -> None:
 
 
 def _generator(random_state: Any) -> np.random.Generator:
-    if random_state is not None and not isinstance(
-        random_state, (np.random.Generator, np.random.SeedSequence)
-    ):
+    if random_state is not None and not isinstance(random_state, (np.random.Generator, np.random.SeedSequence)):
         _integer("random_state", random_state, 0, 2**128)
     return np.random.default_rng(random_state)
 

@@ -25,10 +25,12 @@ Ids = npt.NDArray[np.int32]
 class Rule(Protocol):
     """What a network needs to know of an optimiser: see `optim`."""
 
-    name: str
-    moments: tuple[str, ...]
-    start: float
-
+    @property
+    def name(self) -> str: ...
+    @property
+    def moments(self) -> tuple[str, ...]: ...
+    @property
+    def start(self) -> float: ...
     def options(self) -> dict[str, Any]: ...
 
 
@@ -61,11 +63,11 @@ class State:
         self.best[:] = self.params
 
     def copy(self) -> State:
-        new = State(*(np.zeros(0) for _ in range(5)), self.counts.copy(), self.scalars.copy())
-        for name in ("params", "best", "m", "v", "hidden"):
-            old = getattr(self, name)
-            setattr(new, name, aligned(old.size, old.dtype))
-            getattr(new, name)[:] = old
+        params, best, m, v, hidden = (
+            aligned(old.size, old.dtype) for old in (self.params, self.best, self.m, self.v, self.hidden)
+        )
+        new = State(params, best, m, v, hidden, self.counts.copy(), self.scalars.copy())
+        new.assign(self)
         return new
 
     def assign(self, other: State) -> None:
@@ -86,6 +88,8 @@ class Network:
     dtype : {"float32", "float64"}
         Precision of all computation.
     """
+
+    cells = tuple(CELLS)
 
     def __init__(self, cell: str, n_symbols: int, hidden_size: int, seq_length: int, dtype: str) -> None:
         self.cell = CELLS[cell]
@@ -127,7 +131,9 @@ class Network:
         v[:] = rule.start
         hidden = aligned(self.H, self.dtype)
         counts, scalars = np.zeros(3, np.int64), np.array([-1.0, np.inf, 1.0, 1.0])
-        return State(params, params.copy(), m, v, hidden, counts, scalars)
+        best = aligned(params.size, self.dtype)
+        best[:] = params
+        return State(params, best, m, v, hidden, counts, scalars)
 
     def plan(self, T: int) -> tuple[dict[str, int], Array]:
         """Sizes and offsets for windows of T characters, and the workspace that they need."""
@@ -165,9 +171,7 @@ class Network:
         found = np.empty(len(ids) - 1)
         chunk = self.patience
         for start in range(0, found.size, chunk):
-            _kernels.evaluate(
-                ids[start : start + chunk + 1], params, work, plan, found[start : start + chunk]
-            )
+            _kernels.evaluate(ids[start : start + chunk + 1], params, work, plan, found[start : start + chunk])
         return found
 
     def loss_and_gradients(
@@ -186,7 +190,8 @@ class Network:
         return lambda: _kernels.loss_and_gradients(x, y, params, none, work, plan, loss)
 
     def _window(self, x: Ids, y: Ids, hidden: Array | None) -> tuple[dict[str, int], Array]:
-        self._check(x), self._check(y)
+        self._check(x)
+        self._check(y)
         if len(x) != len(y) or not len(x):
             raise ValueError(f"inputs and targets must be as long as each other, got {len(x)} and {len(y)}")
         plan, work = self.plan(len(x))

@@ -94,8 +94,6 @@ class Update:
 
     def options(self) -> dict[str, Any]:
         clip = float("inf") if self.clip_value is None else self.clip_value
-        hyper = dict.fromkeys(
-            ("momentum", "decay", "eps", "beta1", "beta2", "correction1", "correction2"), 0.0
-        )
+        hyper = dict.fromkeys(("momentum", "decay", "eps", "beta1", "beta2", "correction1", "correction2"), 0.0)
         hyper |= self.rule.numbers() | {"rate": self.rate, "clip": clip}
         return {"sparse": self.rule.sparse, "clip_norm": self.clip_norm or 0.0, "hyper": hyper}

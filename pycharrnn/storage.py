@@ -103,9 +103,7 @@ def save(
     _replace(os.fsdecode(path), [header, *body])
 
 
-def load(
-    path: str | os.PathLike[str], layout: Layout, *, kind: str = "model"
-) -> tuple[Tensors, dict[str, Any]]:
+def load(path: str | os.PathLike[str], layout: Layout, *, kind: str = "model") -> tuple[Tensors, dict[str, Any]]:
     """Read a file that `save` wrote, and nothing else, in at most twice its size of memory.
 
     Parameters

@@ -234,7 +234,7 @@ def train(trainer: Trainer, budget: Budget, callbacks: Sequence[Callback], run: 
 
 def _until_next(callbacks: Sequence[Callback], n_updates: int, most: int) -> int:
     """Updates until a callback is due, at most `most`."""
-    periods = [every for c in callbacks if (every := getattr(c, "every", None))]
+    periods: list[int] = [every for c in callbacks if (every := getattr(c, "every", None))]
     return min([most, *(every - n_updates % every for every in periods)])
 
 

@@ -19,7 +19,8 @@ cdef extern from "core/core.h" nogil:
     enum: CORE_LANES
     ctypedef struct core_hyper:
         double rate, clip, momentum, decay, eps, beta1, beta2, correction1, correction2
-    ctypedef void core_step(Py_ssize_t n, void *p, const void *g, void *m, void *v, const core_hyper *) noexcept nogil
+    ctypedef void core_step(Py_ssize_t n, void *p, const void *g, void *m, void *v,
+                            const core_hyper *) noexcept nogil
     ctypedef struct core_table:
         Py_ssize_t width, panel, rows
         void (*gemm)(Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, const void *A, Py_ssize_t ra, Py_ssize_t ca,
@@ -33,7 +34,8 @@ cdef extern from "core/core.h" nogil:
         void (*tanh)(Py_ssize_t n, void *x) noexcept nogil
         void (*tanh_backward)(Py_ssize_t n, const void *h, void *d) noexcept nogil
         void (*sigmoid)(Py_ssize_t n, void *x) noexcept nogil
-        void (*softmax)(Py_ssize_t M, Py_ssize_t K, void *p, Py_ssize_t ld, const int32_t *y, double *loss) noexcept nogil
+        void (*softmax)(Py_ssize_t M, Py_ssize_t K, void *p, Py_ssize_t ld, const int32_t *y,
+                        double *loss) noexcept nogil
         double (*sum_squares)(Py_ssize_t n, const void *x) noexcept nogil
         void (*scale)(Py_ssize_t n, double factor, void *x) noexcept nogil
         core_step *sgd
@@ -535,12 +537,12 @@ def matmul(floating[:, ::1] A not None,      # (M, K), or (K, M) when transposed
            ):
     """C += A @ B (or A.T @ B), N padded to LANES."""
     cdef const core_table *k = core_get(sizeof(floating))
-    cdef Py_ssize_t M = A.shape[1] if transposed else A.shape[0], K = B.shape[0], N = C.shape[1], i
+    cdef Py_ssize_t M = A.shape[1] if transposed else A.shape[0], K = B.shape[0], N = C.shape[1], _i
     cdef Py_ssize_t bs = k.panel if packed else N, ps = k.panel * K if packed else k.panel
     cdef Py_ssize_t ra = 1 if transposed else K, ca = M if transposed else 1
     k.pack(K, B.shape[1], &B[0, 0], B.shape[1], 1, &panels[0], bs, ps)
     with nogil:
-        for i in range(repeat):
+        for _i in range(repeat):
             k.gemm(M, N, K, &A[0, 0], ra, ca, &panels[0], bs, ps, &C[0, 0], N, &C[0, 0], N, reverse)
 
 

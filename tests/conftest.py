@@ -1,11 +1,21 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests, which test the installed package."""
 
 import itertools
+import os
+import sys
+from pathlib import Path
 
-import numpy as np
-import pytest
+root = Path(__file__).resolve().parents[1]
+if not list(
+    root.glob("pycharrnn/_kernels*.so")
+):  # a checkout that is not compiled must not shadow the installed package
+    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != root]
+    os.environ["PYTHONSAFEPATH"] = "1"  # and for the processes that tests start
 
-from pycharrnn import CharRNN, _kernels
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from pycharrnn import CharRNN, _kernels  # noqa: E402
 
 TEXT = "".join(f"{a} {b}, said the {c}.\n" for a, b, c in itertools.product(
     ("to be", "or not", "that is", "whether"), ("nobler", "in the mind", "to suffer"), ("slings", "arrows", "sea")

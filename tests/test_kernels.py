@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from pycharrnn import _kernels
 from pycharrnn.network import Network
-from pycharrnn.optim import AdaGrad, Adam, Momentum, RMSProp, SGD, Update
+from pycharrnn.optim import SGD, AdaGrad, Adam, Momentum, RMSProp, Update
 from pycharrnn.params import aligned
 
 pytestmark = pytest.mark.usefixtures("simd")
@@ -256,7 +256,9 @@ def test_sampling_draws_what_the_twin_draws(rng):
             h = reference.rnn_forward(named, out[i : i + 1, None], h)[-1]
 
 
-@pytest.mark.parametrize("logits", [[0, 0, 0], [1e4, -1e4, 1e4], [3e38, -3e38, 0], [-3e38, -3e38, -3e38], [0, 700, 800]])
+@pytest.mark.parametrize(
+    "logits", [[0, 0, 0], [1e4, -1e4, 1e4], [3e38, -3e38, 0], [-3e38, -3e38, -3e38], [0, 700, 800]]
+)
 @pytest.mark.parametrize("temperature", [5e-324, 1e-45, 1e-6, 0.1, 1, 10, 1e6, 1e308])
 @pytest.mark.parametrize("u", [0.0, 0.3, 1 - 2**-24, 1 - 2**-53])
 def test_sampling_at_the_ends(logits, temperature, u):
@@ -335,7 +337,7 @@ def test_the_same_bits_wherever_there_is_fused_multiply_add(simd, dtype, rule):
 @pytest.mark.parametrize(("name", "why"), [("x86-64-v9", "does not know"), ("", None)])
 def test_environment_forces_an_instruction_set(name, why, simd):
     code = "from pycharrnn import _kernels, network; print(_kernels.simd_selected())"
-    for value in ([name] if why else [simd, ""]):
+    for value in [name] if why else [simd, ""]:
         done = subprocess.run(
             [sys.executable, "-c", code], env=os.environ | {"PYCHARRNN_SIMD": value}, capture_output=True, text=True
         )

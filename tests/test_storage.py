@@ -222,11 +222,7 @@ def test_same_input_same_bytes(path: Path, data: bytes, tmp_path: Path) -> None:
 def test_every_truncation_is_refused(path: Path, data: bytes) -> None:
     end = 8 + int.from_bytes(data[:8], "little")
     for length in range(len(data)):
-        match = (
-            f"{length} bytes, its header calls for {len(data)}"
-            if length >= end
-            else f"announces.* of {length};"
-        )
+        match = f"{length} bytes, its header calls for {len(data)}" if length >= end else f"announces.* of {length};"
         refused(path, data[:length], match)
 
 
@@ -258,9 +254,7 @@ def test_changed_weight_is_a_checksum_error(path: Path, data: bytes) -> None:
     refused(path, data[:-1] + bytes([data[-1] ^ 1]), "checksum")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\0" * 8, b"\x80\x04K\x01.", b"PK\3\4" * 9, b"#!/bin/sh", b"\xff" * 64]
-)
+@pytest.mark.parametrize("content", [b"", b"\0" * 8, b"\x80\x04K\x01.", b"PK\3\4" * 9, b"#!/bin/sh", b"\xff" * 64])
 def test_other_files_are_refused(path: Path, content: bytes) -> None:
     refused(path, content)
 
@@ -373,9 +367,7 @@ def test_header_of_another_shape_is_refused(path: Path, header: bytes) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["W", "b"])
-def test_forged_weights_that_are_not_finite_are_refused(
-    path: Path, data: bytes, name: str, value: float
-) -> None:
+def test_forged_weights_that_are_not_finite_are_refused(path: Path, data: bytes, name: str, value: float) -> None:
     weights = example()[name]
     forged = forge(data, weights.flat[3].tobytes(), np.array(value, weights.dtype).tobytes())
     refused(path, forged, f"tensor '{name}' holds NaN or infinite")
@@ -498,9 +490,7 @@ def test_future_version_names_both_versions(path: Path, data: bytes) -> None:
 )
 def test_wrong_kind_says_what_to_use(path: Path, saved: str, asked: str, use: str) -> None:
     storage.save(path, example(), METADATA, kind=saved)
-    message = refused(
-        path, path.read_bytes(), f"is a pycharrnn {saved}, not a {asked}: use {use}", kind=asked
-    )
+    message = refused(path, path.read_bytes(), f"is a pycharrnn {saved}, not a {asked}: use {use}", kind=asked)
     assert "fetch" not in message
 
 
@@ -640,9 +630,7 @@ def test_a_fault_leaves_the_old_file_and_nothing_else(
 
 
 @pytest.mark.parametrize(("code", "raised"), [(errno.EIO, True), (errno.EINVAL, False)])
-def test_a_folder_that_does_not_sync(
-    path: Path, monkeypatch: pytest.MonkeyPatch, code: int, raised: bool
-) -> None:
+def test_a_folder_that_does_not_sync(path: Path, monkeypatch: pytest.MonkeyPatch, code: int, raised: bool) -> None:
     """An error is raised, unless the file system says that it has no such call; the new file is complete."""
     real = os.fsync
 

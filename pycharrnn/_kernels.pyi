@@ -1,0 +1,61 @@
+"""Signatures of the compiled module; its source says shape and direction of every array."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_Real = npt.NDArray[Any]  # float32 or float64, all of a call alike
+_Ids = npt.NDArray[np.int32]
+_Double = npt.NDArray[np.float64]
+
+LANES: int
+
+def simd_names() -> tuple[str, ...]: ...
+def simd_supported(name: str) -> bool: ...
+def simd_best() -> str: ...
+def simd_selected() -> str: ...
+def simd_select(name: str) -> None: ...
+def train(
+    ids: _Ids,
+    params: _Real,
+    grads: _Real,
+    m: _Real,
+    v: _Real,
+    best: _Real,
+    work: _Real,
+    seen: _Ids,
+    xy: _Ids,
+    plan: Mapping[str, int],
+    rule: str,
+    optimizer: Mapping[str, Any],
+    counts: npt.NDArray[np.int64],
+    scalars: _Double,
+    step_loss: _Double,
+    loss: _Double,
+    smooth: _Double,
+) -> None: ...
+def loss_and_gradients(
+    x: _Ids, y: _Ids, params: _Real, grads: _Real, work: _Real, plan: Mapping[str, int], loss: _Double
+) -> float: ...
+def evaluate(ids: _Ids, params: _Real, work: _Real, plan: Mapping[str, int], loss: _Double) -> None: ...
+def sample(
+    prompt: _Ids,
+    params: _Real,
+    work: _Real,
+    plan: Mapping[str, int],
+    pack: bool,
+    uniform: _Double,
+    temperature: float,
+    weights: _Double,
+    out: _Ids,
+) -> None: ...
+def matmul(
+    A: _Real, B: _Real, C: _Real, panels: _Real, transposed: bool, packed: bool, reverse: bool, repeat: int = 1
+) -> None: ...
+def transpose(A: _Real, B: _Real) -> None: ...
+def activation(name: str, x: _Real) -> None: ...
+def softmax(p: _Real, K: int, y: _Ids, loss: _Double) -> None: ...
+def optimizer_step(rule: str, hyper: Mapping[str, float], p: _Real, g: _Real, m: _Real, v: _Real) -> None: ...
+def multiply_adds(x: _Real, n: int) -> float: ...

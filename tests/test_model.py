@@ -1,0 +1,324 @@
+"""The face: arguments, texts, evaluation, files, and what scikit-learn expects of an estimator."""
+
+import math
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from reference import loss_and_gradients, rnn_forward, softmax
+
+from pycharrnn import CharRNN, ModelFileError, UnknownCharacterError
+from pycharrnn.optim import AdaGrad, Adam, Momentum
+
+# --- texts ------------------------------------------------------------------------------------------------------
+
+
+def test_a_path_is_read_and_a_string_is_the_text(tmp_path, text):
+    path = tmp_path / "text.txt"
+    path.write_bytes(text.encode())
+    settings = {"hidden_size": 8, "max_updates": 30, "random_state": 0}
+    assert_array_equal(CharRNN(**settings).fit(path)._state.params, CharRNN(**settings).fit(text)._state.params)
+    model = CharRNN(**settings).fit(path)
+    assert model.score(path) == model.score(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("", ValueError, "the text has 0 characters: at least 2 are needed"),
+        ("a", ValueError, "the text has 1 character: at least 2 are needed"),
+        (b"abc", TypeError, "bytes"),
+        (None, TypeError, "None"),
+        (5, TypeError, "int"),
+        (["abc"], TypeError, "list"),
+        (pathlib.Path("no such file.txt"), FileNotFoundError, "no such file"),
+        (pathlib.Path("."), IsADirectoryError, "directory"),
+    ],
+)
+def test_texts_that_cannot_be(model, text, error, message):
+    for attempt in (CharRNN().fit, CharRNN().partial_fit, model.score, model.evaluate):
+        with pytest.raises(error, match=message):
+            attempt(text)
+
+
+def test_invalid_utf8(tmp_path):
+    path = tmp_path / "latin1.txt"
+    path.write_bytes("ein schöner Tag".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"(?s)latin1\.txt.*(offset|byte) 7"):
+        CharRNN().fit(path)
+
+
+def test_a_failed_fit_leaves_the_model_as_it_was(text):
+    model = CharRNN(hidden_size=8, max_updates=20, random_state=0).fit(text)
+    before = model.sample(50, random_state=1)
+    with pytest.raises(ValueError, match="at least 2"):
+        model.fit("")
+    with pytest.raises(UnknownCharacterError):
+        model.partial_fit("#####")
+    assert model.sample(50, random_state=1) == before
+    assert model.n_updates_ == 20
+
+
+# --- parameters -------------------------------------------------------------------------------------------------
+
+BAD = {
+    "cell": ["lstn", None, 3],
+    "hidden_size": [0, -1, 1.5, "100", None, True, 2**40, float("nan")],
+    "seq_length": [0, -25, 2.0, None],
+    "optimizer": ["adagard", None, 3, AdaGrad],
+    "learning_rate": [0, -0.1, float("nan"), float("inf"), "0.1", None, True, 10**400],
+    "clip_value": [0, -5, float("nan"), "5", True],
+    "clip_norm": [0, -1, float("inf"), [5]],
+    "init_scale": [-1, float("nan"), None],
+    "epochs": [0, -1, 1.5, "4", True],
+    "max_updates": [0, 2.5, 2**70],
+    "max_seconds": [0, -1, float("nan"), "60"],
+    "dtype": ["float16", np.float32, None],
+    "random_state": [-1, 1.5, "0", 2**200],
+    "verbose": [1, "yes"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_bad_parameters_are_named(name, value):
+    model = CharRNN(**{name: value})  # the constructor only stores
+    with pytest.raises((TypeError, ValueError), match=rf"^{name} must be .*got"):
+        model.fit("abcabc")
+    assert not model.__sklearn_is_fitted__()
+
+
+def test_training_without_an_end():
+    with pytest.raises(ValueError, match="at least one of epochs, max_updates and max_seconds"):
+        CharRNN(epochs=None).fit("abcabc")
+
+
+def test_defaults():
+    params = CharRNN().get_params()
+    expected = {"cell": "rnn", "hidden_size": 100, "seq_length": 25, "optimizer": "adagrad", "learning_rate": 0.1}
+    expected |= {"clip_value": 5.0, "clip_norm": None, "init_scale": 0.01, "epochs": 4, "max_updates": None}
+    expected |= {"max_seconds": None, "dtype": "float32", "random_state": None, "verbose": None}
+    assert params == expected
+
+
+def test_get_and_set_params():
+    model = CharRNN(hidden_size=7)
+    assert model.set_params(seq_length=9, epochs=2) is model
+    assert (model.get_params()["hidden_size"], model.seq_length, model.epochs) == (7, 9, 2)
+    with pytest.raises(ValueError, match="CharRNN has no parameter 'hiden_size'; it has cell, hidden_size"):
+        model.set_params(seq_length=1, hiden_size=3)
+    assert model.seq_length == 9
+    assert repr(model) == "CharRNN(hidden_size=7, seq_length=9, epochs=2)"
+
+
+def test_changing_a_parameter_does_not_change_a_trained_model(text):
+    model = CharRNN(hidden_size=8, max_updates=20, random_state=0).fit(text)
+    before = model.sample(50, random_state=1)
+    model.set_params(hidden_size=50, seq_length=3, dtype="float64")
+    assert model.sample(50, random_state=1) == before
+
+
+def test_shapes_and_precision(text):
+    for dtype in ("float32", "float64"):
+        model = CharRNN(hidden_size=8, max_updates=5, dtype=dtype).fit(text)
+        K = len(set(text))
+        shapes = {name: value.shape for name, value in model.params_.items()}
+        assert shapes == {"U": (8, K), "W": (8, 8), "b": (8,), "V": (K, 8), "c": (K,)}
+        assert all(value.dtype == dtype for value in model.params_.values())
+        model.params_["W"][:] = np.nan  # a copy
+        assert np.isfinite(model.params_["W"]).all()
+
+
+def test_initial_weights_are_those_a_student_would_draw():
+    rng = np.random.default_rng(5)
+    model = CharRNN(hidden_size=4, random_state=5, dtype="float64", learning_rate=1e-12, max_updates=1).fit("abc")
+    for name in ("U", "W", "V"):
+        assert_allclose(model.params_[name], rng.normal(0, 0.01, model.params_[name].shape), atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["sgd", "momentum", "rmsprop", "adagrad", "adam", Momentum(0.5), Adam(beta2=0.99)]
+)
+@pytest.mark.parametrize("clip_norm", [None, 5.0])
+def test_every_optimizer_learns(text, optimizer, clip_norm):
+    name = optimizer if isinstance(optimizer, str) else optimizer.name
+    rate = {"sgd": 0.02, "momentum": 0.005, "rmsprop": 0.005, "adagrad": 0.1, "adam": 0.01}[name]
+    model = CharRNN(
+        hidden_size=32, optimizer=optimizer, learning_rate=rate, clip_norm=clip_norm, epochs=40, random_state=0
+    ).fit(text)
+    assert model.history_.loss[-30:].mean() < 0.6 * model.history_.loss[0]
+
+
+# --- evaluation -------------------------------------------------------------------------------------------------
+
+
+def test_evaluate(model, text):
+    p = {name: value.astype(np.float64) for name, value in model.params_.items()}
+    ids = model.vocabulary_.encode(text)
+    h = rnn_forward(p, ids[:-1, None], np.zeros((1, 24)))[1:, 0]
+    nats = -np.log(softmax(h @ p["V"].T + p["c"])[np.arange(len(ids) - 1), ids[1:]]).mean()
+    found = model.evaluate(text)
+    assert_allclose(found, (nats, nats / math.log(2), math.exp(nats), len(text) - 1), rtol=1e-4)
+    assert model.score(text) == -found.nats
+
+
+def test_evaluation_in_slices_is_evaluation_at_once(model, text, monkeypatch):
+    expected = model.evaluate(text * 5)
+    monkeypatch.setattr(type(model._net), "patience", 13)
+    assert model.evaluate(text * 5) == expected
+
+
+def test_loss_and_gradients(text):
+    model = CharRNN(hidden_size=9, init_scale=0.5, random_state=4)
+    loss, grads = model.loss_and_gradients(text[:12])
+    vocabulary, network, params = model._exact(text[:12], 11)
+    ids = vocabulary.encode(text[:12])[:, None]
+    expected, expected_grads, _ = loss_and_gradients(network.named(params), ids[:-1], ids[1:], np.zeros((1, 9)))
+    assert_allclose(loss, expected, rtol=1e-12)
+    for name, grad in grads.items():
+        assert_allclose(grad, expected_grads[name], rtol=1e-9, atol=1e-13)
+    same, _ = model.loss_and_gradients(text[:11], text[1:12])
+    assert_allclose(same, loss)
+    with pytest.raises(ValueError, match="as long as each other, got 3 and 2"):
+        model.loss_and_gradients("abc", "ab")
+
+
+# --- files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", Adam(beta1=0.8)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_save_and_load(tmp_path, text, optimizer, dtype):
+    path, again = tmp_path / "model.safetensors", tmp_path / "again.safetensors"
+    settings = {"hidden_size": 9, "optimizer": optimizer, "dtype": dtype, "random_state": 3, "max_updates": 40}
+    model = CharRNN(**settings).fit(text + "\ud800🙂")
+    model.save(path)
+    other = CharRNN.load(path)
+    assert other.get_params() == model.get_params()
+    assert other.vocabulary_ == model.vocabulary_
+    assert other.best_ == model.best_
+    assert other.sample(500, random_state=1) == model.sample(500, random_state=1)
+    for name, value in model.params_.items():
+        assert_array_equal(other.params_[name], value)
+    other.save(again)
+    assert again.read_bytes() == path.read_bytes()
+    other.partial_fit(text)
+
+
+def test_a_new_process_writes_the_same_text(tmp_path, model):
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    code = f"from pycharrnn import CharRNN; print(ascii(CharRNN.load({str(path)!r}).sample(500, random_state=11)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.strip() == ascii(model.sample(500, random_state=11)), done.stderr
+
+
+def test_a_damaged_file_is_refused(tmp_path, model):
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    whole = path.read_bytes()
+    for length in (*range(0, len(whole), 199), len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ModelFileError, match=r"model\.safetensors"):
+            CharRNN.load(path)
+    for position in range(0, len(whole), 97):
+        changed = bytearray(whole)
+        changed[position] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(ModelFileError, match=r"model\.safetensors"):
+            CharRNN.load(path)
+    with pytest.raises(FileNotFoundError):
+        CharRNN.load(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_symbols": 10**12},
+        {"n_symbols": -1},
+        {"n_symbols": "3"},
+        {"params": {}},
+        {"params": {"hidden_size": 10**9}},
+        {"params": {"optimizer": {"name": "os.system"}}},
+        {"params": {"optimizer": {"name": "adam", "lr": 3}}},
+        {"params": {"dtype": "object"}},
+        {"best": {"n_updates": -1, "smooth_loss": 1.0}},
+        {"best": {}},
+        {"best": None},
+    ],
+)
+def test_metadata_that_cannot_be(tmp_path, model, monkeypatch, change):
+    # a file that is whole and says nonsense
+    from pycharrnn import storage
+
+    save = storage.save
+
+    def lie(path, tensors, metadata):
+        if change.get("params"):
+            metadata = metadata | {"params": metadata["params"] | change["params"]}
+        else:
+            metadata = metadata | change
+        save(path, tensors, metadata)
+
+    monkeypatch.setattr(storage, "save", lie)
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    with pytest.raises(ModelFileError, match=r"model\.safetensors"):
+        CharRNN.load(path)
+
+
+def test_nothing_of_the_text_is_in_the_file(tmp_path, text):
+    path = tmp_path / "model.safetensors"
+    CharRNN(hidden_size=4, max_updates=5).fit(text).save(path)
+    content = path.read_bytes()
+    assert b"nobler" not in content
+    assert os.fsencode(tmp_path.name) not in content
+
+
+# --- the estimator ----------------------------------------------------------------------------------------------
+
+
+def test_scikit_learn_clones_and_searches(tmp_path, text):
+    base = pytest.importorskip("sklearn.base")
+    model = CharRNN(hidden_size=6, max_updates=10, random_state=0)
+    twin = base.clone(model)
+    assert twin is not model
+    assert twin.get_params() == model.get_params()
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(model.fit(text))
+
+
+def test_importing_is_quick(tmp_path):
+    # what it takes beyond NumPy: best of several, for the machine may be busy
+    def seconds(code):
+        times = []
+        for _ in range(5):
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+            times.append(time.perf_counter() - begin)
+        return min(times)
+
+    assert seconds("import numpy, pycharrnn") - seconds("import numpy") < 0.1
+
+
+def test_importing_brings_in_nothing_heavy(tmp_path):
+    heavy = ("tqdm", "safetensors", "matplotlib", "sklearn", "torch", "argparse", "asyncio", "multiprocessing")
+    code = f"import numpy, sys; before = set(sys.modules); import pycharrnn; print([m for m in {heavy} if m in sys.modules and m not in before])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("verbose", "shown"), [(None, False), (True, True), (False, False)])
+def test_progress_is_silent_in_a_pipe(tmp_path, verbose, shown):
+    code = (
+        f"from pycharrnn import CharRNN; CharRNN(epochs=None, max_seconds=0.9, verbose={verbose}).fit('abcdefgh' * 500)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout == ""
+    assert ("smooth loss" in done.stderr and "characters/s" in done.stderr) == shown
+    assert shown or done.stderr == ""

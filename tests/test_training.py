@@ -1,0 +1,286 @@
+"""Budgets, callbacks, history, interrupts and divergence; the update loop against its ordered twin."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from reference import OrderedRNN
+
+from pycharrnn import CharRNN, SampleText, TrainingDivergedError, Vocabulary, _kernels
+from pycharrnn.network import Network
+from pycharrnn.optim import AdaGrad, Momentum, Update
+from pycharrnn.training import History
+
+
+def test_the_very_bits_of_the_ordered_twin(text):
+    # over epochs, so that short windows, resets and thousands of roundings are in it
+    before = _kernels.simd_selected()
+    if "baseline" in _kernels.simd_names():
+        _kernels.simd_select("baseline")
+        try:
+            model = CharRNN(hidden_size=13, seq_length=7, dtype="float64", random_state=2, epochs=2).fit(text)
+        finally:
+            _kernels.simd_select(before)
+        ids = model.vocabulary_.encode(text)
+        network = model._net
+        twin = OrderedRNN(network.named(network.initial(np.random.default_rng(2), 0.01)))
+        losses = []
+        for _ in range(2):
+            twin.h = np.zeros(13)
+            for start in range(0, len(ids) - 1, 7):
+                x, y = ids[start : start + 7], ids[start + 1 : start + 8]
+                losses.append(twin.update(x[: len(y)], y) * 7 / len(y))
+        assert len(losses) == model.n_updates_
+        for name, found in network.named(model._state.params).items():
+            assert_array_equal(found, twin.p[name])
+        assert_allclose(model.history_.loss, losses, rtol=1e-13)
+
+
+@pytest.mark.parametrize("n", [2, 3, 6, 7, 8, 14, 15, 16, 21, 22])
+def test_texts_around_a_multiple_of_seq_length(n):
+    # 7 characters to a window: n - 1 predictions, the last window as short as what is left
+    model = CharRNN(hidden_size=5, seq_length=7, epochs=3, random_state=0).fit("abcdefghijklmnopqrstuvwxyz"[:n])
+    assert model.n_updates_ == 3 * -(-(n - 1) // 7)
+    assert np.isfinite(model.smooth_loss_)
+    assert len(model.sample(30)) == 30
+
+
+def test_every_character_weighs_alike_in_the_smooth_loss():
+    model = CharRNN(hidden_size=5, seq_length=4, epochs=6, dtype="float64", random_state=0).fit("abacabad")
+    smooth = model.history_.loss[0]
+    for i, loss in enumerate(model.history_.loss):
+        share = 1 if i % 2 == 0 else 3 / 4  # windows of 4 and 3
+        smooth = smooth if i == 0 else (1 - 0.001 * share) * smooth + 0.001 * share * loss
+        assert_allclose(model.history_.smooth_loss[i], smooth, rtol=1e-12)
+
+
+def test_a_text_of_one_symbol():
+    model = CharRNN(hidden_size=5, epochs=2).fit("aaaaaaaaaa")
+    assert model.sample(5) == "aaaaa"
+    assert model.smooth_loss_ == 0
+    assert model.evaluate("aaa").perplexity == 1
+
+
+def test_a_hundred_characters_by_heart():
+    text = "Call me Ishmael. Some years ago, never mind how long precisely, having little or no money in my purse,"[
+        :100
+    ]
+    model = CharRNN(epochs=1500, random_state=0).fit(text)
+    assert model.sample(99, prompt=text[0], temperature=0) == text[1:]
+    assert model.history_.loss[-1] < 1
+
+
+# --- budgets and callbacks --------------------------------------------------------------------------------------
+
+
+def test_budgets(text):
+    per_epoch = -(-(len(text) - 1) // 25)
+    small = {"hidden_size": 8, "random_state": 0}
+    assert CharRNN(**small, epochs=3).fit(text).n_updates_ == 3 * per_epoch
+    assert CharRNN(**small, epochs=3, max_updates=10).fit(text).n_updates_ == 10
+    assert CharRNN(**small, epochs=1, max_updates=10**9).fit(text).n_updates_ == per_epoch
+    began = time.perf_counter()
+    model = CharRNN(**small, epochs=None, max_seconds=0.3).fit(text)
+    assert 0.3 <= time.perf_counter() - began < 1.5
+    assert model.n_updates_ > per_epoch
+
+
+def test_slices_do_not_change_the_training(text):
+    plain = CharRNN(hidden_size=8, epochs=20, random_state=0).fit(text)
+    seen = []
+
+    def watch(run):
+        seen.append(run.n_updates)
+
+    watch.every = 7
+    watched = CharRNN(hidden_size=8, epochs=20, random_state=0)
+    watched.fit(text, callbacks=[watch, SampleText(11, 20, file=None)])
+    assert_array_equal(plain._state.params, watched._state.params)
+    assert seen == list(range(0, plain.n_updates_ + 1, 7))
+    assert [t.n_updates for t in watched.history_.texts] == list(range(0, plain.n_updates_ + 1, 11))
+    assert all(len(t.text) == 20 for t in watched.history_.texts)
+    again = CharRNN(hidden_size=8, epochs=20, random_state=0).fit(text, callbacks=[SampleText(11, 20, file=None)])
+    assert [t.text for t in again.history_.texts] == [t.text for t in watched.history_.texts]
+
+
+def test_a_callback_ends_the_training(text):
+    def enough(run):
+        return run.n_updates >= 30
+
+    enough.every = 10
+    assert CharRNN(hidden_size=8, epochs=100).fit(text, callbacks=[enough]).n_updates_ == 30
+
+
+def test_what_a_callback_sees(text):
+    runs = []
+
+    def look(run):
+        runs.append((run.n_updates, run.epoch, run.loss, run.smooth_loss, run.characters, run.total, run.seconds))
+
+    look.every = 5
+    model = CharRNN(hidden_size=8, epochs=2, random_state=0).fit(text, callbacks=[look])
+    n, epoch, loss, smooth, characters, total, seconds = runs[-1]
+    assert (n, total) == (model.n_updates_ // 5 * 5, model.n_updates_)
+    assert epoch == n // (total // 2)
+    assert loss == model.history_.loss[n - 1]
+    assert smooth == model.history_.smooth_loss[n - 1]
+    assert characters == epoch * (len(text) - 1) + (n - epoch * (total // 2)) * 25
+    assert 0 < seconds < 60
+
+
+def test_an_error_in_a_callback_comes_through_and_the_model_is_usable(text):
+    def fail(run):
+        raise KeyError("mine")
+
+    fail.every = 20
+    model = CharRNN(hidden_size=8, epochs=5)
+    with pytest.raises(KeyError, match="mine"):
+        model.fit(text, callbacks=[lambda run: None, fail])
+    assert model.n_updates_ == 0
+    assert len(model.sample(10)) == 10
+
+
+def test_sample_text_prints(text, capsys):
+    CharRNN(hidden_size=8, max_updates=20, random_state=0).fit(text, callbacks=[SampleText(10, 15)])
+    out = capsys.readouterr().out
+    assert out.startswith("--- update 0\n")
+    assert "--- update 10, smooth loss " in out
+    assert "--- update 20, smooth loss " in out
+
+
+@pytest.mark.parametrize("every", [0, -1, 1.5, True, "10"])
+def test_sample_text_refuses_a_bad_period(every):
+    with pytest.raises(ValueError, match="every must be a positive number of updates"):
+        SampleText(every)
+
+
+# --- history ----------------------------------------------------------------------------------------------------
+
+
+def test_history_forgets_evenly():
+    history = History(limit=10)
+    everything = np.arange(1000.0)
+    start = 0
+    for n in (1, 5, 30, 64, 200, 700):
+        part = everything[start : start + n]
+        history.extend(start, part, -part, start / 10, (start + n) / 10)
+        start += n
+    assert 5 <= len(history) <= 10
+    assert_array_equal(history.updates, np.arange(0, 1000, history.stride))
+    assert_array_equal(history.loss, history.updates)
+    assert_array_equal(history.smooth_loss, -history.updates)
+    assert_allclose(history.seconds, (history.updates + 1) / 10)
+
+
+def test_history_of_a_run(text):
+    model = CharRNN(hidden_size=8, epochs=2, random_state=0).fit(text)
+    history = model.history_
+    assert_array_equal(history.updates, np.arange(model.n_updates_))
+    assert history.smooth_loss[-1] == model.smooth_loss_
+    assert (np.diff(history.seconds) >= 0).all()
+    assert repr(history).startswith(f"History({model.n_updates_} updates in ")
+
+
+# --- the best model ---------------------------------------------------------------------------------------------
+
+
+def test_the_best_model_is_kept(text):
+    model = CharRNN(hidden_size=8, epochs=30, random_state=0).fit(text)
+    lowest = int(np.argmin(model.history_.smooth_loss))
+    assert model.best_ == (lowest, model.history_.smooth_loss[lowest])
+    again = CharRNN(hidden_size=8, epochs=30, max_updates=max(lowest, 1), random_state=0).fit(text)
+    for name, view in again._net.named(again._state.params).items():
+        assert_array_equal(model.params_[name], view)
+
+
+# --- interrupts -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [0.05, 0.21, 0.37])
+def test_ctrl_c_leaves_a_whole_update(text, after):
+    model = CharRNN(hidden_size=50, epochs=None, max_updates=10**9, random_state=0, verbose=False)
+    began = []
+
+    def note(run):
+        began.append(time.perf_counter())
+
+    note.every = 10**12
+    timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(text, callbacks=[note])
+    assert time.perf_counter() - began[0] < after + 0.4
+    again = CharRNN(hidden_size=50, epochs=None, max_updates=model.n_updates_, random_state=0, verbose=False)
+    again.fit(text)
+    assert_array_equal(model._state.params, again._state.params)
+    assert_array_equal(model._state.counts, again._state.counts)
+    assert_array_equal(model.history_.loss, again.history_.loss)
+    assert len(model.sample(10)) == 10
+
+
+# --- divergence -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [1e3, 1e30])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_divergence_keeps_the_last_finite_weights(text, rate, dtype, optimizer):
+    model = CharRNN(
+        hidden_size=8, epochs=300, optimizer=optimizer, learning_rate=rate, clip_value=None, dtype=dtype, random_state=0
+    )
+    with contextlib.suppress(TrainingDivergedError):  # some of these saturate instead
+        model.fit(text)
+    assert np.isfinite(model._state.params).all()
+    assert all(np.isfinite(value).all() for value in model.params_.values())
+    assert np.isfinite(model.smooth_loss_)
+    assert len(model.sample(20)) == 20
+
+
+def test_divergence_is_raised_and_the_update_is_exact(text):
+    # weights that grow until they overflow: the twin without the slices tells at which update
+    settings = {"hidden_size": 8, "optimizer": "momentum", "init_scale": 1.0, "random_state": 0}
+    settings |= {"learning_rate": 1e36, "clip_value": None}
+    with pytest.raises(TrainingDivergedError, match="Lower learning_rate, or set clip_value or clip_norm") as caught:
+        (model := CharRNN(**settings, epochs=300)).fit(text)
+    n = caught.value.n_updates
+    assert n == model.n_updates_
+    assert f"after update {n}." in str(caught.value)
+    assert n > 1
+    network = Network("rnn", len(set(text)), 8, 25, "float32")
+    update = Update(Momentum(), 1e36, None, None)
+    state = network.state(network.initial(np.random.default_rng(0), 1.0), update)
+    trainer = network.trainer(state, update, Vocabulary.from_text(text).encode(text))
+    trainer.advance(np.empty(n + 5), np.empty(n + 5))
+    assert state.n_updates == n + 1 or not np.isfinite(state.params).all()
+
+
+def test_weights_that_start_beyond_all_bounds():
+    model = CharRNN(hidden_size=4, init_scale=1e38, epochs=1, random_state=0)
+    with contextlib.suppress(TrainingDivergedError):
+        model.fit("abcabcabc")
+    assert len(model.sample(5)) == 5
+
+
+def test_training_on(text):
+    half = len(text) // 2
+    model = CharRNN(hidden_size=8, epochs=3, random_state=0).fit(text)
+    before, n = model._state.params.copy(), model.n_updates_
+    model.partial_fit(text[:half])
+    assert model.n_updates_ == n + -(-(half - 1) // 25)
+    assert not np.array_equal(before, model._state.params)
+    assert model.best_.n_updates >= n
+    first = CharRNN(hidden_size=8, random_state=0).partial_fit(text)
+    once = CharRNN(hidden_size=8, epochs=1, random_state=0).fit(text)
+    assert_array_equal(first._state.params, once._state.params)
+
+
+def test_moments_start_where_the_rule_says():
+    network = Network("rnn", 3, 4, 5, "float32")
+    state = network.state(network.initial(np.random.default_rng(0), 1), Update(AdaGrad(), 0.1, None, None))
+    assert (state.v == np.float32(1e-30)).all()
+    assert state.m.size == 0
