@@ -460,7 +460,7 @@ STEP(adam)
 /* Ten chains of multiply-adds, as many as hide their latency: the processor's peak, for benchmarks. */
 static double NAME(spin)(idx n, void *x) {
     vec acc[10], factor = NAME(load)(x), term = NAME(load)((REAL *)x + VL), sum = {0};
-    UNROLL for (int i = 0; i < 10; i++) acc[i] = term;
+    UNROLL for (int i = 0; i < 10; i++) acc[i] = term * (REAL)i; /* different, or one chain would do for all */
     for (idx k = 0; k < n; k++) {
         UNROLL for (int i = 0; i < 10; i++) acc[i] = acc[i] * factor + term;
     }
