@@ -1,5 +1,6 @@
 """Character-level recurrent networks for the CPU: ``CharRNN().fit(text).sample(200)``."""
 
+from pycharrnn import datasets
 from pycharrnn.callbacks import SampleText
 from pycharrnn.model import CharRNN, NotFittedError
 from pycharrnn.storage import ModelFileError
@@ -16,4 +17,5 @@ __all__ = [
     "TrainingDivergedError",
     "UnknownCharacterError",
     "Vocabulary",
+    "datasets",
 ]

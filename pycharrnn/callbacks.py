@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import IO, Any, Literal
 
@@ -51,8 +52,10 @@ class SampleText:
         run.history.remember(run.n_updates, run.smooth_loss, text)
         file = sys.stdout if isinstance(self.file, str) else self.file
         if file is not None:
-            loss = "" if run.smooth_loss != run.smooth_loss else f", smooth loss {run.smooth_loss:.2f}"
-            print(f"--- update {run.n_updates}{loss}\n{text}\n", file=file, flush=True)
+            loss = f", smooth loss {run.smooth_loss:.2f}" if run.smooth_loss == run.smooth_loss else ""
+            tqdm = sys.modules.get("tqdm")  # a bar in the same terminal has to make room
+            with tqdm.tqdm.external_write_mode(file) if tqdm else contextlib.nullcontext():
+                print(f"--- update {run.n_updates}{loss}\n{text}\n", file=file, flush=True)
 
 
 class Progress:

@@ -6,7 +6,7 @@ import inspect
 import math
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ from pycharrnn.sampling import Ids, Sampler
 from pycharrnn.text import Vocabulary, read_text
 from pycharrnn.training import Budget, Callback, History, Run, train
 
-Seed = int | np.random.Generator | np.random.SeedSequence | None
+if TYPE_CHECKING:  # NumPy imports its random module at the first use of it
+    Seed = int | np.random.Generator | np.random.SeedSequence | None
 Text = str | os.PathLike[str]
 
 
@@ -532,6 +533,7 @@ class CharRNN:
             params["optimizer"] = {"name": self.optimizer.name} | self.optimizer.numbers()
         if not isinstance(self.random_state, (int, np.integer)):
             params["random_state"] = None  # a generator is a state of its own, not a parameter
+        params["verbose"] = None  # says how it was watched, not what it is
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
         best: dict[str, Any] = self.best_._asdict()
         if not math.isfinite(self.best_.smooth_loss):

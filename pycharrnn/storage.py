@@ -18,11 +18,9 @@ anew, so nothing here trusts it. No text in a file is used as code, class or pat
 """
 
 import errno
-import hashlib
 import json
 import math
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO
@@ -245,6 +243,8 @@ def _json(value: dict[str, Any], sort_keys: bool = False) -> str:
 
 
 def _digest(about: dict[str, Any], entries: dict[str, dict[str, Any]], body: Iterable[bytes]) -> str:
+    import hashlib  # here, for it is slow to import and seldom needed
+
     digest = hashlib.sha256(_header(about, entries))
     for piece in body:
         digest.update(piece)
@@ -273,7 +273,7 @@ def _replace(path: str, pieces: Iterable[bytes]) -> None:
         raise OSError(code, os.strerror(code), path)
 
     # Cut, because a name may have 255 bytes; random, so that no one else's file is met.
-    temporary = os.path.join(folder, f".{base[:40]}.{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(folder, f".{base[:40]}.{os.urandom(8).hex()}.tmp")
     mode = 0o666 if old is None else stat.S_IMODE(old)  # and the kernel applies the umask
     try:
         with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:

@@ -53,6 +53,8 @@ class History:
 
     Attributes
     ----------
+    n_updates : int
+        Updates made.
     updates : ndarray of int64, (n,)
         Updates that had been made when each loss was measured.
     loss, smooth_loss : ndarray of float64, (n,)
@@ -66,6 +68,7 @@ class History:
     def __init__(self, limit: int = 20_000) -> None:
         self.limit = limit
         self.stride = 1
+        self.n_updates = 0
         self.updates = np.zeros(0, np.int64)
         self.loss, self.smooth_loss, self.seconds = (np.zeros(0) for _ in range(3))
         self.texts: list[Sample] = []
@@ -74,6 +77,7 @@ class History:
         """Remember updates ``first, first + 1, ...``, made between two times."""
         if not len(loss):
             return
+        self.n_updates = first + len(loss)
         keep = np.arange(-first % self.stride, len(loss), self.stride)
         self.updates = np.concatenate([self.updates, first + keep])
         self.loss = np.concatenate([self.loss, loss[keep]])
@@ -96,7 +100,7 @@ class History:
         if not len(self):
             return "History(nothing yet)"
         return (
-            f"History({self.updates[-1] + 1} updates in {self.seconds[-1]:.1f} s, "
+            f"History({self.n_updates} updates in {self.seconds[-1]:.1f} s, "
             f"smooth loss {self.smooth_loss[0]:.2f} -> {self.smooth_loss[-1]:.2f})"
         )
 

@@ -20,7 +20,7 @@ TABLE: dict[str, set[str]] = {
     "training": {"text"},
     "model": {"storage", "network", "optim", "sampling", "text", "training", "gradcheck", "callbacks"},
 }
-for top in ("benchmark", "report", "distributed", "cli", "__main__", "__init__"):
+for top in ("__init__", "benchmark", "report", "distributed", "cli", "__main__"):
     TABLE[top] = set(TABLE)  # anything above
 
 

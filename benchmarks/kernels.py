@@ -1,0 +1,82 @@
+"""How near the packed matrix product comes to the processor's peak, shape by shape, on one core.
+
+    python benchmarks/kernels.py [--repeats 20]
+
+A product C (M, N) += A (M, K) @ B (K, N) makes 2 M N K operations; the peak is that of multiply-adds in registers,
+measured just before each shape. `PYCHARRNN_SIMD` selects the instruction set.
+"""
+
+import argparse
+import time
+
+import numpy as np
+
+from pycharrnn import _kernels
+from pycharrnn.benchmark import fma_peaks
+from pycharrnn.params import aligned
+
+# M, N, K, whether A is stored transposed, and what it is: of the classic job with K = 80, then of larger ones.
+SHAPES = [
+    (25, 80, 100, False, "logits"),
+    (25, 112, 80, False, "dh from logits"),
+    (80, 112, 25, True, "dV"),
+    (100, 112, 25, True, "dW"),
+    (1, 112, 100, False, "one step of the recurrence"),
+    (50, 1024, 256, False, "a batch of 50, four gates of 256"),
+    (64, 2048, 512, False, "a batch of 64, four gates of 512"),
+    (1, 1024, 256, False, "one step, four gates of 256"),
+]
+
+
+def matrix(rng: np.random.Generator, rows: int, columns: int, dtype: str) -> np.ndarray:
+    """Random numbers that start on a cache line."""
+    out = aligned(rows * columns, dtype).reshape(rows, columns)
+    out[:] = rng.normal(size=out.shape)
+    return out
+
+
+def speed(shape: tuple[int, int, int, bool], dtype: str, packed: bool, repeats: int) -> float:
+    """Operations per second: the best of some calls of about 5 ms."""
+    M, N, K, transposed = shape
+    rng, repeat, best = np.random.default_rng(0), 1, 0.0
+    A, B, C = (
+        matrix(rng, *((K, M) if transposed else (M, K)), dtype),
+        matrix(rng, K, N, dtype),
+        matrix(rng, M, N, dtype),
+    )
+    panels = aligned((N + 2 * _kernels.LANES) * K, dtype)
+    done = 0
+    while done < repeats:
+        begin = time.perf_counter()
+        _kernels.matmul(A, B, C, panels, transposed, packed, False, repeat)
+        seconds = time.perf_counter() - begin
+        if seconds < 0.005:
+            repeat *= 2
+            continue
+        best = max(best, 2 * M * N * K * repeat / seconds)
+        done += 1
+    return best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=20, help="calls of each, of which the best counts")
+    repeats = parser.parse_args().repeats
+    simd = _kernels.simd_selected()
+    print(f"{simd}: GFLOP/s and share of the FMA peak; 'rows' has B in whole rows, unpacked; T: A stored transposed")
+    print(f"{'M x N x K':<22}{'packed f32':>16}{'rows f32':>16}{'packed f64':>16}{'rows f64':>16}")
+    peaks = dict.fromkeys(("float32", "float64"), 0.0)
+    for *shape, name in SHAPES:
+        cells = []
+        for dtype in peaks:
+            peaks[dtype] = max(peaks[dtype], fma_peaks(dtype)[simd])
+            for packed in (True, False):
+                found = speed(tuple(shape), dtype, packed, repeats)
+                cells.append(f"{found / 1e9:9.1f} {found / peaks[dtype]:5.0%}")
+        M, N, K, transposed = shape
+        print(f"{f'{M} x {N} x {K}' + ' T' * transposed:<22}" + "".join(f"{cell:>16}" for cell in cells) + f"  {name}")
+    print(", ".join(f"FMA peak {dtype} {peak / 1e9:.1f} GFLOP/s" for dtype, peak in peaks.items()))
+
+
+if __name__ == "__main__":
+    main()

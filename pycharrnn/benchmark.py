@@ -1,0 +1,300 @@
+"""The classic job side by side with a NumPy loop, PyTorch and JAX: what ``pycharrnn bench`` runs.
+
+Every competitor runs in a process of its own, on the same core, in turns; the best of its turns counts.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pycharrnn import CharRNN, Vocabulary, __version__, _kernels, datasets
+
+Array = npt.NDArray[Any]
+Ids = npt.NDArray[np.int32]
+
+# The classic job: m, seq_length, AdaGrad's learning rate, the clip of the gradient, sigma of the initial weights.
+H, T, RATE, CLIP, SCALE = 100, 25, 0.1, 5.0, 0.01
+
+
+class NumpyCharRNN:
+    """The classic model as one writes it in NumPy: a plain loop over the characters of a window.
+
+    It makes the updates of a `CharRNN` with the same arguments, but for rounding. `params` has U, W, V, b and c by
+    name, `smooth_loss` is that after the last update, in nats per `seq_length` characters.
+    """
+
+    def __init__(
+        self, n_symbols: int, hidden_size: int = H, seq_length: int = T, dtype: str = "float64", random_state: int = 0
+    ) -> None:
+        rng, m, K, self.seq_length = np.random.default_rng(random_state), hidden_size, n_symbols, seq_length
+        shapes = {"U": (m, K), "W": (m, m), "V": (K, m)}
+        self.params = {name: rng.normal(0.0, SCALE, shape).astype(dtype) for name, shape in shapes.items()}
+        self.params |= {"b": np.zeros(m, dtype), "c": np.zeros(K, dtype)}
+        self.memory = {name: np.zeros_like(p) for name, p in self.params.items()}  # AdaGrad's sums of squares
+        self.position, self.h, self.smooth_loss = 0, np.zeros(m, dtype), float("nan")
+
+    def forward(self, x: Ids, y: Ids, h0: Array) -> tuple[float, Array, Array]:
+        """Summed loss of a window in nats, the states h (n + 1, m), h[0] = h0, and the probabilities p (n, K)."""
+        U, W, V, b, c = (self.params[name] for name in "UWVbc")
+        h, p, loss = np.empty((len(x) + 1, len(b)), b.dtype), np.empty((len(x), len(c)), b.dtype), 0.0
+        h[0] = h0
+        for t in range(len(x)):
+            h[t + 1] = np.tanh(W @ h[t] + U[:, x[t]] + b)
+            p[t] = _softmax(V @ h[t + 1] + c)
+            loss -= float(np.log(p[t, y[t]]))
+        return loss, h, p
+
+    def backward(self, x: Ids, y: Ids, h: Array, p: Array) -> dict[str, Array]:
+        """The gradients of the summed loss by name."""
+        W, V, dh_next = self.params["W"], self.params["V"], np.zeros_like(h[0])
+        grads = {name: np.zeros_like(value) for name, value in self.params.items()}
+        for t in reversed(range(len(x))):
+            do = p[t].copy()
+            do[y[t]] -= 1
+            grads["V"] += np.outer(do, h[t + 1])
+            grads["c"] += do
+            da = (1 - h[t + 1] ** 2) * (V.T @ do + dh_next)
+            grads["W"] += np.outer(da, h[t])
+            grads["U"][:, x[t]] += da
+            grads["b"] += da
+            dh_next = W.T @ da
+        return grads
+
+    def train(self, ids: Ids, n_updates: int) -> npt.NDArray[np.float64]:
+        """Make updates, going on where the last call ended; the loss of each, in nats per `seq_length` characters."""
+        losses = np.empty(n_updates)
+        for i in range(n_updates):
+            n = min(self.seq_length, len(ids) - 1 - self.position)  # the last window is as long as what is left
+            x, y = ids[self.position :][:n], ids[self.position + 1 :][:n]
+            loss, h, p = self.forward(x, y, self.h if self.position else np.zeros_like(self.h))
+            for name, g in self.backward(x, y, h, p).items():
+                np.clip(g, -CLIP, CLIP, out=g)
+                self.memory[name] += g * g
+                self.params[name] -= RATE * g / np.sqrt(self.memory[name] + 1e-8)
+            share = n / self.seq_length  # a short window counts as much as it has characters
+            losses[i] = loss / share
+            old = losses[i] if np.isnan(self.smooth_loss) else self.smooth_loss
+            self.smooth_loss = float((1 - 0.001 * share) * old + 0.001 * share * losses[i])
+            self.h, self.position = h[-1], (self.position + n) % (len(ids) - 1)
+        return losses
+
+    def sample(self, n: int, rng: np.random.Generator) -> Ids:
+        """Draw n symbols, the first from the zero state."""
+        U, W, V, b, c = (self.params[name] for name in "UWVbc")
+        h, out = np.zeros_like(b), np.empty(n, np.int32)
+        for i in range(n):
+            out[i] = rng.choice(len(c), p=_softmax(V @ h + c))
+            h = np.tanh(W @ h + U[:, out[i]] + b)
+        return out
+
+
+def _softmax(logits: Array) -> Array:
+    e = np.exp(logits - logits.max())
+    return np.asarray(e / e.sum())
+
+
+# --- the competitors: each gives train(n), sample(n) and its version -----------------------------------------------
+Calls = tuple[Callable[[int], object], Callable[[int], object], str]
+
+
+def _pycharrnn(text: str, ids: Ids, K: int, threads: int) -> Calls:
+    model = CharRNN(epochs=None, verbose=True, random_state=0)  # the bar goes to the stderr of the worker
+    return (lambda n: model.set_params(max_updates=n).fit(text)), model.sample, f"pycharrnn {__version__}"
+
+
+def _numpy(text: str, ids: Ids, K: int, threads: int) -> Calls:
+    model, rng = NumpyCharRNN(K), np.random.default_rng(0)
+    return (lambda n: model.train(ids, n)), (lambda n: model.sample(n, rng)), f"NumPy {np.__version__}"
+
+
+def _torch(text: str, ids: Any, K: int, threads: int) -> Calls:
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(threads)
+    ids, one_hot, rnn, head = torch.tensor(ids).long(), torch.eye(K), torch.nn.RNN(K, H), torch.nn.Linear(H, K)
+    params = [*rnn.parameters(), *head.parameters()]
+    for p in params:
+        torch.nn.init.normal_(p, 0.0, SCALE if p.ndim == 2 else 0.0)
+    optimizer = torch.optim.Adagrad(params, lr=RATE, eps=1e-8)
+
+    def train(n: int) -> None:
+        position, h, smooth = 0, torch.zeros(1, H), 0.0
+        for _ in range(n):
+            if position + T >= len(ids):
+                position, h = 0, torch.zeros(1, H)
+            out, h = rnn(one_hot[ids[position : position + T]], h.detach())
+            loss = torch.nn.functional.cross_entropy(head(out), ids[position + 1 : position + T + 1], reduction="sum")
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_value_(params, CLIP)
+            optimizer.step()
+            smooth = 0.999 * smooth + 0.001 * loss.item()
+            position += T
+
+    def sample(n: int) -> None:
+        h = torch.zeros(1, H)
+        with torch.inference_mode():
+            for _ in range(n):
+                x = torch.multinomial(torch.softmax(head(h[0]), 0), 1).item()
+                _, h = rnn(one_hot[x : x + 1], h)
+
+    return train, sample, f"PyTorch {torch.__version__}"
+
+
+def _jax(text: str, ids: Ids, K: int, threads: int) -> Calls:
+    jax: Any = importlib.import_module("jax")
+    jnp, scan, tree, rng, zero = jax.numpy, jax.lax.scan, jax.tree, np.random.default_rng(0), jax.numpy.zeros(H)
+    shapes = {"U": (K, H), "W": (H, H), "V": (H, K)}  # for row vectors: h @ W
+    params = {name: jnp.array(rng.normal(0, SCALE, shape), jnp.float32) for name, shape in shapes.items()}
+    params |= {"b": zero, "c": jnp.zeros(K)}
+    nothing = tree.map(jnp.zeros_like, params)
+
+    def loss_of(p: Any, h: Any, x: Any, y: Any) -> Any:
+        last, hs = scan(lambda h, a: 2 * (jnp.tanh(h @ p["W"] + a),), h, p["U"][x] + p["b"])
+        logs = jax.nn.log_softmax(hs @ p["V"] + p["c"])
+        return -jnp.take_along_axis(logs, y[:, None], 1).sum(), last
+
+    def update(carry: Any, window: Any) -> Any:
+        (p, memory, h), (x, y, begins) = carry, window
+        (loss, h), g = jax.value_and_grad(loss_of, has_aux=True)(p, jnp.where(begins, 0.0, h), x, y)
+        g = tree.map(lambda g: jnp.clip(g, -CLIP, CLIP), g)
+        memory = tree.map(lambda v, g: v + g * g, memory, g)
+        p = tree.map(lambda p, g, v: p - RATE * g / jnp.sqrt(v + 1e-8), p, g, memory)
+        return (p, memory, h), loss
+
+    def draw(h: Any, key: Any) -> Any:
+        x = jax.random.categorical(key, h @ params["V"] + params["c"])
+        return jnp.tanh(h @ params["W"] + params["U"][x] + params["b"]), x
+
+    updates, draws = jax.jit(lambda *args: scan(update, *args)), jax.jit(lambda keys: scan(draw, zero, keys))
+
+    def train(n: int) -> None:
+        at = np.arange(n) % ((len(ids) - 1) // T) * T
+        x = at[:, None] + np.arange(T)
+        jax.block_until_ready(updates((params, nothing, zero), (ids[x], ids[x + 1], at == 0)))
+
+    def sample(n: int) -> None:
+        jax.block_until_ready(draws(jax.random.split(jax.random.key(0), n)))
+
+    return train, sample, f"JAX {jax.__version__}"
+
+
+WORKERS = {"pycharrnn": _pycharrnn, "numpy": _numpy, "torch": _torch, "jax": _jax}
+
+
+def _seconds(call: Callable[[int], object], n: int) -> float:
+    """Seconds that each of n takes."""
+    begin = time.perf_counter()
+    call(n)
+    return (time.perf_counter() - begin) / n
+
+
+def fma_peaks(dtype: str = "float32", best_of: int = 10) -> dict[str, float]:
+    """Multiply-adds and nothing else, on one core, in operations per second: for each instruction set that it has."""
+    x, n, peaks, selected = np.full(64, 0.5, dtype), 1_000_000, {}, _kernels.simd_selected()
+    for simd in filter(_kernels.simd_supported, _kernels.simd_names()):
+        _kernels.simd_select(simd)
+        flops = _kernels.multiply_adds(x, n)
+        peaks[simd] = flops / min(_seconds(lambda _: _kernels.multiply_adds(x, n), 1) for _ in range(best_of))
+    _kernels.simd_select(selected)
+    return peaks
+
+
+def _turn(name: str, updates: int, characters: int, cores: list[int]) -> dict[str, Any]:
+    """Warm up and measure on these cores; the text comes in on stdin."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    text = sys.stdin.buffer.read().decode("utf-8", "surrogatepass")
+    vocabulary = Vocabulary.from_text(text)
+    train, sample, version = WORKERS[name](text, vocabulary.encode(text), len(vocabulary), len(cores))
+    warm = 1 if name == "jax" else 20  # JAX compiles anew for each length
+    train(-(-updates // warm)), sample(-(-characters // warm))
+    peaks = fma_peaks() if name == "pycharrnn" else {}
+    return peaks | {"version": version, "update": _seconds(train, updates), "character": _seconds(sample, characters)}
+
+
+class Row(NamedTuple):
+    """A competitor; how many updates it makes and characters it draws for each update of pycharrnn."""
+
+    label: str
+    worker: str
+    updates: float
+    characters: float
+    threads: int = 1
+    simd: str = ""
+
+
+def measure(row: Row, text: str, updates: int, turn: int = 0) -> dict[str, Any]:
+    """Let a worker take one turn. RuntimeError, with what it wrote to stderr, if it fails."""
+    n, drawn = (max(20, int(updates * share)) for share in (row.updates, row.characters))
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(row.threads)]
+    cores = [cores[(turn + i) % len(cores)] for i in range(row.threads)]  # turns go round the cores, too
+    env = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(row.threads))
+    env |= {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "JAX_PLATFORMS": "cpu", "PYCHARRNN_SIMD": row.simd}
+    env |= {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}  # so that it finds what we found
+    command = [sys.executable, "-P", "-m", "pycharrnn.benchmark", row.worker, str(n), str(drawn), json.dumps(cores)]
+    ended = subprocess.run(command, input=text.encode("utf-8", "surrogatepass"), env=env, capture_output=True)
+    if ended.returncode or not ended.stdout.startswith(b"{"):
+        said = (ended.stderr + ended.stdout).decode(errors="replace")[-4000:]
+        raise RuntimeError(f"the worker of {row.label!r} failed with exit status {ended.returncode}:\n{said}")
+    return {"n": n, "drawn": drawn} | dict(json.loads(ended.stdout))
+
+
+def run(updates: int = 100_000, repeats: int = 5, text: str | None = None, file: IO[str] | None = None) -> None:
+    """Measure every competitor and print a table to `file` (None: stdout); the text is "topics" unless given.
+
+    pycharrnn makes `updates` in a turn, the others fewer: each takes some seconds. The best of `repeats` turns counts.
+    """
+    text = datasets.load("topics") if text is None else text
+    if updates < 1 or repeats < 1 or len(text) <= T:
+        raise ValueError(f"updates and repeats must be at least 1, and the text longer than {T} characters")
+    selected, able = _kernels.simd_selected(), [name for name in _kernels.simd_names() if _kernels.simd_supported(name)]
+    forced = [name for name in able if name == "x86-64-v3" and name != selected]
+    rows = [Row(f"pycharrnn float32, {name}", "pycharrnn", 1, 10, simd=name) for name in (selected, *forced)]
+    rows.append(Row("NumPy float64", "numpy", 1 / 50, 1 / 2))
+    rows += [Row(f"PyTorch float32, threads: {n}", "torch", 1 / 60, 1 / 8, threads=n) for n in (1, 2)]
+    rows.append(Row("JAX float32, jitted", "jax", 1 / 5, 2))
+    there = [row for row in rows if row.worker not in ("torch", "jax") or importlib.util.find_spec(row.worker)]
+    turns = [(row.label, measure(row, text, updates, turn)) for turn in range(repeats) for row in there]
+    best: dict[str, dict[str, Any]] = {}
+    for label, turn in turns:
+        old = best.setdefault(label, turn)
+        old |= {key: (min if key in ("update", "character") else max)(old[key], turn[key]) for key in old}
+    ours, K = best[rows[0].label], len(set(text))
+    form = "{:<34}{:>9}{:>11}{:>14}{:>8}{:>12}{:>14}{:>8}"
+    lines = [
+        f"{H} units, windows of {T}, batch 1, AdaGrad {RATE}, clip {CLIP:g}; {len(text):,} characters, {K} distinct",
+        f"best of {repeats} turns; ratio: time over that of the first row\n",
+        form.format("", "updates", "us/update", "characters/s", "ratio", "sampled", "characters/s", "ratio"),
+    ]
+    for row in rows:
+        if not (found := best.get(row.label, {})):
+            lines.append(f"{row.label:<34}not installed")
+            continue
+        u, c = found["update"], found["character"]
+        trained = f"{found['n']:,}", f"{u * 1e6:,.1f}", f"{T / u:,.0f}", f"{u / ours['update']:.2f}"
+        sampled = f"{found['drawn']:,}", f"{1 / c:,.0f}", f"{c / ours['character']:.2f}"
+        lines.append(form.format(row.label, *trained, *sampled))
+    # Six matrix products of an update: W h and V h forward; W^T da, V^T do, dW = da h^T and dV = do h^T backward. Each
+    # is T * m * m or T * m * K multiply-adds, and a multiply-add is two operations. Nothing else is counted.
+    speed = (flops := 3 * 2 * T * (H * H + H * K)) / ours["update"]
+    lines.append(f"\nmatrix products of an update: {flops / 1e6:.2f} MFLOP, {speed / 1e9:.1f} GFLOP/s")
+    for name in dict.fromkeys((selected, max(able, key=ours.__getitem__))):  # the widest need not be the best
+        peak = f"{ours[name] / 1e9:.1f} GFLOP/s, of which an update makes {speed / ours[name]:.0%}"
+        lines.append(f"FMA peak of one core in float32, {name}: {peak}")
+    versions = ", ".join(dict.fromkeys(found["version"] for found in best.values()))
+    print(*lines, f"{versions}, Python {platform.python_version()}, {platform.machine()}", sep="\n", file=file)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_turn(sys.argv[1], *map(json.loads, sys.argv[2:]))))
