@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -94,20 +94,42 @@ def numerical_gradient(loss: Callable[[], float], array: Array, h: float = 1e-4)
     return gradient
 
 
-def compare(
-    loss: Callable[[], float],
-    params: Mapping[str, Array],
-    gradients: Mapping[str, Array],
-    *,
-    seq_length: int,
-    batch: int,
-    h: float,
-    eps: float,
+class Network(Protocol):
+    """What a gradient check needs of a network."""
+
+    def named(self, flat: Array) -> dict[str, Array]: ...
+    def loss_function(self, params: Array, x: Array, y: Array, hidden: Array | None) -> Callable[[], float]: ...
+    def loss_and_gradients(
+        self, params: Array, x: Array, y: Array, hidden: Array | None
+    ) -> tuple[float, dict[str, Array], Array]: ...
+
+
+def check(
+    network: Network, params: Array, ids: Array, *, seq_length: int, batches: int, h: float, eps: float
 ) -> Iterator[GradientError]:
-    """The errors of each tensor of one window."""
-    for name, array in params.items():
-        ga, gn = gradients[name], numerical_gradient(loss, array, h)
-        relative = np.abs(ga - gn) / np.maximum(eps, np.abs(ga) + np.abs(gn))
-        norms = float(np.linalg.norm(ga) + np.linalg.norm(gn))
-        norm_error = float(np.linalg.norm(ga - gn)) / norms if norms else 0.0
-        yield GradientError(seq_length, batch, name, float(relative.max()), float(relative.sum()), norm_error)
+    """The errors of each tensor for the first windows of a text, each from the state that the one before it left.
+
+    Parameters
+    ----------
+    network : Network
+    params : ndarray of float64
+        Flat weights.
+    ids : ndarray of int32
+        At least ``batches * seq_length + 1`` symbols.
+    seq_length, batches : int
+        Length and number of the windows.
+    h, eps : float
+        Step of the differences; what the relative error is at least relative to.
+    """
+    hidden = None
+    for batch in range(batches):
+        x, y = (ids[batch * seq_length + shift :][:seq_length] for shift in (0, 1))
+        loss = network.loss_function(params, x, y, hidden)
+        _, gradients, hidden_after = network.loss_and_gradients(params, x, y, hidden)
+        for name, array in network.named(params).items():
+            ga, gn = gradients[name], numerical_gradient(loss, array, h)
+            relative = np.abs(ga - gn) / np.maximum(eps, np.abs(ga) + np.abs(gn))
+            norms = float(np.linalg.norm(ga) + np.linalg.norm(gn))
+            norm_error = float(np.linalg.norm(ga - gn)) / norms if norms else 0.0
+            yield GradientError(seq_length, batch + 1, name, float(relative.max()), float(relative.sum()), norm_error)
+        hidden = hidden_after

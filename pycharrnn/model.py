@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pycharrnn import gradcheck, storage
+from pycharrnn.arguments import choice, generator, integer, real
 from pycharrnn.callbacks import Progress
 from pycharrnn.network import Network, State
 from pycharrnn.optim import OPTIMIZERS, Optimizer, Update
@@ -182,25 +184,25 @@ class CharRNN:
         return hasattr(self, "_state")
 
     def _validate(self) -> None:
-        _choice("cell", self.cell, Network.cells)
-        _choice("dtype", self.dtype, ("float32", "float64"))
+        choice("cell", self.cell, Network.cells)
+        choice("dtype", self.dtype, ("float32", "float64"))
         if not isinstance(self.optimizer, Optimizer):
-            _choice("optimizer", self.optimizer, OPTIMIZERS)
+            choice("optimizer", self.optimizer, OPTIMIZERS)
         for name in ("hidden_size", "seq_length"):
-            _integer(name, getattr(self, name), 1, 65_536)
+            integer(name, getattr(self, name), 1, 65_536)
         for name in ("epochs", "max_updates"):
             if getattr(self, name) is not None:
-                _integer(name, getattr(self, name), 1, 2**62)
-        _real("learning_rate", self.learning_rate)
-        _real("init_scale", self.init_scale, zero=True)
+                integer(name, getattr(self, name), 1, 2**62)
+        real("learning_rate", self.learning_rate)
+        real("init_scale", self.init_scale, zero=True)
         for name in ("clip_value", "clip_norm", "max_seconds"):
             if getattr(self, name) is not None:
-                _real(name, getattr(self, name))
+                real(name, getattr(self, name))
         if self.epochs is None and self.max_updates is None and self.max_seconds is None:
             raise ValueError("training would never end: give at least one of epochs, max_updates and max_seconds")
         if self.verbose is not None and not isinstance(self.verbose, bool):
             raise ValueError(f"verbose must be True, False or None, got {self.verbose!r}")
-        _generator(self.random_state)
+        generator(self.random_state)
 
     # --- training -----------------------------------------------------------------------------------------------
 
@@ -235,7 +237,7 @@ class CharRNN:
         text = _trainable(read_text(X))
         vocabulary = Vocabulary.from_text(text)
         network = self._network(len(vocabulary))
-        rng = _generator(self.random_state)
+        rng = generator(self.random_state)
         state = network.state(network.initial(rng, self.init_scale), self._update())
         budget = Budget(self.epochs, self.max_updates, self.max_seconds)
         self._train(vocabulary.encode(text), vocabulary, network, state, History(), budget, callbacks)
@@ -354,7 +356,7 @@ class CharRNN:
         -----
         Any number of threads may sample from one model; the interpreter lock is released meanwhile.
         """
-        _integer("length", length, 0, 2**48)
+        integer("length", length, 0, 2**48)
         sampler = self._sampler(prompt, temperature, random_state)
         return self.vocabulary_.decode(sampler.draw(length))
 
@@ -371,7 +373,7 @@ class CharRNN:
         Parameters are those of `sample`; a `length` of None goes on for ever.
         """
         if length is not None:
-            _integer("length", length, 0, 2**48)
+            integer("length", length, 0, 2**48)
         sampler = self._sampler(prompt, temperature, random_state)
         vocabulary = self.vocabulary_
 
@@ -385,13 +387,13 @@ class CharRNN:
 
     def _sampler(self, prompt: str, temperature: float, random_state: Seed) -> Sampler:
         state = self._fitted()
-        _real("temperature", temperature, zero=True)
+        real("temperature", temperature, zero=True)
         if random_state is None and isinstance(self.random_state, (int, np.integer)):
             self._n_samples = getattr(self, "_n_samples", 0) + 1
             random_state = np.random.SeedSequence([int(self.random_state), self._n_samples])
         elif random_state is None:
             random_state = self.random_state
-        rng = _generator(random_state)
+        rng = generator(random_state)
         return Sampler(self._net, state.best, self.vocabulary_.encode(prompt), rng, float(temperature))
 
     # --- evaluation ---------------------------------------------------------------------------------------------
@@ -427,7 +429,7 @@ class CharRNN:
         self._validate()
         vocabulary = Vocabulary.from_text(text)
         network = self._network(len(vocabulary), seq_length, "float64")
-        return vocabulary, network, network.initial(_generator(self.random_state), self.init_scale)
+        return vocabulary, network, network.initial(generator(self.random_state), self.init_scale)
 
     def loss_and_gradients(
         self, text: str, targets: str | None = None
@@ -495,23 +497,18 @@ class CharRNN:
             One row for each window and tensor; prints itself.
         """
         text = read_text(text, "text")
-        _integer("batches", batches, 1, 2**20)
-        _real("h", h)
-        _real("eps", eps)
-        rows: list[gradcheck.GradientError] = []
+        integer("batches", batches, 1, 2**20)
+        real("h", h)
+        real("eps", eps)
         for T in seq_lengths:
-            _integer("seq_lengths", T, 1, 65_536)
+            integer("seq_lengths", T, 1, 65_536)
             if len(text) <= batches * T:
                 raise ValueError(f"text must have more than {batches} * {T} characters, it has {len(text)}")
+        rows: list[gradcheck.GradientError] = []
+        for T in seq_lengths:
             vocabulary, network, params = self._exact(text, T)
-            ids, hidden = vocabulary.encode(text[: batches * T + 1]), None
-            for batch in range(batches):
-                x, y = ids[batch * T : (batch + 1) * T], ids[batch * T + 1 : (batch + 1) * T + 1]
-                loss = network.loss_function(params, x, y, hidden)
-                _, gradients, after = network.loss_and_gradients(params, x, y, hidden)
-                named = network.named(params)
-                rows += gradcheck.compare(loss, named, gradients, seq_length=T, batch=batch + 1, h=h, eps=eps)
-                hidden = after
+            ids = vocabulary.encode(text[: batches * T + 1])
+            rows += gradcheck.check(network, params, ids, seq_length=T, batches=batches, h=h, eps=eps)
         return gradcheck.GradientTable(rows)
 
     # --- files --------------------------------------------------------------------------------------------------
@@ -584,45 +581,13 @@ class CharRNN:
         """The tensors that a file with this metadata holds, from a few bounded integers."""
         model = cls._from_metadata(metadata)
         n_symbols, best = metadata["n_symbols"], metadata["best"]
-        _integer("n_symbols", n_symbols, 1, 0x110000)
-        _integer("best n_updates", best["n_updates"], 0, 2**62)
+        integer("n_symbols", n_symbols, 1, 0x110000)
+        integer("best n_updates", best["n_updates"], 0, 2**62)
         if best["smooth_loss"] is not None:
-            _real("best smooth_loss", best["smooth_loss"], zero=True)
+            real("best smooth_loss", best["smooth_loss"], zero=True)
         network = model._network(n_symbols)
         stored = {name: (shape, model.dtype) for name, shape in network.shapes.items()}
         return stored | {"vocabulary": ((n_symbols,), "uint32")}
-
-
-# --- arguments --------------------------------------------------------------------------------------------------
-
-
-def _choice(name: str, value: Any, known: Any) -> None:
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
-
-
-def _integer(name: str, value: Any, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be at least {least} and at most {most}, got {value!r}")
-
-
-def _real(name: str, value: Any, zero: bool = False) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
-        raise ValueError(f"{name} must be finite and {'at least' if zero else 'above'} 0, got {value!r}")
-
-
-def _generator(random_state: Any) -> np.random.Generator:
-    if random_state is not None and not isinstance(random_state, (np.random.Generator, np.random.SeedSequence)):
-        _integer("random_state", random_state, 0, 2**128)
-    return np.random.default_rng(random_state)
 
 
 def _trainable(text: str) -> str:
@@ -637,6 +602,4 @@ def _trainable(text: str) -> str:
 def _shown(verbose: bool | None) -> bool:
     if verbose is not None:
         return verbose
-    import sys
-
     return sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)

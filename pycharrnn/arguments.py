@@ -1,0 +1,42 @@
+"""Checks of what a user passes: every error names the parameter, what it must be and what it was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+
+def choice(name: str, value: Any, known: Collection[str]) -> None:
+    """`value` is one of the known names."""
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+
+
+def integer(name: str, value: Any, least: int, most: int) -> None:
+    """`value` is an integer from `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be at least {least} and at most {most}, got {value!r}")
+
+
+def real(name: str, value: Any, zero: bool = False) -> None:
+    """`value` is a finite number above 0, or, with `zero`, at least 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+        raise ValueError(f"{name} must be finite and {'at least' if zero else 'above'} 0, got {value!r}")
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """The generator that a `random_state` stands for."""
+    if random_state is not None and not isinstance(random_state, (np.random.Generator, np.random.SeedSequence)):
+        integer("random_state", random_state, 0, 2**128)
+    return np.random.default_rng(random_state)
