@@ -1,6 +1,6 @@
 """Do the losses follow those of a plain NumPy loop? Four runs from the same starting weights, side by side.
 
-    python benchmarks/overlay.py TEXT [--updates 100000]
+    python benchmarks/overlay.py TEXT [--updates 100000] [--plot overlay.png]
 
 CharRNN in single and in double precision, the NumPy twin in double precision, and that twin again with starting weights
 changed by one part in 1e15. The last shows how far rounding alone drives two runs apart: the early steps of AdaGrad
@@ -17,39 +17,48 @@ import numpy as np
 from pycharrnn import CharRNN, Vocabulary
 from pycharrnn.benchmark import NumpyCharRNN
 
+EVERY = 100  # updates between two points of a curve
 
-def marks(updates: int) -> list[int]:
-    """100, 1000, 10000, 20000, 30000 ... and the last."""
-    return sorted({n for n in (100, 1000, *range(10_000, updates, 10_000)) if n < updates} | {updates})
+Curve = dict[int, float]  # smooth loss by updates made
 
 
-def char_rnn(text: str, updates: int, dtype: str, seed: int) -> dict[int, float]:
-    """Smooth losses at the marks."""
-    found: dict[int, float] = {}
-    wanted = set(marks(updates))
+def char_rnn(text: str, updates: int, dtype: str, seed: int) -> Curve:
+    found: Curve = {}
 
     def watch(run) -> None:
-        if run.n_updates in wanted:
-            found[run.n_updates] = run.smooth_loss
+        found[run.n_updates] = run.smooth_loss
 
-    watch.every = 100  # called after exactly these updates
+    watch.every = EVERY
     model = CharRNN(epochs=None, max_updates=updates, dtype=dtype, random_state=seed, verbose=False)
     model.fit(text, callbacks=[watch])
-    return found | {updates: model.smooth_loss_}
+    return found
 
 
-def numpy_twin(text: str, updates: int, change: float, seed: int) -> dict[int, float]:
-    """The same of the twin, its starting weights times 1 +- change."""
+def numpy_twin(text: str, updates: int, change: float, seed: int) -> Curve:
+    """The curve of the twin, its starting weights times 1 +- change."""
     vocabulary = Vocabulary.from_text(text)
     ids, model = vocabulary.encode(text), NumpyCharRNN(len(vocabulary), random_state=seed)
     rng = np.random.default_rng(seed + 1)
     for p in model.params.values():
         p *= 1 + change * rng.choice([-1.0, 1.0], p.shape)
-    found, done = {}, 0
-    for mark in marks(updates):
-        model.train(ids, mark - done)
-        found[mark], done = model.smooth_loss, mark
+    found = {}
+    for n in range(EVERY, updates + 1, EVERY):
+        model.train(ids, EVERY)
+        found[n] = model.smooth_loss
     return found
+
+
+def plot(path: str, curves: dict[str, Curve]) -> None:
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), dpi=150)
+    for (name, curve), style in zip(curves.items(), ("-", "--", "-", ":"), strict=True):
+        axes.plot([n for n in curve if n], [loss for n, loss in curve.items() if n], style, lw=1.3, label=name)
+    axes.set(xlabel="updates", ylabel="smooth loss (nats per 25 characters)", ylim=(44, 75))
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path)
 
 
 def main() -> None:
@@ -57,6 +66,7 @@ def main() -> None:
     parser.add_argument("text", metavar="TEXT", help="path of a UTF-8 text")
     parser.add_argument("--updates", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0, help="of the starting weights")
+    parser.add_argument("--plot", metavar="FILE", help="draw the curves, too (needs matplotlib)")
     arguments = parser.parse_args()
     with open(arguments.text, encoding="utf-8-sig", newline="") as file:
         text = file.read()
@@ -71,10 +81,13 @@ def main() -> None:
     print(f"{'':>9}{'CharRNN':>12}{'CharRNN':>12}{'NumPy':>12}{'NumPy':>12}{'difference from NumPy':>36}")
     print(f"{'updates':>9}{'float32':>12}{'float64':>12}{'float64':>12}{'1 +- 1e-15':>12}", end="")
     print(f"{'float32':>12}{'float64':>12}{'1 +- 1e-15':>12}")
-    for n in marks(updates):
+    for n in sorted({100, 1000, *range(10_000, updates, 10_000), updates // EVERY * EVERY}):
         losses = single[n], double[n], twin[n], changed[n]
         differences = (loss - twin[n] for loss in (single[n], double[n], changed[n]))
         print(f"{n:>9,}" + "".join(f"{x:12.4f}" for x in losses) + "".join(f"{x:12.1e}" for x in differences))
+    if arguments.plot:
+        names = "CharRNN, float32", "CharRNN, float64", "NumPy, float64", "NumPy, weights changed by 1e-15"
+        plot(arguments.plot, dict(zip(names, (single, double, twin, changed), strict=True)))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ cdef extern from "core/core.h" nogil:
         void (*sum_rows)(Py_ssize_t M, Py_ssize_t n, const void *x, Py_ssize_t ld, void *y) noexcept nogil
         void (*exp)(Py_ssize_t n, void *x) noexcept nogil
         void (*tanh)(Py_ssize_t n, void *x) noexcept nogil
+        void (*add_tanh)(Py_ssize_t n, const void *u, void *x) noexcept nogil
         void (*tanh_backward)(Py_ssize_t n, const void *h, void *d) noexcept nogil
         void (*sigmoid)(Py_ssize_t n, void *x) noexcept nogil
         void (*softmax)(Py_ssize_t M, Py_ssize_t K, void *p, Py_ssize_t ld, const int32_t *y,
@@ -144,8 +145,7 @@ cdef inline void read(const core_table *k, Plan *plan,
     """h = tanh(a + U[x])"""
     cdef Py_ssize_t i
     for i in range(plan.B):
-        k.add(plan.Hp, params + plan.U + x[i] * plan.Hp, a + i * plan.Hp)
-    k.tanh(plan.B * plan.Hp, a)
+        k.add_tanh(plan.Hp, params + plan.U + x[i] * plan.Hp, a + i * plan.Hp)
 
 
 cdef void rnn_forward(const core_table *k, Plan *plan, Py_ssize_t T,

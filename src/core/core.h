@@ -38,6 +38,7 @@ typedef struct {
     void (*sum_rows)(idx M, idx n, const void *x, idx ld, void *y); /* y += the sum of the M rows of x */
     void (*exp)(idx n, void *x);                                    /* x = exp(x), for x <= 0 */
     void (*tanh)(idx n, void *x);                                   /* x = tanh(x) */
+    void (*add_tanh)(idx n, const void *u, void *x);                /* x = tanh(x + u) */
     void (*tanh_backward)(idx n, const void *h, void *d);           /* d = (1 - h^2) d, where h = tanh(a) */
     void (*sigmoid)(idx n, void *x);                                /* x = 1 / (1 + exp(-x)) */
     /* Rows of logits become rows of softmax(logits); loss[i] = -log p[i, y[i]] in nats. */
