@@ -76,13 +76,15 @@ static void NAME(gemv)(idx N, idx K, const REAL *a, idx ca, const REAL *B, idx b
                        int reverse) {
     /* A matrix that the first-level cache holds is limited by the latency of the sums: many vectors at once. One
      * that it does not hold is limited by its stream: few at once, so that a walk back finds the last ones cached. */
-    idx most = K * N * (idx)sizeof(REAL) <= core_l1d ? 8 : NARROW, total = N / VL, groups = (total + most - 1) / most;
-    for (idx q = 0; q < groups; q++) {
-        idx first = (reverse ? groups - 1 - q : q) * most, nv = total - first < most ? total - first : most;
-        const REAL *b = B + first / 2 * ps, *init = init_ ? init_ + first * VL : NULL;
-        REAL *c = C + first * VL;
-        const REAL *next = q + 1 < groups ? B + (reverse ? first - most : first + most) / 2 * ps : b;
-        switch (nv) {
+    const idx most = K * N * (idx)sizeof(REAL) <= core_l1d ? 8 : NARROW, total = N / VL;
+    const idx panels = (total + 1) / 2, groups = (total + most - 1) / most;
+    for (idx q = 0; q < groups; q++) { /* of as many panels each as can be */
+        idx turn = reverse ? groups - 1 - q : q, then = reverse ? turn - 1 : turn + 1;
+        idx first = turn * panels / groups, end = (turn + 1) * panels / groups;
+        const REAL *b = B + first * ps, *init = init_ ? init_ + first * 2 * VL : NULL;
+        const REAL *next = q + 1 < groups ? B + then * panels / groups * ps : b;
+        REAL *c = C + first * 2 * VL;
+        switch (2 * end < total ? 2 * (end - first) : total - 2 * first) {
             VECTORS(1) VECTORS(2) VECTORS(3) VECTORS(4) VECTORS(5) VECTORS(6) VECTORS(7) VECTORS(8)
         }
     }
