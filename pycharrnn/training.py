@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -170,12 +171,14 @@ class Budget:
 
 @dataclass
 class _Rollback:
-    """States at the start of the last slices, to return to when the weights go bad."""
+    """Two states of the last half second or so, to return to when the weights go bad."""
 
     states: list[tuple[Any, int]] = field(default_factory=list)
+    marked: float = -math.inf
 
-    def mark(self, state: Any) -> None:
-        self.states = [*self.states[-1:], (state.copy(), state.n_updates)]
+    def mark(self, state: Any, now: float) -> None:
+        if now - self.marked > 10 * SLICE:
+            self.states, self.marked = [*self.states[-1:], (state.copy(), state.n_updates)], now
 
     def last_good(self, trainer: Trainer, bad: int) -> None:
         """Put back the state one update before `bad`, the number of updates that made a loss that is not finite."""
@@ -218,7 +221,7 @@ def train(trainer: Trainer, budget: Budget, callbacks: Sequence[Callback], run: 
         if run.total is not None:
             n = min(n, run.total - (state.n_updates - run.first))
         loss, smooth, before, then = np.empty(n), np.empty(n), state.n_updates, now
-        rollback.mark(state)
+        rollback.mark(state, now)
         try:
             trainer.advance(loss, smooth)
         finally:  # an interrupt comes here after whole updates
