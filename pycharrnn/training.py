@@ -70,9 +70,8 @@ class History:
         self.limit = limit
         self.stride = 1
         self.n_updates = 0
-        self.updates = np.zeros(0, np.int64)
-        self.loss, self.smooth_loss, self.seconds = (np.zeros(0) for _ in range(3))
         self.texts: list[Sample] = []
+        self._blocks = [np.zeros((4, 0))]  # updates, loss, smooth loss and seconds, side by side
 
     def extend(self, first: int, loss: Floats, smooth_loss: Floats, begin: float, end: float) -> None:
         """Remember updates ``first, first + 1, ...``, made between two times."""
@@ -80,22 +79,44 @@ class History:
             return
         self.n_updates = first + len(loss)
         keep = np.arange(-first % self.stride, len(loss), self.stride)
-        self.updates = np.concatenate([self.updates, first + keep])
-        self.loss = np.concatenate([self.loss, loss[keep]])
-        self.smooth_loss = np.concatenate([self.smooth_loss, smooth_loss[keep]])
-        self.seconds = np.concatenate([self.seconds, begin + (end - begin) * (keep + 1) / len(loss)])
-        while len(self.updates) > self.limit:
+        seconds = begin + (end - begin) * (keep + 1) / len(loss)
+        self._blocks.append(np.stack([first + keep, loss[keep], smooth_loss[keep], seconds]))
+        while len(self) > self.limit:
             self.stride *= 2
-            keep = np.flatnonzero(self.updates % self.stride == 0)
-            for name in ("updates", "loss", "smooth_loss", "seconds"):
-                setattr(self, name, getattr(self, name)[keep])
+            table = self._table()
+            self._blocks = [table[:, table[0] % self.stride == 0]]
+
+    def _table(self) -> npt.NDArray[np.float64]:
+        if len(self._blocks) > 1:
+            self._blocks = [np.concatenate(self._blocks, axis=1)]
+        return self._blocks[0]
+
+    def _row(self, i: int) -> Floats:
+        row: Floats = self._table()[i]
+        return row
+
+    @property
+    def updates(self) -> npt.NDArray[np.int64]:
+        return self._row(0).astype(np.int64)
+
+    @property
+    def loss(self) -> Floats:
+        return self._row(1)
+
+    @property
+    def smooth_loss(self) -> Floats:
+        return self._row(2)
+
+    @property
+    def seconds(self) -> Floats:
+        return self._row(3)
+
+    def __len__(self) -> int:
+        return sum(block.shape[1] for block in self._blocks)
 
     def remember(self, n_updates: int, smooth_loss: float, text: str) -> None:
         """Keep a text written while training."""
         self.texts.append(Sample(n_updates, smooth_loss, text))
-
-    def __len__(self) -> int:
-        return len(self.updates)
 
     def __repr__(self) -> str:
         if not len(self):

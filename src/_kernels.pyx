@@ -247,12 +247,15 @@ cdef struct Update:
     void *grads
     void *m
     void *v
+    void *best                   # takes the parameters before their step, or NULL
     Optimizer *optimizer
     core_step *step
     int32_t *seen                # (K)
 
 
 cdef inline void step(Update *u, Py_ssize_t offset, Py_ssize_t n, floating *grad) noexcept nogil:
+    if u.best != NULL:  # now that the step reads them anyway
+        memcpy(<floating *>u.best + offset, <floating *>u.params + offset, n * sizeof(floating))
     u.step(n, <floating *>u.params + offset, grad,
            <floating *>u.m + offset if u.m != NULL else NULL,
            <floating *>u.v + offset if u.v != NULL else NULL, &u.optimizer.hyper)
@@ -309,6 +312,8 @@ cdef void rows_gradient(const core_table *k, Update *u, Py_ssize_t offset, Py_ss
     if not u.optimizer.sparse:
         step(u, offset, rows * n, grad)
         return
+    if u.best != NULL:  # all rows, not only those that are stepped
+        memcpy(<floating *>u.best + offset, <floating *>u.params + offset, rows * n * sizeof(floating))
     memset(u.seen, 0, rows * sizeof(int32_t))
     for i in range(M):
         if not u.seen[x[i]]:
@@ -420,10 +425,11 @@ def train(const int32_t[::1] ids not None,   # (N)                              
             else:
                 scalars[SMOOTH_LOSS] += 0.001 * share * (loss[i] - scalars[SMOOTH_LOSS])
             smooth[i] = scalars[SMOOTH_LOSS]
+            u.best = NULL
             if scalars[SMOOTH_LOSS] < scalars[BEST_LOSS]:
                 scalars[BEST_LOSS] = scalars[SMOOTH_LOSS]
                 counts[BEST_UPDATE] = counts[N_UPDATES]
-                memcpy(&best[0], P, u.size * sizeof(floating))
+                u.best = &best[0]
             head_backward(k, &plan, n * plan.B, y, P, w)
             rnn_backward(k, &plan, n, P, w)
             scalars[POWER1] *= optimizer.hyper.beta1
