@@ -52,8 +52,9 @@ def plot(path: str, curves: dict[str, Curve]) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4), dpi=150)
-    for (name, curve), style in zip(curves.items(), ("-", "--", "-", ":"), strict=True):
-        axes.plot([n for n in curve if n], [loss for n, loss in curve.items() if n], style, lw=1.3, label=name)
+    styles = {"color": "C0"}, {"color": "C1", "ls": "--"}, {"color": "black"}, {"color": "0.5", "ls": ":"}
+    for (name, curve), style in zip(curves.items(), styles, strict=True):
+        axes.plot([n for n in curve if n], [loss for n, loss in curve.items() if n], lw=1.3, label=name, **style)
     axes.set(xlabel="updates", ylabel="smooth loss (nats per 25 characters)", ylim=(44, 75))
     axes.legend(frameon=False)
     axes.grid(alpha=0.3)

@@ -22,7 +22,9 @@ def test_topics_is_a_real_corpus_of_english() -> None:
 def test_topics_come_sorted_with_one_blank_line_between(monkeypatch: pytest.MonkeyPatch) -> None:
     from pydoc_data import topics as module
 
-    monkeypatch.setattr(module, "topics", {"b": "\nsecond\n\nhalf\n\n", "a": "first\n", "c": "  third"})
+    monkeypatch.setattr(
+        module, "topics", {"b": "\nsecond\n\nhalf\n\n", "a": "first\n", "c": "  third\n  |a |b |\n  +--+--+"}
+    )
     assert datasets.topics() == "first\n\nsecond\n\nhalf\n\n  third\n"
 
 
