@@ -59,13 +59,14 @@ class GradientTable(tuple[GradientError, ...]):
     __str__ = __repr__
 
 
-def numerical_gradient(loss: Callable[[], float], array: Array, h: float = 1e-4) -> Array:
+def numerical_gradient(loss: Callable[[], Any], array: Array, h: float = 1e-4) -> Array:
     """Central differences ``(loss(x + h) - loss(x - h)) / 2h`` for every entry of `array`.
 
     Parameters
     ----------
     loss : callable
-        Gives the loss at the present values of `array`.
+        Gives the loss at the present values of `array`, as a number or as an array of terms. The differences of terms
+        are summed, not the terms: a sum of many is rounded more coarsely than any of them.
     array : ndarray of float64
         Changed entry by entry and put back.
     h : float
@@ -90,7 +91,7 @@ def numerical_gradient(loss: Callable[[], float], array: Array, h: float = 1e-4)
         array[index] = value - h
         below = loss()
         array[index] = value
-        gradient[index] = (above - below) / (2 * h)
+        gradient[index] = np.sum(above - below) / (2 * h)
     return gradient
 
 
@@ -98,7 +99,7 @@ class Network(Protocol):
     """What a gradient check needs of a network."""
 
     def named(self, flat: Array) -> dict[str, Array]: ...
-    def loss_function(self, params: Array, x: Array, y: Array, hidden: Array | None) -> Callable[[], float]: ...
+    def loss_function(self, params: Array, x: Array, y: Array, hidden: Array | None) -> Callable[[], Array]: ...
     def loss_and_gradients(
         self, params: Array, x: Array, y: Array, hidden: Array | None
     ) -> tuple[float, dict[str, Array], Array]: ...

@@ -7,6 +7,7 @@ unchecked. Letters: T seq_length, K symbols, H hidden_size.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -183,11 +184,16 @@ class Network:
         total = _kernels.loss_and_gradients(x, y, params, grads, work, plan, loss)
         return total, self.named(grads), work[plan["h"] + len(x) * plan["Hp"] :][: self.H].copy()
 
-    def loss_function(self, params: Array, x: Ids, y: Ids, hidden: Array | None = None) -> Any:
-        """A function of nothing that gives the summed loss of the window at the present `params`."""
-        plan, work, loss = *self._window(x, y, hidden), np.empty(len(x))
-        none = params[:0]
-        return lambda: _kernels.loss_and_gradients(x, y, params, none, work, plan, loss)
+    def loss_function(self, params: Array, x: Ids, y: Ids, hidden: Array | None = None) -> Callable[[], Array]:
+        """A function of nothing that gives the loss of each step of the window, (T,), at the present `params`."""
+        plan, work, none = *self._window(x, y, hidden), params[:0]
+
+        def losses() -> Array:
+            found = np.empty(len(x))
+            _kernels.loss_and_gradients(x, y, params, none, work, plan, found)
+            return found
+
+        return losses
 
     def _window(self, x: Ids, y: Ids, hidden: Array | None) -> tuple[dict[str, int], Array]:
         self._check(x)

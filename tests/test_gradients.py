@@ -58,7 +58,7 @@ def test_the_second_window_starts_from_the_state_of_the_first(noisy, text):
         network.loss_function(params, *window)()
         for window in ((ids[:5], ids[1:6]), (ids[5:10], ids[6:11], hidden), (ids[:10], ids[1:11]))
     )
-    assert_allclose(first + second, both, rtol=1e-12)
+    assert_allclose([*first, *second], both, rtol=1e-12)
 
 
 def test_numerical_gradient_puts_everything_back(rng):
