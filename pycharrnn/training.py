@@ -71,7 +71,7 @@ class History:
         self.stride = 1
         self.n_updates = 0
         self.texts: list[Sample] = []
-        self._blocks = [np.zeros((4, 0))]  # updates, loss, smooth loss and seconds, side by side
+        self._blocks: list[Floats] = [np.zeros((4, 0))]  # updates, loss, smooth loss and seconds, side by side
 
     def extend(self, first: int, loss: Floats, smooth_loss: Floats, begin: float, end: float) -> None:
         """Remember updates ``first, first + 1, ...``, made between two times."""
@@ -81,15 +81,16 @@ class History:
         keep = np.arange(-first % self.stride, len(loss), self.stride)
         seconds = begin + (end - begin) * (keep + 1) / len(loss)
         self._blocks.append(np.stack([first + keep, loss[keep], smooth_loss[keep], seconds]))
-        while len(self) > self.limit:
-            self.stride *= 2
-            table = self._table()
-            self._blocks = [table[:, table[0] % self.stride == 0]]
+        if len(self._blocks) > 50:  # joining them each time would cost too much
+            self._table()
 
-    def _table(self) -> npt.NDArray[np.float64]:
-        if len(self._blocks) > 1:
-            self._blocks = [np.concatenate(self._blocks, axis=1)]
-        return self._blocks[0]
+    def _table(self) -> Floats:
+        table = np.concatenate(self._blocks, axis=1) if len(self._blocks) > 1 else self._blocks[0]
+        while table.shape[1] > self.limit:
+            self.stride *= 2
+            table = table[:, table[0] % self.stride == 0]
+        self._blocks = [table]
+        return table
 
     def _row(self, i: int) -> Floats:
         row: Floats = self._table()[i]
@@ -112,7 +113,7 @@ class History:
         return self._row(3)
 
     def __len__(self) -> int:
-        return sum(block.shape[1] for block in self._blocks)
+        return len(self._row(0))
 
     def remember(self, n_updates: int, smooth_loss: float, text: str) -> None:
         """Keep a text written while training."""
