@@ -148,7 +148,7 @@ def _add_parameters(to: Any, function: Callable[..., Any], doc: str | None, **sh
     """Add an option for each parameter that fits on a command line, as its signature and docstring have it."""
     doc = inspect.cleandoc(doc or "")
     for name, parameter in inspect.signature(function).parameters.items():
-        types = set(re.findall(r"\w+", str(parameter.annotation).replace("Seed", "int | None")))
+        types = set(re.findall(r"\w+", str(parameter.annotation).replace("_Seed", "int | None")))
         if "bool" in types or not {"float", "int", "str"} & types:
             continue
         entry = re.search(rf"^{name} : (.*)\n((?: +.*\n?)*)", doc, re.MULTILINE)

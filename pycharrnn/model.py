@@ -22,7 +22,7 @@ from pycharrnn.text import Vocabulary, read_text
 from pycharrnn.training import Budget, Callback, History, Run, train
 
 if TYPE_CHECKING:  # NumPy imports its random module at the first use of it
-    Seed = int | np.random.Generator | np.random.SeedSequence | None
+    _Seed = int | np.random.Generator | np.random.SeedSequence | None
 Text = str | os.PathLike[str]
 
 
@@ -126,7 +126,7 @@ class CharRNN:
         max_updates: int | None = None,
         max_seconds: float | None = None,
         dtype: str = "float32",
-        random_state: Seed = None,
+        random_state: _Seed = None,
         verbose: bool | None = None,
     ) -> None:
         self.cell = cell
@@ -325,7 +325,7 @@ class CharRNN:
     # --- sampling -----------------------------------------------------------------------------------------------
 
     def sample(
-        self, length: int = 200, *, prompt: str = "", temperature: float = 1.0, random_state: Seed = None
+        self, length: int = 200, *, prompt: str = "", temperature: float = 1.0, random_state: _Seed = None
     ) -> str:
         """Write text.
 
@@ -366,7 +366,7 @@ class CharRNN:
         *,
         prompt: str = "",
         temperature: float = 1.0,
-        random_state: Seed = None,
+        random_state: _Seed = None,
     ) -> Iterator[str]:
         """Write text character by character: the same characters as `sample` gives, each as soon as it is drawn.
 
@@ -385,7 +385,7 @@ class CharRNN:
 
         return characters()
 
-    def _sampler(self, prompt: str, temperature: float, random_state: Seed) -> Sampler:
+    def _sampler(self, prompt: str, temperature: float, random_state: _Seed) -> Sampler:
         state = self._fitted()
         real("temperature", temperature, zero=True)
         if random_state is None and isinstance(self.random_state, (int, np.integer)):
