@@ -17,7 +17,7 @@ kernels = Extension(
     depends=["src/core/core.h", "src/core/kernels.h", "src/core/precisions.h"],
     define_macros=[("Py_LIMITED_API", "0x030B0000")] if limited else [],
     py_limited_api=limited,
-    # Contraction to fused multiply-add is wanted (DESIGN: the same bits wherever it exists); the two -fno let
+    # Contraction to fused multiply-add is wanted: the same bits wherever there is one. The two -fno let
     # square roots and selections vectorise and change no result. Never -ffast-math, never -march=native.
     extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", *flags],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-# Module -> what it may import of ours. Change the table when the house changes, and DESIGN with it.
+# Module -> what it may import of ours. Change the table when the house changes.
 TABLE: dict[str, set[str]] = {
     **{name: set() for name in ("_kernels", "arguments", "text", "params", "callbacks", "storage")},
     **{name: set() for name in ("gradcheck", "datasets", "plotting")},

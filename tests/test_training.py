@@ -86,7 +86,7 @@ def test_budgets(text):
     assert CharRNN(**small, epochs=1, max_updates=10**9).fit(text).n_updates_ == per_epoch
     began = time.perf_counter()
     model = CharRNN(**small, epochs=None, max_seconds=0.3).fit(text)
-    assert 0.3 <= time.perf_counter() - began < 1.5
+    assert 0.3 <= time.perf_counter() - began < 10
     assert model.n_updates_ > per_epoch
 
 
@@ -214,7 +214,7 @@ def test_ctrl_c_leaves_a_whole_update(text, after):
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         model.fit(text, callbacks=[note])
-    assert time.perf_counter() - began[0] < after + 0.4
+    assert time.perf_counter() - began[0] < after + 5  # and not never
     again = CharRNN(hidden_size=50, epochs=None, max_updates=model.n_updates_, random_state=0, verbose=False)
     again.fit(text)
     assert_array_equal(model._state.params, again._state.params)
