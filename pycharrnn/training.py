@@ -75,12 +75,12 @@ class History:
 
     def extend(self, first: int, loss: Floats, smooth_loss: Floats, begin: float, end: float) -> None:
         """Remember updates ``first, first + 1, ...``, made between two times."""
-        if not len(loss):
+        if not len(loss) or first + len(loss) <= self.n_updates:  # known already
             return
-        self.n_updates = first + len(loss)
         keep = np.arange(-first % self.stride, len(loss), self.stride)
         seconds = begin + (end - begin) * (keep + 1) / len(loss)
-        self._blocks.append(np.stack([first + keep, loss[keep], smooth_loss[keep], seconds]))
+        block = np.stack([first + keep, loss[keep], smooth_loss[keep], seconds])
+        self._blocks, self.n_updates = [*self._blocks, block], first + len(loss)  # no call here: no interrupt between
         if len(self._blocks) > 50:  # joining them each time would cost too much
             self._table()
 
@@ -233,32 +233,40 @@ def train(trainer: Trainer, budget: Budget, callbacks: Sequence[Callback], run: 
         If a loss or a weight is not finite.
     """
     state, begin, per_epoch = trainer.state, time.perf_counter(), trainer.updates_per_epoch
-    rollback, size, now = _Rollback(), 1, 0.0
-    run.n_updates = state.n_updates
-    stop = _call(callbacks, run, start=True)
-    while not stop and (run.total is None or state.n_updates - run.first < run.total):
-        if budget.max_seconds is not None and now >= budget.max_seconds:
-            break
-        n = _until_next(callbacks, state.n_updates, size)
-        if run.total is not None:
-            n = min(n, run.total - (state.n_updates - run.first))
-        loss, smooth, before, then = np.empty(n), np.empty(n), state.n_updates, now
-        rollback.mark(state, now)
-        try:
+    rollback, size, now, then, before = _Rollback(), 1, 0.0, 0.0, state.n_updates
+    loss = smooth = np.empty(0)
+
+    def settle() -> float:
+        """Note what has been done since `then`; twice does no harm, so that no interrupt comes at a bad moment."""
+        now, done = time.perf_counter() - begin, max(0, state.n_updates - before)  # fewer after a rollback
+        run.history.extend(before, loss[:done], smooth[:done], then, now)
+        run.n_updates, run.seconds = state.n_updates, now
+        run.epoch = (run.n_updates - run.first) // per_epoch
+        run.characters = run.epoch * characters + state.position
+        if done:
+            run.loss, run.smooth_loss = float(loss[done - 1]), float(smooth[done - 1])
+        return now
+
+    try:
+        settle()
+        stop = _call(callbacks, run, start=True)
+        while not stop and (run.total is None or state.n_updates - run.first < run.total):
+            if budget.max_seconds is not None and now >= budget.max_seconds:
+                break
+            n = _until_next(callbacks, state.n_updates, size)
+            if run.total is not None:
+                n = min(n, run.total - (state.n_updates - run.first))
+            rollback.mark(state, now)
+            loss, smooth, before, then = np.empty(n), np.empty(n), state.n_updates, now
             trainer.advance(loss, smooth)
-        finally:  # an interrupt comes here after whole updates
-            now, done = time.perf_counter() - begin, state.n_updates - before
-            run.history.extend(before, loss[:done], smooth[:done], then, now)
-            run.n_updates, run.seconds = state.n_updates, now
-            run.epoch = (run.n_updates - run.first) // per_epoch
-            run.characters = run.epoch * characters + state.position
-            if done:
-                run.loss, run.smooth_loss = float(loss[done - 1]), float(smooth[done - 1])
-        if done < n or not np.isfinite(state.params).all():
-            rollback.last_good(trainer, state.n_updates)
-            raise TrainingDivergedError(state.n_updates)
-        size = max(1, min(2 * n, int(n * SLICE / max(now - then, 1e-6))))
-        stop = _call(callbacks, run)
+            now = settle()
+            if state.n_updates < before + n or not np.isfinite(state.params).all():
+                rollback.last_good(trainer, state.n_updates)
+                raise TrainingDivergedError(state.n_updates)
+            size = max(1, min(2 * n, int(n * SLICE / max(now - then, 1e-6))))
+            stop = _call(callbacks, run)
+    finally:
+        settle()
 
 
 def _until_next(callbacks: Sequence[Callback], n_updates: int, most: int) -> int:
