@@ -246,6 +246,8 @@ class CharRNN:
     def partial_fit(self, X: Text, y: None = None, *, callbacks: Sequence[Callback] = ()) -> Self:
         """Train on: one pass over a text, from the last weights, optimiser moments and smooth loss.
 
+        After `set_params(optimizer=...)` the new rule begins with moments of its own.
+
         `max_updates` and `max_seconds` limit each call. The best model is sought anew. Without a `fit` before it
         begins a new model. Arguments and errors are those of `fit`, and UnknownCharacterError if the text has a
         character that the model does not know.
@@ -259,8 +261,7 @@ class CharRNN:
                 self.epochs = epochs
         self._validate()
         text = _trainable(read_text(X))
-        state = self._state.copy()
-        state.restart()
+        state = self._net.resume(self._state, self._update())
         ids = self.vocabulary_.encode(text)
         self._train(ids, self.vocabulary_, self._net, state, self.history_, budget, callbacks)
         return self

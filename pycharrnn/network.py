@@ -46,6 +46,7 @@ class State:
     hidden: Array
     counts: npt.NDArray[np.int64]  # position in the text, updates made, updates made by the best weights
     scalars: npt.NDArray[np.float64]  # smooth loss, the lowest smooth loss, two powers of Adam
+    rule: str  # whose moments m and v are
 
     @property
     def n_updates(self) -> int:
@@ -67,7 +68,7 @@ class State:
         params, best, m, v, hidden = (
             aligned(old.size, old.dtype) for old in (self.params, self.best, self.m, self.v, self.hidden)
         )
-        new = State(params, best, m, v, hidden, self.counts.copy(), self.scalars.copy())
+        new = State(params, best, m, v, hidden, self.counts.copy(), self.scalars.copy(), self.rule)
         new.assign(self)
         return new
 
@@ -134,7 +135,17 @@ class Network:
         counts, scalars = np.zeros(3, np.int64), np.array([-1.0, np.inf, 1.0, 1.0])
         best = aligned(params.size, self.dtype)
         best[:] = params
-        return State(params, best, m, v, hidden, counts, scalars)
+        return State(params, best, m, v, hidden, counts, scalars, rule.name)
+
+    def resume(self, state: State, rule: Rule) -> State:
+        """A copy of `state` to train on with `rule`; another rule than before begins with moments of its own."""
+        new = state.copy()
+        if rule.name != state.rule:
+            fresh = self.state(new.params, rule)
+            fresh.hidden[:], fresh.counts[:], fresh.scalars[:2] = new.hidden, new.counts, new.scalars[:2]
+            new = fresh
+        new.restart()
+        return new
 
     def plan(self, T: int) -> tuple[dict[str, int], Array]:
         """Sizes and offsets for windows of T characters, and the workspace that they need."""
@@ -217,6 +228,8 @@ class Trainer:
 
     def __init__(self, network: Network, state: State, rule: Rule, ids: Ids) -> None:
         network._check(ids)
+        if rule.name != state.rule:
+            raise ValueError(f"the state has the moments of {state.rule}, not of {rule.name}: resume it first")
         self.network, self.state, self.rule, self.ids = network, state, rule, ids
         self._plan, self._work = network.plan(network.T)
         self._hidden = self._work[: state.hidden.size]  # h[0]

@@ -13,7 +13,7 @@ from reference import OrderedRNN
 
 from pycharrnn import CharRNN, SampleText, TrainingDivergedError, Vocabulary, _kernels
 from pycharrnn.network import Network
-from pycharrnn.optim import AdaGrad, Momentum, Update
+from pycharrnn.optim import OPTIMIZERS, AdaGrad, Momentum, Update
 from pycharrnn.training import History
 
 
@@ -277,6 +277,30 @@ def test_training_on(text):
     first = CharRNN(hidden_size=8, random_state=0).partial_fit(text)
     once = CharRNN(hidden_size=8, epochs=1, random_state=0).fit(text)
     assert_array_equal(first._state.params, once._state.params)
+
+
+@pytest.mark.parametrize("before", OPTIMIZERS)
+@pytest.mark.parametrize("after", OPTIMIZERS)
+def test_training_on_with_another_rule(text, before, after):
+    model = CharRNN(hidden_size=8, optimizer=before, learning_rate=0.01, epochs=2, random_state=0).fit(text)
+    n, params, moments = model.n_updates_, model._state.params.copy(), (model._state.m, model._state.v)
+    model.set_params(optimizer=after).partial_fit(text)
+    assert model.n_updates_ == n + -(-(len(text) - 1) // 25)
+    network, update = model._net, model._update()
+    twin = network.state(params, update)  # from the same weights; of the same rule, with the moments so far
+    if after == before:
+        twin.m[:], twin.v[:] = moments
+        twin.scalars[2:] = [update.rule.numbers().get(name, 0.0) ** n for name in ("beta1", "beta2")]
+    k = model.n_updates_ - n
+    network.trainer(twin, update, model.vocabulary_.encode(text)).advance(np.empty(k), np.empty(k))
+    assert_allclose(model._state.params, twin.params, rtol=1e-4, atol=1e-6)
+
+
+def test_a_state_is_not_trained_with_the_moments_of_another_rule(text):
+    model = CharRNN(hidden_size=8, epochs=1).fit(text)
+    adam = CharRNN(optimizer="adam")._update()
+    with pytest.raises(ValueError, match="moments of adagrad, not of adam"):
+        model._net.trainer(model._state, adam, model.vocabulary_.encode(text))
 
 
 def test_moments_start_where_the_rule_says():
