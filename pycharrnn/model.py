@@ -526,7 +526,8 @@ class CharRNN:
             If the file cannot be written; an old one is then left as it was.
         """
         self._fitted()
-        params = self.get_params()
+        self._validate()  # no file that load would refuse
+        params = self.get_params() | self._net.architecture  # as trained, whatever set_params has said since
         if isinstance(self.optimizer, Optimizer):
             params["optimizer"] = {"name": self.optimizer.name} | self.optimizer.numbers()
         if not isinstance(self.random_state, (int, np.integer)):

@@ -95,6 +95,7 @@ class Network:
 
     def __init__(self, cell: str, n_symbols: int, hidden_size: int, seq_length: int, dtype: str) -> None:
         self.cell = CELLS[cell]
+        self.architecture = {"cell": cell, "hidden_size": hidden_size, "seq_length": seq_length, "dtype": dtype}
         self.K, self.H, self.T = n_symbols, hidden_size, seq_length
         self.dtype = np.dtype(dtype)
         head = {"V": (self.K, self.H), "c": (self.K,)}

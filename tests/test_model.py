@@ -208,6 +208,18 @@ def test_save_and_load(tmp_path, text, optimizer, dtype):
     other.partial_fit(text)
 
 
+def test_a_file_has_the_model_as_it_was_trained(tmp_path, text):
+    path = tmp_path / "model.safetensors"
+    model = CharRNN(hidden_size=8, max_updates=20, random_state=0).fit(text)
+    model.set_params(hidden_size=50, seq_length=3, dtype="float64").save(path)
+    other = CharRNN.load(path)
+    assert (other.hidden_size, other.seq_length, other.dtype) == (8, 25, "float32")
+    assert other.sample(50, random_state=1) == model.sample(50, random_state=1)
+    with pytest.raises(ValueError, match="epochs must be"):
+        model.set_params(epochs=-1).save(tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_new_process_writes_the_same_text(tmp_path, model):
     path = tmp_path / "model.safetensors"
     model.save(path)
