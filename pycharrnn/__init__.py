@@ -2,6 +2,7 @@
 
 from pycharrnn import datasets
 from pycharrnn.callbacks import SampleText
+from pycharrnn.documents import read_documents
 from pycharrnn.model import CharRNN, NotFittedError
 from pycharrnn.storage import ModelFileError
 from pycharrnn.text import UnknownCharacterError, Vocabulary
@@ -18,4 +19,5 @@ __all__ = [
     "UnknownCharacterError",
     "Vocabulary",
     "datasets",
+    "read_documents",
 ]

@@ -49,8 +49,9 @@ def sample(
     uniform: _Double,
     temperature: float,
     weights: _Double,
+    whole: bool,
     out: _Ids,
-) -> None: ...
+) -> int: ...
 def matmul(
     A: _Real, B: _Real, C: _Real, panels: _Real, transposed: bool, packed: bool, reverse: bool, repeat: int = 1
 ) -> None: ...

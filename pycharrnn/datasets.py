@@ -1,8 +1,13 @@
-"""Small corpora by name, for a first run without a download."""
+"""Corpora by name: one that is always there, and the field's usual ones, which are downloaded once."""
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 __all__ = ["load", "names", "topics"]
 
@@ -32,7 +37,64 @@ def topics() -> str:
     return "\n".join(line for line in text.split("\n") if not line.lstrip(" ").startswith(("|", "+")))
 
 
-NAMES: dict[str, Callable[[], str]] = {"topics": topics}
+def _download(name: str, url: str, sha256: str, cut: Callable[[str], str] = str) -> str:
+    """Return the text of a file, downloaded or from the cache, with LF line ends; `cut` takes the corpus out of it."""
+    try:
+        import pooch
+        import requests
+    except ImportError as error:
+        raise ImportError(f'the corpus {name!a} is downloaded with pooch: pip install "pycharrnn[datasets]"') from error
+    file = Path(os.environ.get("PYCHARRNN_CACHE") or pooch.os_cache("pycharrnn"), f"{name}.txt").expanduser()
+    advice = f"connect to the internet and try again, save {url} as {str(file)!a}, or train on a text of your own"
+    caller_handles = sys.exception()
+    get = pooch.HTTPDownloader(timeout=30, stream=False)  # a stream is left open when the server says no
+    quiet = logging.Filter(__name__)  # lets through what this module logs: nothing
+    pooch.get_logger().addFilter(quiet)
+    try:
+        pooch.retrieve(url, sha256, file.name, file.parent, downloader=get)
+    except requests.RequestException as error:
+        reason: BaseException = error
+        while reason.__context__ not in (None, caller_handles):  # down to the one that says something
+            reason = reason.__context__
+        raise ConnectionError(f"the corpus {name!a} cannot be downloaded: {reason!a}; {advice}") from None
+    except ValueError:  # the wrong hash; an error of the connection all the same, since the URL's bytes never change
+        what = f"what came from {url} is not the corpus {name!a}, whose file has the SHA-256 {sha256}"
+        raise ConnectionError(f"{what}: a proxy or a sign-in page may have answered; {advice}") from None
+    except OSError as error:
+        advice = "set the environment variable PYCHARRNN_CACHE to a folder that can be written to"
+        raise OSError(f"the corpus {name!a} cannot be kept as {str(file)!a}: {error}; {advice}") from None
+    finally:
+        pooch.get_logger().removeFilter(quiet)
+    return cut(file.read_text(encoding="utf-8"))
+
+
+def _cut_gutenberg(text: str) -> str:
+    """Take the licence and the small print off both ends of a Project Gutenberg text."""
+    first, last = "*** START OF THIS PROJECT GUTENBERG EBOOK ", "End of the Project Gutenberg EBook"
+    corpus, end, _ = text.partition(first)[2].partition(last)
+    if not end:  # nor without the start, behind which there is nothing then
+        raise ValueError(f"a Project Gutenberg text has the line {first!a} and below it {last!a}, but this one has not")
+    return corpus
+
+
+# The addresses hold the hash of a commit, so that the bytes behind them never change.
+_GITHUB = "https://raw.githubusercontent.com"
+NAMES: dict[str, Callable[[], str]] = {
+    "topics": topics,
+    "tinyshakespeare": partial(
+        _download,
+        "tinyshakespeare",
+        url=f"{_GITHUB}/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt",
+        sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+    ),
+    "mysterious_island": partial(
+        _download,
+        "mysterious_island",
+        url=f"{_GITHUB}/GITenberg/The-Mysterious-Island_1268/40364dbafe55d93558ba866a8b054bed1395515a/1268-0.txt",
+        sha256="355bfdc3f9b5e384b1918e817dd086ce0df97f4d294c69f032fb70b95c1e737c",
+        cut=_cut_gutenberg,
+    ),
+}
 
 
 def names() -> tuple[str, ...]:
@@ -41,13 +103,49 @@ def names() -> tuple[str, ...]:
     Examples
     --------
     >>> names()
-    ('topics',)
+    ('topics', 'tinyshakespeare', 'mysterious_island')
     """
     return tuple(NAMES)
 
 
 def load(name: str) -> str:
     """Return the corpus of that name.
+
+    ===================  ==========  ========  =====================================================================
+    name                 characters  distinct  source and licence
+    ===================  ==========  ========  =====================================================================
+    `topics`             ~ 430,000   ~ 100     Python's ``help()``, see `topics`; PSF License. Always there, but not
+                                               the same in another Python release
+    `tinyshakespeare`    1,115,394   65        40,000 lines of Shakespeare's plays, from karpathy/char-rnn; public
+                                               domain
+    `mysterious_island`  1,112,350   80        Jules Verne, *The Mysterious Island*, Project Gutenberg's book 1268
+                                               without its front and back matter; public domain
+    ===================  ==========  ========  =====================================================================
+
+    All but `topics` are downloaded with pooch (``pip install "pycharrnn[datasets]"``) when they are asked for the
+    first time, 1 MB each; their SHA-256 is checked every time. They are kept in the user's cache folder (on Linux
+    ``~/.cache/pycharrnn``), or where the environment variable ``PYCHARRNN_CACHE`` says.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+
+    Returns
+    -------
+    text : str
+        The corpus, with LF line ends.
+
+    Raises
+    ------
+    ValueError
+        There is no corpus of that name.
+    ImportError
+        pooch is missing.
+    ConnectionError
+        The corpus is not in the cache, and cannot be downloaded.
+    OSError
+        The cache folder cannot be written to.
 
     Examples
     --------

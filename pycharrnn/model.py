@@ -6,8 +6,9 @@ import inspect
 import math
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,16 @@ from pycharrnn.callbacks import Progress
 from pycharrnn.network import Network, State
 from pycharrnn.optim import OPTIMIZERS, Optimizer, Update
 from pycharrnn.sampling import Ids, Sampler
-from pycharrnn.text import Vocabulary, read_text
+from pycharrnn.text import Vocabulary, read_corpus
 from pycharrnn.training import Budget, Callback, History, Run, train
 
 if TYPE_CHECKING:  # NumPy imports its random module at the first use of it
     _Seed = int | np.random.Generator | np.random.SeedSequence | None
-Text = str | os.PathLike[str]
+Text = str | os.PathLike[str] | Sequence[str]
+_LONGEST = 10_000  # characters of a document for which nobody gave a length: some models never come to an end
+
+
+_Corpus = TypeVar("_Corpus", str, list[str], str | list[str], Ids)
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -68,8 +73,8 @@ class CharRNN:
         Characters through which the gradient flows back.
     optimizer : {"adagrad", "sgd", "momentum", "rmsprop", "adam"} or an `optim` object, default "adagrad"
         The update rule.
-    learning_rate : float, default 0.1
-        Its step. 0.1 suits AdaGrad; try 0.01 for SGD and Momentum, 0.002 for RMSProp and Adam.
+    learning_rate : float or None, default None
+        Its step. None takes what suits the rule: AdaGrad 0.1, SGD 0.005, Momentum 0.0005, RMSProp and Adam 0.002.
     clip_value : float or None, default 5.0
         Every entry of the gradient is clipped to [-clip_value, clip_value].
     clip_norm : float or None, default None
@@ -84,6 +89,9 @@ class CharRNN:
         Seconds of training.
     dtype : {"float32", "float64"}, default "float32"
         Precision of the computation.
+    on_unknown : {"raise", "skip", "replace"}, default "raise"
+        What to do with a character that the trained model does not know, wherever a text goes in: raise an
+        UnknownCharacterError, leave it out, or put in its place the first of U+FFFD, "?" and the space that it knows.
     random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
         Where randomness comes from. With a number, everything repeats to the bit.
     verbose : bool or None, default None
@@ -118,7 +126,7 @@ class CharRNN:
         hidden_size: int = 100,
         seq_length: int = 25,
         optimizer: str | Optimizer = "adagrad",
-        learning_rate: float = 0.1,
+        learning_rate: float | None = None,
         clip_value: float | None = 5.0,
         clip_norm: float | None = None,
         init_scale: float = 0.01,
@@ -126,6 +134,7 @@ class CharRNN:
         max_updates: int | None = None,
         max_seconds: float | None = None,
         dtype: str = "float32",
+        on_unknown: str = "raise",
         random_state: _Seed = None,
         verbose: bool | None = None,
     ) -> None:
@@ -141,6 +150,7 @@ class CharRNN:
         self.max_updates = max_updates
         self.max_seconds = max_seconds
         self.dtype = dtype
+        self.on_unknown = on_unknown
         self.random_state = random_state
         self.verbose = verbose
 
@@ -156,7 +166,7 @@ class CharRNN:
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change constructor parameters; they count from the next `fit` on."""
+        """Change constructor parameters; they count from the next `fit` on, `on_unknown` at once."""
         for name in params:
             if name not in self._defaults():
                 raise ValueError(f"CharRNN has no parameter {name!r}; it has {', '.join(self._defaults())}")
@@ -186,6 +196,7 @@ class CharRNN:
     def _validate(self) -> None:
         choice("cell", self.cell, Network.cells)
         choice("dtype", self.dtype, ("float32", "float64"))
+        choice("on_unknown", self.on_unknown, ("raise", "skip", "replace"))
         if not isinstance(self.optimizer, Optimizer):
             choice("optimizer", self.optimizer, OPTIMIZERS)
         for name in ("hidden_size", "seq_length"):
@@ -193,9 +204,8 @@ class CharRNN:
         for name in ("epochs", "max_updates"):
             if getattr(self, name) is not None:
                 integer(name, getattr(self, name), 1, 2**62)
-        real("learning_rate", self.learning_rate)
         real("init_scale", self.init_scale, zero=True)
-        for name in ("clip_value", "clip_norm", "max_seconds"):
+        for name in ("learning_rate", "clip_value", "clip_norm", "max_seconds"):
             if getattr(self, name) is not None:
                 real(name, getattr(self, name))
         if self.epochs is None and self.max_updates is None and self.max_seconds is None:
@@ -211,8 +221,10 @@ class CharRNN:
 
         Parameters
         ----------
-        X : str or path-like
-            The text itself, or the path of a UTF-8 file.
+        X : str, path-like or sequence of str
+            The text itself, the path of a UTF-8 file (gzip or not), or documents: names, tweets, poems. Each document
+            starts from a zero state and ends with a symbol of its own, so that `sample` writes whole documents. They
+            are shuffled once, by `random_state`. See `read_documents` for JSON, CSV and folders.
         y : None
             Ignored; there for scikit-learn.
         callbacks : sequence of callable
@@ -227,20 +239,21 @@ class CharRNN:
         ValueError
             If a parameter is out of range, or the text has fewer than two characters.
         TypeError
-            If X is neither a string nor a path.
+            If X is not one of these.
         TrainingDivergedError
             If the loss stops being finite. The model keeps the last weights for which it was.
         KeyboardInterrupt
             On Ctrl-C. The model is left as it was after the last finished update.
         """
         self._validate()
-        text = _trainable(read_text(X))
+        text = _trainable(read_corpus(X))
         vocabulary = Vocabulary.from_text(text)
-        network = self._network(len(vocabulary))
+        network = self._network(vocabulary)
         rng = generator(self.random_state)
         state = network.state(network.initial(rng, self.init_scale), self._update())
+        ids = _shuffled(vocabulary.encode(text), vocabulary.end, rng)
         budget = Budget(self.epochs, self.max_updates, self.max_seconds)
-        self._train(vocabulary.encode(text), vocabulary, network, state, History(), budget, callbacks)
+        self._train(ids, vocabulary, network, state, History(seq_length=self.seq_length), budget, callbacks)
         return self
 
     def partial_fit(self, X: Text, y: None = None, *, callbacks: Sequence[Callback] = ()) -> Self:
@@ -260,9 +273,8 @@ class CharRNN:
             finally:
                 self.epochs = epochs
         self._validate()
-        text = _trainable(read_text(X))
+        ids = _shuffled(self._encode(read_corpus(X)), self.vocabulary_.end, generator(self.random_state))
         state = self._net.resume(self._state, self._update())
-        ids = self.vocabulary_.encode(text)
         self._train(ids, self.vocabulary_, self._net, state, self.history_, budget, callbacks)
         return self
 
@@ -280,8 +292,8 @@ class CharRNN:
 
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
-            sampler = Sampler(network, state.params, vocabulary.encode(prompt), rng, temperature)
-            return vocabulary.decode(sampler.draw(length))
+            ids = _prompt(vocabulary, vocabulary.encode(prompt, self.on_unknown))
+            return vocabulary.decode(Sampler(network, state.params, ids, rng, temperature).draw(length))
 
         run = Run(history, sample, first=state.n_updates, total=budget.updates(trainer.updates_per_epoch))
         progress = Progress(disable=not _shown(self.verbose))
@@ -291,8 +303,18 @@ class CharRNN:
             progress.close()
             self.vocabulary_, self._net, self._state, self.history_ = vocabulary, network, state, history
 
-    def _network(self, n_symbols: int, seq_length: int | None = None, dtype: str | None = None) -> Network:
-        return Network(self.cell, n_symbols, self.hidden_size, seq_length or self.seq_length, dtype or self.dtype)
+    def _network(self, vocabulary: Vocabulary, seq_length: int | None = None, dtype: str | None = None) -> Network:
+        T, K, documents = seq_length or self.seq_length, vocabulary.n_symbols, vocabulary.end is not None
+        return Network(self.cell, K, self.hidden_size, T, dtype or self.dtype, documents)
+
+    def _encode(self, text: str | list[str]) -> Ids:
+        """The ids of a corpus for the trained model."""
+        documents, wanted = isinstance(text, list), self.vocabulary_.end is not None
+        if documents != wanted:
+            kinds = ("running text: pass one text, not a sequence", "documents: pass a sequence of them, not one text")
+            raise ValueError(f"the model was trained on {kinds[wanted]}")
+        ids = self.vocabulary_.encode(text, self.on_unknown)
+        return ids if documents else _trainable(ids)
 
     def _update(self) -> Update:
         rule = self.optimizer if isinstance(self.optimizer, Optimizer) else OPTIMIZERS[self.optimizer]()
@@ -325,27 +347,46 @@ class CharRNN:
 
     # --- sampling -----------------------------------------------------------------------------------------------
 
+    @overload
     def sample(
-        self, length: int = 200, *, prompt: str = "", temperature: float = 1.0, random_state: _Seed = None
-    ) -> str:
+        self, length: int | None = ..., *, prompt: str = ..., temperature: float = ..., n_samples: None = ...,
+        random_state: _Seed = ...,
+    ) -> str: ...  # fmt: skip
+    @overload
+    def sample(
+        self, length: int | None = ..., *, prompt: str = ..., temperature: float = ..., n_samples: int,
+        random_state: _Seed = ...,
+    ) -> list[str]: ...  # fmt: skip
+    def sample(
+        self,
+        length: int | None = None,
+        *,
+        prompt: str = "",
+        temperature: float = 1.0,
+        n_samples: int | None = None,
+        random_state: _Seed = None,
+    ) -> str | list[str]:
         """Write text.
 
         Parameters
         ----------
-        length : int, default 200
-            Characters to write.
+        length : int or None, default None
+            Characters to write. None is 200 for a model of running text. A model of documents writes one to its end
+            (which must come within 10,000 characters); with a `length` it may be cut off there.
         prompt : str, default ""
-            Text to go on from; it is not part of the result.
+            Text to go on from, for a model of documents the beginning of the document; it is not part of the result.
         temperature : float in [0, 1e308], default 1.0
             Below 1 the text is more predictable, above 1 more varied. 0 is greedy: always the likeliest character.
+        n_samples : int or None, default None
+            How many texts to write, each anew from the prompt. None writes one and returns it without a list.
         random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
             A number gives the same text every time. None goes on from the model's own `random_state`: the texts of a
             program differ from each other, and are the same in its next run.
 
         Returns
         -------
-        str
-            `length` characters.
+        str or list of str
+            The text, or a list of `n_samples` texts.
 
         Raises
         ------
@@ -357,9 +398,28 @@ class CharRNN:
         -----
         Any number of threads may sample from one model; the interpreter lock is released meanwhile.
         """
-        integer("length", length, 0, 2**48)
+        if length is not None:
+            integer("length", length, 0, 2**48)
+        if n_samples is not None:
+            integer("n_samples", n_samples, 0, 2**48)
         sampler = self._sampler(prompt, temperature, random_state)
-        return self.vocabulary_.decode(sampler.draw(length))
+        texts = [self._one(sampler, length) for _ in range(1 if n_samples is None else n_samples)]
+        return texts[0] if n_samples is None else texts
+
+    def _one(self, sampler: Sampler, length: int | None) -> str:
+        vocabulary = self.vocabulary_
+        sampler.restart()
+        if vocabulary.end is None:
+            return vocabulary.decode(sampler.draw(200 if length is None else length))
+        ids = sampler.draw(_LONGEST if length is None else length, whole=True)
+        if ids.size and ids[-1] == vocabulary.end:
+            ids = ids[:-1]
+        elif length is None:
+            advice = "raise the temperature or train longer; a `length` of your own cuts without this warning"
+            warnings.warn(
+                f"a document had no end after {_LONGEST:,} characters and is cut off there: {advice}", stacklevel=3
+            )
+        return vocabulary.decode(ids)
 
     def stream(
         self,
@@ -371,7 +431,7 @@ class CharRNN:
     ) -> Iterator[str]:
         """Write text character by character: the same characters as `sample` gives, each as soon as it is drawn.
 
-        Parameters are those of `sample`; a `length` of None goes on for ever.
+        Parameters are those of `sample`. With a `length` of None running text goes on for ever, a document to its end.
         """
         if length is not None:
             integer("length", length, 0, 2**48)
@@ -381,7 +441,10 @@ class CharRNN:
         def characters() -> Iterator[str]:
             n = 0
             while length is None or n < length:
-                yield vocabulary.decode(sampler.draw(1))
+                symbol = sampler.draw(1)
+                if symbol[0] == vocabulary.end:
+                    return
+                yield vocabulary.decode(symbol)
                 n += 1
 
         return characters()
@@ -395,7 +458,8 @@ class CharRNN:
         elif random_state is None:
             random_state = self.random_state
         rng = generator(random_state)
-        return Sampler(self._net, state.best, self.vocabulary_.encode(prompt), rng, float(temperature))
+        ids = _prompt(self.vocabulary_, self.vocabulary_.encode(prompt, self.on_unknown))
+        return Sampler(self._net, state.best, ids, rng, float(temperature))
 
     # --- evaluation ---------------------------------------------------------------------------------------------
 
@@ -406,6 +470,8 @@ class CharRNN:
     def evaluate(self, X: Text) -> Evaluation:
         """Nats, bits and perplexity per character of a text: each after the first is predicted from all before it.
 
+        Of documents every character is predicted, and the end of each.
+
         Raises
         ------
         NotFittedError, ValueError, TypeError
@@ -413,23 +479,23 @@ class CharRNN:
             If the text has a character that the model does not know.
         """
         state = self._fitted()
-        text = _trainable(read_text(X))
-        ids = self.vocabulary_.encode(text)
+        ids = self._encode(read_corpus(X))
         nats = float(self._net.losses(state.best, ids).mean())
         perplexity = math.exp(nats) if nats < 700 else math.inf
         return Evaluation(nats, nats / math.log(2), perplexity, len(ids) - 1)
 
     # --- gradients ----------------------------------------------------------------------------------------------
 
-    def _exact(self, text: str, seq_length: int) -> tuple[Vocabulary, Network, npt.NDArray[Any]]:
+    def _exact(self, text: str | list[str], seq_length: int) -> tuple[Vocabulary, Network, npt.NDArray[Any]]:
         """The model in double precision: as trained, or as `fit(text)` would begin."""
         if hasattr(self, "_state"):
             vocabulary, net = self.vocabulary_, self._net
-            network = Network(self.cell, len(vocabulary), net.H, seq_length, "float64")
+            K, documents = vocabulary.n_symbols, vocabulary.end is not None
+            network = Network(net.architecture["cell"], K, net.H, seq_length, "float64", documents)
             return vocabulary, network, network.flatten(net.named(self._state.best))
         self._validate()
         vocabulary = Vocabulary.from_text(text)
-        network = self._network(len(vocabulary), seq_length, "float64")
+        network = self._network(vocabulary, seq_length, "float64")
         return vocabulary, network, network.initial(generator(self.random_state), self.init_scale)
 
     def loss_and_gradients(
@@ -463,9 +529,10 @@ class CharRNN:
         (2.08, (4, 4))
         """
         if targets is None:
-            text, targets = _trainable(read_text(text, "text"))[:-1], text[1:]
+            text, targets = _trainable(text)[:-1], text[1:]
         vocabulary, network, params = self._exact(text + targets, max(1, len(text)))
-        loss, gradients, _ = network.loss_and_gradients(params, vocabulary.encode(text), vocabulary.encode(targets))
+        x, y = (vocabulary.encode(part, self.on_unknown) for part in (text, targets))
+        loss, gradients, _ = network.loss_and_gradients(params, x, y)
         return loss, {name: np.ascontiguousarray(gradient) for name, gradient in gradients.items()}
 
     def check_gradients(
@@ -476,13 +543,14 @@ class CharRNN:
         batches: int = 2,
         h: float = 1e-4,
         eps: float = 1e-3,
+        tolerance: float = 1e-6,
     ) -> gradcheck.GradientTable:
         """Compare back-propagation with central differences, for every entry of every tensor, in double precision.
 
         Parameters
         ----------
-        text : str or path-like
-            At least ``batches * max(seq_lengths) + 1`` characters.
+        text : str, path-like or sequence of str
+            At least ``batches * max(seq_lengths) + 1`` characters, the ends of documents among them.
         seq_lengths : sequence of int
             Lengths of the windows.
         batches : int
@@ -491,25 +559,28 @@ class CharRNN:
             Step of the differences ``(loss(x + h) - loss(x - h)) / 2h``.
         eps : float
             Errors are |ga - gn| / max(eps, |ga| + |gn|): smaller gradients only measure rounding.
+        tolerance : float
+            Error up to which an entry counts as right, for the share of right entries.
 
         Returns
         -------
         GradientTable
             One row for each window and tensor; prints itself.
         """
-        text = read_text(text, "text")
+        corpus = read_corpus(text, "text")
         integer("batches", batches, 1, 2**20)
-        real("h", h)
-        real("eps", eps)
-        for T in seq_lengths:
-            integer("seq_lengths", T, 1, 65_536)
-            if len(text) <= batches * T:
-                raise ValueError(f"text must have more than {batches} * {T} characters, it has {len(text)}")
+        for name, value in (("h", h), ("eps", eps), ("tolerance", tolerance)):
+            real(name, value)
         rows: list[gradcheck.GradientError] = []
         for T in seq_lengths:
-            vocabulary, network, params = self._exact(text, T)
-            ids = vocabulary.encode(text[: batches * T + 1])
-            rows += gradcheck.check(network, params, ids, seq_length=T, batches=batches, h=h, eps=eps)
+            integer("seq_lengths", T, 1, 65_536)
+            vocabulary, network, params = self._exact(corpus, T)
+            ids = vocabulary.encode(corpus, self.on_unknown)[: batches * T + 1]
+            if len(ids) <= batches * T:
+                raise ValueError(f"text must have more than {batches} * {T} characters, it has {len(ids)}")
+            rows += gradcheck.check(
+                network, params, ids, seq_length=T, batches=batches, h=h, eps=eps, tolerance=tolerance
+            )
         return gradcheck.GradientTable(rows)
 
     # --- files --------------------------------------------------------------------------------------------------
@@ -537,7 +608,8 @@ class CharRNN:
         best: dict[str, Any] = self.best_._asdict()
         if not math.isfinite(self.best_.smooth_loss):
             best["smooth_loss"] = None  # stopped before the first update
-        metadata = {"params": plain, "n_symbols": len(self.vocabulary_), "best": best}
+        documents = self.vocabulary_.end is not None
+        metadata = {"params": plain, "n_characters": len(self.vocabulary_), "documents": documents, "best": best}
         tensors = self.params_ | {"vocabulary": self.vocabulary_.code_points}
         storage.save(path, tensors, metadata)
 
@@ -554,14 +626,14 @@ class CharRNN:
         """
         tensors, metadata = storage.load(path, cls._layout)
         model = cls._from_metadata(metadata)
-        model.vocabulary_ = Vocabulary(tensors.pop("vocabulary"))
-        model._net = model._network(len(model.vocabulary_))
+        model.vocabulary_ = Vocabulary(tensors.pop("vocabulary"), metadata["documents"])
+        model._net = model._network(model.vocabulary_)
         model._state = model._net.state(model._net.flatten(tensors), model._update())
         best = metadata["best"]
         model._state.counts[1:] = best["n_updates"]
         if best["smooth_loss"] is not None:
             model._state.scalars[:2] = best["smooth_loss"]
-        model.history_ = History()
+        model.history_ = History(seq_length=model.seq_length)
         return model
 
     @classmethod
@@ -570,10 +642,8 @@ class CharRNN:
         if isinstance(params["optimizer"], dict):
             numbers = dict(params["optimizer"])
             params["optimizer"] = OPTIMIZERS[numbers.pop("name")](**numbers)
-        if set(params) != set(cls._defaults()):
-            raise ValueError(
-                f"parameters differ from those of this version: {sorted(set(params) ^ set(cls._defaults()))}"
-            )
+        if unknown := set(params) - set(cls._defaults()):
+            raise ValueError(f"this version does not know the parameters {sorted(unknown)}")
         model = cls(**params)
         model._validate()
         return model
@@ -582,23 +652,39 @@ class CharRNN:
     def _layout(cls, metadata: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], str]]:
         """The tensors that a file with this metadata holds, from a few bounded integers."""
         model = cls._from_metadata(metadata)
-        n_symbols, best = metadata["n_symbols"], metadata["best"]
-        integer("n_symbols", n_symbols, 1, 0x110000)
+        n_characters, documents, best = (metadata[name] for name in ("n_characters", "documents", "best"))
+        integer("n_characters", n_characters, 1, 0x110000)
+        if not isinstance(documents, bool):
+            raise ValueError(f"documents must be true or false, got {documents!a}")
         integer("best n_updates", best["n_updates"], 0, 2**62)
         if best["smooth_loss"] is not None:
             real("best smooth_loss", best["smooth_loss"], zero=True)
-        network = model._network(n_symbols)
+        K = n_characters + documents
+        network = Network(model.cell, K, model.hidden_size, model.seq_length, model.dtype, documents)
         stored = {name: (shape, model.dtype) for name, shape in network.shapes.items()}
-        return stored | {"vocabulary": ((n_symbols,), "uint32")}
+        return stored | {"vocabulary": ((n_characters,), "uint32")}
 
 
-def _trainable(text: str) -> str:
-    if len(text) < 2:
+def _trainable(text: _Corpus) -> _Corpus:
+    if not isinstance(text, list) and len(text) < 2:
         raise ValueError(
             f"the text has {len(text)} character{'s' * (len(text) != 1)}: at least 2 are needed, one to read and one "
             "to predict from it"
         )
     return text
+
+
+def _shuffled(ids: Ids, end: int | None, rng: np.random.Generator) -> Ids:
+    """The documents in another order; running text as it is."""
+    if end is None:
+        return ids
+    *documents, last = np.split(ids, np.flatnonzero(ids == end)[1:])
+    return np.concatenate([documents[i] for i in rng.permutation(len(documents))] + [last])
+
+
+def _prompt(vocabulary: Vocabulary, ids: Ids) -> Ids:
+    """What is read before the first character is drawn: a document begins with the end of the one before it."""
+    return ids if vocabulary.end is None else np.insert(ids, 0, vocabulary.end)
 
 
 def _shown(verbose: bool | None) -> bool:

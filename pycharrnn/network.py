@@ -89,14 +89,24 @@ class Network:
         K, H and T.
     dtype : {"float32", "float64"}
         Precision of all computation.
+    documents : bool
+        Whether the last symbol ends a document: the one after it is predicted from a zero state that has read it.
     """
 
     cells = tuple(CELLS)
 
-    def __init__(self, cell: str, n_symbols: int, hidden_size: int, seq_length: int, dtype: str) -> None:
+    def __init__(
+        self, cell: str, n_symbols: int, hidden_size: int, seq_length: int, dtype: str, documents: bool = False
+    ) -> None:
         self.cell = CELLS[cell]
-        self.architecture = {"cell": cell, "hidden_size": hidden_size, "seq_length": seq_length, "dtype": dtype}
+        self.architecture: dict[str, Any] = {
+            "cell": cell,
+            "hidden_size": hidden_size,
+            "seq_length": seq_length,
+            "dtype": dtype,
+        }
         self.K, self.H, self.T = n_symbols, hidden_size, seq_length
+        self.end = n_symbols - 1 if documents else -1
         self.dtype = np.dtype(dtype)
         head = {"V": (self.K, self.H), "c": (self.K,)}
         self.layout = Layout(self.cell.shapes(self.K, self.H) | head, _kernels.LANES)
@@ -158,13 +168,14 @@ class Network:
             "d": (T, self.H),
             "WT": (self.H, self.H + wide),
             "VT": (self.H, self.K + wide),
+            "r": (self.H,),
         }
         lay = Layout(shapes, _kernels.LANES)
         padded = {
             "Hp": -(-self.H // _kernels.LANES) * _kernels.LANES,
             "Kp": -(-self.K // _kernels.LANES) * _kernels.LANES,
         }
-        sizes = {"T": T, "B": 1, "K": self.K, "H": self.H} | padded
+        sizes = {"T": T, "B": 1, "K": self.K, "H": self.H, "end": self.end} | padded
         return sizes | self.layout.offsets | lay.offsets, aligned(lay.size, self.dtype)
 
     @property

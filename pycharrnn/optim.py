@@ -11,6 +11,7 @@ class _Rule:
     name: ClassVar[str]
     moments: ClassVar[tuple[str, ...]] = ()  # which of the vectors m and v the rule keeps
     start: ClassVar[float] = 0.0  # what v starts from
+    rate: ClassVar[float] = 0.01  # the learning rate when none is given
     sparse: ClassVar[bool] = False  # a zero gradient changes nothing, so that rows not read need no step
 
     def numbers(self) -> dict[str, float]:
@@ -23,6 +24,7 @@ class SGD(_Rule):
     """Stochastic gradient descent: ``p -= rate * g``."""
 
     name: ClassVar[str] = "sgd"
+    rate: ClassVar[float] = 0.005
     sparse: ClassVar[bool] = True
 
 
@@ -32,6 +34,7 @@ class Momentum(_Rule):
 
     name: ClassVar[str] = "momentum"
     moments: ClassVar[tuple[str, ...]] = ("m",)
+    rate: ClassVar[float] = 0.0005
     momentum: float = 0.9
 
 
@@ -41,6 +44,7 @@ class AdaGrad(_Rule):
 
     name: ClassVar[str] = "adagrad"
     moments: ClassVar[tuple[str, ...]] = ("v",)
+    rate: ClassVar[float] = 0.1
     start: ClassVar[float] = 1e-30  # drowned by eps, and no sum of tiny squares is subnormal
     sparse: ClassVar[bool] = True
     eps: float = 1e-8
@@ -52,6 +56,7 @@ class RMSProp(_Rule):
 
     name: ClassVar[str] = "rmsprop"
     moments: ClassVar[tuple[str, ...]] = ("v",)
+    rate: ClassVar[float] = 0.002
     decay: float = 0.9
     eps: float = 1e-8
 
@@ -62,6 +67,7 @@ class Adam(_Rule):
 
     name: ClassVar[str] = "adam"
     moments: ClassVar[tuple[str, ...]] = ("m", "v")
+    rate: ClassVar[float] = 0.002
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
@@ -76,7 +82,7 @@ class Update:
     """A rule with the learning rate and the clipping of a run, in the form that the kernels take."""
 
     rule: Optimizer
-    rate: float
+    rate: float | None
     clip_value: float | None
     clip_norm: float | None
 
@@ -95,5 +101,5 @@ class Update:
     def options(self) -> dict[str, Any]:
         clip = float("inf") if self.clip_value is None else self.clip_value
         hyper = dict.fromkeys(("momentum", "decay", "eps", "beta1", "beta2", "correction1", "correction2"), 0.0)
-        hyper |= self.rule.numbers() | {"rate": self.rate, "clip": clip}
+        hyper |= self.rule.numbers() | {"rate": self.rule.rate if self.rate is None else self.rate, "clip": clip}
         return {"sparse": self.rule.sparse, "clip_norm": self.clip_norm or 0.0, "hyper": hyper}

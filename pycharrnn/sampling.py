@@ -15,7 +15,7 @@ Ids = npt.NDArray[np.int32]
 class Network(Protocol):
     """What sampling needs of a network."""
 
-    K: int
+    end: int
 
     @property
     def patience(self) -> int: ...
@@ -49,22 +49,38 @@ class Sampler:
         self._plan, self._work = network.plan(1)
         self._params, self._rng, self._temperature = params, rng, temperature
         self._weights = np.zeros(self._plan["Kp"])
-        self._unread, self._pack, self._patience = prompt, True, network.patience
+        self._prompt, self._pack, self._patience, self._end = prompt, True, network.patience, network.end
+        self._uniform = np.empty(0)
+        self.restart()
 
-    def draw(self, length: int) -> Ids:
-        """The next `length` symbols. Drawing n and then m gives the same as drawing n + m."""
+    def restart(self) -> None:
+        """Forget all but the prompt, and the numbers that were drawn: what comes is another text."""
+        self._unread, self._ended = self._prompt, False
+        self._work[: self._plan["Hp"]] = 0  # the state
+
+    def draw(self, length: int, whole: bool = False) -> Ids:
+        """The next `length` symbols. Drawing n and then m gives the same as drawing n + m.
+
+        A `whole` document ends with its end symbol, and nothing comes after it.
+        """
         out = np.empty(length, np.int32)
         done = 0
-        while done < length or len(self._unread) > 1:  # back in Python now and then, for signals
+        most = min(self._patience, 512) if whole else self._patience  # numbers to draw beforehand, for nothing perhaps
+        while (done < length or len(self._unread) > 1) and not (whole and self._ended):
             prompt, self._unread = self._unread[: self._patience], self._unread[self._patience :]
-            n = 0 if len(self._unread) else min(length - done, self._patience)
-            part = out[done : done + n]
-            _kernels.sample(
-                prompt, self._params, self._work, self._plan, self._pack, self._rng.random(n), self._temperature,
-                self._weights, part,
+            n = 0 if len(self._unread) else min(length - done, most)  # back in Python now and then, for signals
+            part, uniform = out[done : done + n], self._uniforms(n)
+            n = _kernels.sample(
+                prompt, self._params, self._work, self._plan, self._pack, uniform, self._temperature, self._weights,
+                whole, part,
             )  # fmt: skip
-            self._pack = False
+            self._pack, self._uniform = False, np.concatenate([uniform[n:], self._uniform])
             if n:
-                self._unread = part[-1:].copy()
+                self._unread, self._ended = part[n - 1 : n].copy(), part[n - 1] == self._end
             done += n
-        return out
+        return out[:done]
+
+    def _uniforms(self, n: int) -> npt.NDArray[np.float64]:
+        """The next n numbers of the stream, those first that were drawn and not used."""
+        left, self._uniform = self._uniform[:n], self._uniform[n:]
+        return np.concatenate([left, self._rng.random(n - left.size)])

@@ -52,10 +52,18 @@ class History:
     Losses are in nats per `seq_length` characters. Every update is remembered until there are more than `limit`;
     then every second one is forgotten, and so on, so that a run of any length takes little memory.
 
+    Parameters
+    ----------
+    limit : int, default 20_000
+    seq_length : int, default 0
+        0 if it is not known.
+
     Attributes
     ----------
     n_updates : int
         Updates made.
+    epochs : ndarray of int64
+        Updates that had been made when each pass over a text ended.
     updates : ndarray of int64, (n,)
         Updates that had been made when each loss was measured.
     loss, smooth_loss : ndarray of float64, (n,)
@@ -66,12 +74,13 @@ class History:
         ``(n_updates, smooth_loss, text)`` of each text that a `SampleText` callback wrote.
     """
 
-    def __init__(self, limit: int = 20_000) -> None:
-        self.limit = limit
+    def __init__(self, limit: int = 20_000, seq_length: int = 0) -> None:
+        self.limit, self.seq_length = limit, seq_length
         self.stride = 1
         self.n_updates = 0
         self.texts: list[Sample] = []
         self._blocks: list[Floats] = [np.zeros((4, 0))]  # updates, loss, smooth loss and seconds, side by side
+        self._passes: dict[int, tuple[int, int]] = {}  # updates before a run: those of an epoch, epochs
 
     def extend(self, first: int, loss: Floats, smooth_loss: Floats, begin: float, end: float) -> None:
         """Remember updates ``first, first + 1, ...``, made between two times."""
@@ -83,6 +92,17 @@ class History:
         self._blocks, self.n_updates = [*self._blocks, block], first + len(loss)  # no call here: no interrupt between
         if len(self._blocks) > 50:  # joining them each time would cost too much
             self._table()
+
+    def rewind(self, n_updates: int) -> None:
+        """Forget what came after `n_updates`: it has been undone."""
+        if n_updates < self.n_updates:
+            table = self._table()
+            self.texts = [text for text in self.texts if text.n_updates <= n_updates]
+            self._blocks, self.n_updates = [table[:, table[0] < n_updates]], n_updates
+
+    def count_epochs(self, first: int, updates_per_epoch: int, epochs: int) -> None:
+        """Note how many passes the run has made that began at update `first`."""
+        self._passes[first] = updates_per_epoch, epochs
 
     def _table(self) -> Floats:
         table = np.concatenate(self._blocks, axis=1) if len(self._blocks) > 1 else self._blocks[0]
@@ -112,8 +132,19 @@ class History:
     def seconds(self) -> Floats:
         return self._row(3)
 
+    @property
+    def epochs(self) -> npt.NDArray[np.int64]:
+        ends = [first + length * np.arange(1, n + 1, dtype=np.int64) for first, (length, n) in self._passes.items()]
+        return np.concatenate([np.empty(0, np.int64), *ends])
+
     def __len__(self) -> int:
         return len(self._row(0))
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the losses: see `plotting.plot_losses` for the options and what is returned."""
+        from pycharrnn.plotting import plot_losses  # only now: matplotlib is an extra
+
+        return plot_losses(self, **options)
 
     def remember(self, n_updates: int, smooth_loss: float, text: str) -> None:
         """Keep a text written while training."""
@@ -239,9 +270,11 @@ def train(trainer: Trainer, budget: Budget, callbacks: Sequence[Callback], run: 
     def settle() -> float:
         """Note what has been done since `then`; twice does no harm, so that no interrupt comes at a bad moment."""
         now, done = time.perf_counter() - begin, max(0, state.n_updates - before)  # fewer after a rollback
+        run.history.rewind(state.n_updates)
         run.history.extend(before, loss[:done], smooth[:done], then, now)
         run.n_updates, run.seconds = state.n_updates, now
         run.epoch = (run.n_updates - run.first) // per_epoch
+        run.history.count_epochs(run.first, per_epoch, run.epoch)
         run.characters = run.epoch * characters + state.position
         if done:
             run.loss, run.smooth_loss = float(loss[done - 1]), float(smooth[done - 1])

@@ -101,6 +101,8 @@ cdef struct Plan:
     Py_ssize_t T, B, K, H, Hp, Kp
     Py_ssize_t U, W, b, V, c     # in params, grads and moments: (K, H) (H, H) (H) (K, H) (K)
     Py_ssize_t h, p, d, WT, VT   # in work: (T+1, B, H) (T, B, K) (T, B, H) (H, H) packed, (H, K) packed
+    Py_ssize_t r                 # in work, scratch: (B, H)
+    Py_ssize_t end               # the symbol that ends a document and begins the next from a zero state; -1: none
 
 
 cdef inline Py_ssize_t step_stride(const core_table *k, Plan *plan) noexcept nogil:
@@ -139,12 +141,14 @@ cdef inline void recur(const core_table *k, Plan *plan, bint reverse,
 
 cdef inline void read(const core_table *k, Plan *plan,
                       const int32_t *x,   # (B)                        in
-                      floating *params,   # U                          in
+                      floating *params,   # U, b                       in
                       floating *a,        # (B, H): b + W h in, the new h out
                       ) noexcept nogil:
-    """h = tanh(a + U[x])"""
+    """h = tanh(a + U[x]), with a = b where a document begins"""
     cdef Py_ssize_t i
     for i in range(plan.B):
+        if x[i] == plan.end:
+            memcpy(a + i * plan.Hp, params + plan.b, plan.Hp * sizeof(floating))
         k.add_tanh(plan.Hp, params + plan.U + x[i] * plan.Hp, a + i * plan.Hp)
 
 
@@ -161,18 +165,35 @@ cdef void rnn_forward(const core_table *k, Plan *plan, Py_ssize_t T,
         read(k, plan, x + t * plan.B, params, h + (t + 1) * n)
 
 
+cdef inline void copy_starts(Plan *plan,
+                             const int32_t *x,  # (B)     in
+                             floating *a,       # (B, H)  in; NULL: zeros
+                             floating *c,       # (B, H)  out: the rows of streams in which x begins a document
+                             ) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(plan.B):
+        if x[i] == plan.end:
+            if a == NULL:
+                memset(c + i * plan.Hp, 0, plan.Hp * sizeof(floating))
+            else:
+                memcpy(c + i * plan.Hp, a + i * plan.Hp, plan.Hp * sizeof(floating))
+
+
 cdef void rnn_backward(const core_table *k, Plan *plan, Py_ssize_t T,
+                       const int32_t *x,  # (T, B)                                          in
                        floating *params,  # W                                               in
                        floating *work,    # h in; d (T, B, H): dloss/dh from the head in, dloss/da out
                        ) noexcept nogil:
-    """da[t] = (1 - h[t+1]**2) * (dh[t] + da[t+1] @ W)"""
+    """da[t] = (1 - h[t+1]**2) * (dh[t] + da[t+1] @ W), without the product where x[t+1] begins a document"""
     cdef Py_ssize_t t, n = plan.B * plan.Hp
     cdef floating *d
     for t in range(T - 1, -1, -1):
         d = work + plan.d + t * n
         if t < T - 1:
+            copy_starts(plan, x + (t + 1) * plan.B, d, work + plan.r)
             k.gemm(plan.B, columns(k, plan.H), plan.H, d + n, plan.Hp, 1, params + plan.W, plan.Hp, k.panel,
                    d, plan.Hp, d, plan.Hp, t & 1)
+            copy_starts(plan, x + (t + 1) * plan.B, work + plan.r, d)
         k.tanh_backward(n, work + plan.h + (t + 1) * n, d)
 
 
@@ -323,11 +344,13 @@ cdef void rows_gradient(const core_table *k, Update *u, Py_ssize_t offset, Py_ss
 
 cdef void gradients(const core_table *k, Plan *plan, Py_ssize_t T, Update *u,
                     const int32_t *x,  # (T, B)                     in
-                    floating *work,    # h, p = dlogits, d = da     in
+                    floating *work,    # p = dlogits, d = da in; h in, then zero before each document: what W met there
                     ) noexcept nogil:
-    cdef Py_ssize_t M = T * plan.B
+    cdef Py_ssize_t t, M = T * plan.B
     matrix_gradient(k, u, plan.V, plan.K, plan.H, plan.Hp, M, work + plan.p, plan.Kp, work + plan.h + plan.B * plan.Hp)
     vector_gradient(k, u, plan.c, plan.Kp, M, work + plan.p)
+    for t in range(T):
+        copy_starts(plan, x + t * plan.B, <floating *>NULL, work + plan.h + t * plan.B * plan.Hp)
     matrix_gradient(k, u, plan.W, plan.H, plan.H, plan.Hp, M, work + plan.d, plan.Hp, work + plan.h)
     rows_gradient(k, u, plan.U, plan.K, plan.Hp, M, x, work + plan.d)
     vector_gradient(k, u, plan.b, plan.Hp, M, work + plan.d)
@@ -431,7 +454,7 @@ def train(const int32_t[::1] ids not None,   # (N)                              
                 counts[BEST_UPDATE] = counts[N_UPDATES]
                 u.best = &best[0]
             head_backward(k, &plan, n * plan.B, y, P, w)
-            rnn_backward(k, &plan, n, P, w)
+            rnn_backward(k, &plan, n, x, P, w)
             scalars[POWER1] *= optimizer.hyper.beta1
             scalars[POWER2] *= optimizer.hyper.beta2
             optimizer.hyper.correction1 = 1 / (1 - scalars[POWER1])
@@ -466,7 +489,7 @@ def loss_and_gradients(const int32_t[::1] x not None,     # (T * B)             
         if grads.shape[0]:
             u.grads = &grads[0]
             head_backward(k, &plan, plan.T * plan.B, &y[0], P, w)
-            rnn_backward(k, &plan, plan.T, P, w)
+            rnn_backward(k, &plan, plan.T, &x[0], P, w)
             gradients(k, &plan, plan.T, &u, &x[0], w)
     return total
 
@@ -498,12 +521,16 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
            const double[::1] uniform not None,   # (N) in [0, 1)                                      in
            double temperature,                   # divides the logits; 0 takes the likeliest character
            double[::1] weights not None,         # (Kp)                                               scratch
+           bint whole,                           # stop after the symbol that ends a document
            int32_t[::1] out not None,            # (N)                                                out
            ):
-    """Draw N characters. The state has not read the last of them: it is the prompt of the next call."""
+    """Draw N symbols, or fewer of a whole document; return how many.
+
+    The state has not read the last of them: it is the prompt of the next call.
+    """
     cdef const core_table *k = core_get(sizeof(floating))
     cdef const core_table *k64 = core_get(sizeof(double))
-    cdef Py_ssize_t i, j, M = prompt.shape[0]
+    cdef Py_ssize_t i, j, M = prompt.shape[0], drawn = out.shape[0]
     cdef const int32_t *x
     cdef double *z = &weights[0]
     cdef floating *P = &params[0]
@@ -531,6 +558,10 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
                 for j in range(plan.K):
                     z[j] = w[plan.p + j]
                 out[i - M] = <int32_t>k64.draw(plan.K, temperature, uniform[i - M], z)
+                if whole and out[i - M] == plan.end:
+                    drawn = i - M + 1
+                    break
+    return drawn
 
 
 # --- single primitives, for tests and benchmarks ----------------------------------------------------------------

@@ -24,18 +24,19 @@ def softmax(logits):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def rnn_forward(params, x, h0):
-    """h (T + 1, B, H) for x (T, B): h[t+1] = tanh(W h[t] + U x[t] + b)."""
+def rnn_forward(params, x, h0, end=-1):
+    """h (T + 1, B, H) for x (T, B): h[t+1] = tanh(W h[t] + U x[t] + b), with h[t] = 0 where x[t] is the end symbol."""
     h = np.empty((len(x) + 1, *h0.shape), h0.dtype)
     h[0] = h0
     for t in range(len(x)):
-        h[t + 1] = np.tanh(h[t] @ params["W"].T + params["U"].T[x[t]] + params["b"])
+        met = h[t] * (x[t] != end)[:, None]
+        h[t + 1] = np.tanh(met @ params["W"].T + params["U"].T[x[t]] + params["b"])
     return h
 
 
-def loss_and_gradients(params, x, y, h0):
+def loss_and_gradients(params, x, y, h0, end=-1):
     """Summed loss, gradients by name and the last state, for x and y (T, B) and h0 (B, H)."""
-    h = rnn_forward(params, x, h0)
+    h = rnn_forward(params, x, h0, end)
     p = softmax(h[1:] @ params["V"].T + params["c"])
     t, b = np.indices(y.shape)
     loss = -np.log(p[t, b, y]).sum()
@@ -48,10 +49,11 @@ def loss_and_gradients(params, x, y, h0):
     for t in reversed(range(len(x))):
         dh = dlogits[t] @ params["V"] + da_next @ params["W"]
         da = (1 - h[t + 1] ** 2) * dh
-        grads["W"] += da.T @ h[t]
+        goes_on = (x[t] != end)[:, None]
+        grads["W"] += da.T @ (h[t] * goes_on)
         grads["b"] += da.sum(axis=0)
         np.add.at(grads["U"].T, x[t], da)
-        da_next = da
+        da_next = da * goes_on
     return loss, grads, h[-1]
 
 

@@ -1,5 +1,10 @@
 """Back-propagation against central differences, PyTorch and the NumPy twin, in double precision."""
 
+import json
+import math
+from xml.etree import ElementTree
+
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
@@ -44,10 +49,70 @@ def test_a_wrong_gradient_is_seen(noisy, text, monkeypatch):
 
 
 def test_the_table_prints_itself(noisy, text):
-    lines = str(noisy.check_gradients(text, seq_lengths=(3,), batches=1)).splitlines()
-    assert lines[0] == "seq_length  batch  tensor  max error  sum of errors  norm-wise error"
-    assert len({len(line) for line in lines}) == 1
-    assert [line.split()[2] for line in lines[1:]] == ["U", "W", "b", "V", "c"]
+    table = noisy.check_gradients(text, seq_lengths=(3,), batches=1)
+    *measures, head, u, w, b, v, c, whole = str(table).splitlines()
+    assert "|ga - gn| / max(eps, |ga| + |gn|), at most 1e-06 in the last column" in " ".join(measures)
+    assert head == "seq_length  batch  tensor  entries  max error  sum error  norm error  <= 1e-06"
+    assert {len(line) for line in (u, w, b, v, c, whole)} == {len(head)}
+    assert [line.split()[2] for line in (u, w, b, v, c)] == ["U", "W", "b", "V", "c"]
+    assert w.split()[3] == "49"
+    assert whole.split()[:3] == ["all", str(sum(row.n_entries for row in table)), f"{table.max_error:.1e}"]
+    assert max(map(len, str(table).splitlines())) < 80
+
+
+def test_the_share_of_entries_within_the_tolerance(noisy, text):
+    vocabulary, network, params = noisy._exact(text, 3)
+    ids = vocabulary.encode(text[:4])
+    options = {"seq_length": np.int64(3), "batches": 1, "h": 1e-4, "eps": 1e-3}
+    [first, *_] = gradcheck.check(network, params, ids, **options)
+    assert (first.share, first.tolerance, first.n_entries) == (1.0, 1e-6, 7 * len(vocabulary))
+    [largest, *_] = gradcheck.check(network, params, ids, **options, tolerance=first.max_error)
+    assert largest.share == 1.0
+    [less, *_] = gradcheck.check(network, params, ids, **options, tolerance=first.max_error * (1 - 1e-9))
+    assert less.share == pytest.approx(1 - 1 / first.n_entries)
+    [none, *_] = gradcheck.check(network, params, ids, **options, tolerance=0)
+    assert none.share < 0.9  # the entries of characters that were not read are exactly zero
+
+
+def rows_of(*shares, n_entries=1_000_000, name="W", error=1e-9):
+    return [gradcheck.GradientError(5, 1, name, error, 1e-7, 2e-9, share, n_entries, 1e-6) for share in shares]
+
+
+def test_a_hundred_percent_are_all():
+    table = gradcheck.GradientTable(rows_of(1.0, 0.999999, 0.57, 0.0))
+    shares = [line.split("  ")[-1].strip() for line in str(table).splitlines()[4:]]
+    assert shares == ["100 %", "99.99 %", "57.00 %", "0.00 %", "64.24 %"]
+    assert table.share == (1_000_000 + 999_999 + 570_000) / 4_000_000
+
+
+def test_a_gradient_that_is_no_number_is_not_overlooked():
+    table = gradcheck.GradientTable([*rows_of(1.0), *rows_of(0.5, error=math.nan), *rows_of(1.0)])
+    assert math.isnan(table.max_error)
+    assert str(table).splitlines()[-1].split()[2] == "nan"
+    empty = gradcheck.GradientTable()
+    assert all(map(math.isnan, (empty.max_error, empty.norm_error, empty.share)))
+    assert repr(empty) == "GradientTable(nothing checked)"
+    assert "nothing checked" in empty._repr_html_()
+
+
+def test_the_table_as_html_and_as_dictionaries():
+    table = gradcheck.GradientTable(rows_of(1.0) + rows_of(0.5, name="<script>&"))
+    root = ElementTree.fromstring(table._repr_html_())
+    assert root.tag == "table"
+    head = [cell.text for cell in root.findall("thead/tr/th[@scope='col']")]
+    assert head == ["seq_length", "batch", "tensor", "entries", "max error", "sum error", "norm error", "<= 1e-06"]
+    assert [cell.text for cell in root.findall(".//th[@scope='row']")] == ["W", "<script>&", "all"]
+    assert [len(row) for row in root.iter("tr")] == [8] * 4
+    assert root.findtext("tfoot/tr/td[7]") == "75.00 %"
+    assert "|ga - gn| / max(eps, |ga| + |gn|)" in "".join(root.find("caption").itertext())
+    first, second = json.loads(json.dumps(table.as_dicts()))
+    assert first == table[0]._asdict()
+    assert (second["name"], second["share"], second["tolerance"]) == ("<script>&", 0.5, 1e-6)
+
+
+def test_numbers_of_a_check_are_plain_for_json(noisy, text):
+    table = noisy.check_gradients(text, seq_lengths=np.array([3]), batches=1)
+    assert json.loads(json.dumps(table.as_dicts())) == table.as_dicts()
 
 
 def test_the_second_window_starts_from_the_state_of_the_first(noisy, text):

@@ -16,8 +16,9 @@ TABLE: dict[str, set[str]] = {
     **{name: set() for name in ("_kernels", "arguments", "text", "params", "callbacks", "storage")},
     **{name: set() for name in ("gradcheck", "datasets", "plotting")},
     **{name: {"_kernels"} for name in ("cells", "optim", "sampling")},
+    "documents": {"text"},
     "network": {"_kernels", "cells", "params"},
-    "training": {"text"},
+    "training": {"text", "plotting"},
     "model": {"storage", "network", "optim", "sampling", "text", "training", "gradcheck", "callbacks", "arguments"},
 }
 for top in ("__init__", "benchmark", "report", "distributed", "cli", "__main__"):
@@ -125,6 +126,7 @@ def test_an_upward_import_is_refused(tmp_path: Path, spelling: str, target: str,
     [
         ("training.py", "from .text import Vocabulary"),
         ("training.py", "from pycharrnn import text"),
+        ("training.py", "def plot():\n    from .plotting import plot_losses"),
         ("training.py", "import pycharrnn_like.model, os.path"),
         ("training.py", "from logging.config import model"),
         ("model.py", "from . import network, optim, sampling"),

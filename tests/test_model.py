@@ -34,7 +34,11 @@ def test_a_path_is_read_and_a_string_is_the_text(tmp_path, text):
         (b"abc", TypeError, "bytes"),
         (None, TypeError, "None"),
         (5, TypeError, "int"),
-        (["abc"], TypeError, "list"),
+        (["abc", 7], TypeError, r"X\[1\] must be a str \(a document\), not int"),
+        (["abc", ""], ValueError, r"X\[1\] is empty"),
+        ([], ValueError, "X has no document"),
+        ({"abc": 1}, TypeError, "dict"),
+        ({"abc"}, TypeError, "set"),
         (pathlib.Path("no such file.txt"), FileNotFoundError, "no such file"),
         (pathlib.Path("."), IsADirectoryError, "directory"),
     ],
@@ -70,7 +74,7 @@ BAD = {
     "hidden_size": [0, -1, 1.5, "100", None, True, 2**40, float("nan")],
     "seq_length": [0, -25, 2.0, None],
     "optimizer": ["adagard", None, 3, AdaGrad],
-    "learning_rate": [0, -0.1, float("nan"), float("inf"), "0.1", None, True, 10**400],
+    "learning_rate": [0, -0.1, float("nan"), float("inf"), "0.1", True, 10**400],
     "clip_value": [0, -5, float("nan"), "5", True],
     "clip_norm": [0, -1, float("inf"), [5]],
     "init_scale": [-1, float("nan"), None],
@@ -78,6 +82,7 @@ BAD = {
     "max_updates": [0, 2.5, 2**70],
     "max_seconds": [0, -1, float("nan"), "60"],
     "dtype": ["float16", np.float32, None],
+    "on_unknown": ["ignore", None, True],
     "random_state": [-1, 1.5, "0", 2**200],
     "verbose": [1, "yes"],
 }
@@ -98,9 +103,9 @@ def test_training_without_an_end():
 
 def test_defaults():
     params = CharRNN().get_params()
-    expected = {"cell": "rnn", "hidden_size": 100, "seq_length": 25, "optimizer": "adagrad", "learning_rate": 0.1}
+    expected = {"cell": "rnn", "hidden_size": 100, "seq_length": 25, "optimizer": "adagrad", "learning_rate": None}
     expected |= {"clip_value": 5.0, "clip_norm": None, "init_scale": 0.01, "epochs": 4, "max_updates": None}
-    expected |= {"max_seconds": None, "dtype": "float32", "random_state": None, "verbose": None}
+    expected |= {"max_seconds": None, "dtype": "float32", "on_unknown": "raise", "random_state": None, "verbose": None}
     assert params == expected
 
 
@@ -249,9 +254,12 @@ def test_a_damaged_file_is_refused(tmp_path, model):
 @pytest.mark.parametrize(
     "change",
     [
-        {"n_symbols": 10**12},
-        {"n_symbols": -1},
-        {"n_symbols": "3"},
+        {"n_characters": 10**12},
+        {"n_characters": -1},
+        {"n_characters": "3"},
+        {"documents": True},
+        {"documents": 1},
+        {"documents": None},
         {"params": {}},
         {"params": {"hidden_size": 10**9}},
         {"params": {"optimizer": {"name": "os.system"}}},

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import copy
 import doctest
+import gzip
 import linecache
 import os
 import pathlib
 import pickle
+import re
 import warnings
 
 import numpy as np
 import pytest
 
 from pycharrnn import text as text_module
-from pycharrnn.text import UnknownCharacterError, Vocabulary, read_text
+from pycharrnn.text import UnknownCharacterError, Vocabulary, decode, gunzip, read_corpus, read_text, split_lines
 
 # What editors, codecs, str.splitlines and Unicode normalisation like to change.
 LINE_ENDS = "a\r\nb\rc\n\r\x85\u2028\u2029\v\f\x1c\x00"
@@ -95,14 +97,14 @@ def test_unknown_character_is_named_escaped(abc: Vocabulary, character: str, sho
         abc.encode("abc" + character + "ab" + character)
     error = caught.value
     assert (error.character, error.position) == (character, 3)
-    assert f"{shown} at position 3: leave it out, or train on" in str(error)
+    assert f"{shown} at position 3: leave it out, have on_unknown=" in str(error)
     assert str(error).isascii()
     assert str(error).isprintable()
     twin = pickle.loads(pickle.dumps(error))  # as a process pool hands it over
     assert (type(twin), str(twin), twin.position) == (UnknownCharacterError, str(error), 3)
 
 
-@pytest.mark.parametrize("wrong", [b"abc", bytearray(b"abc"), None, 5, ["a"], np.array([0])])
+@pytest.mark.parametrize("wrong", [b"abc", bytearray(b"abc"), None, 5, {"a"}, np.array([0])])
 def test_only_a_str_is_a_text(abc: Vocabulary, wrong: object) -> None:
     for take in (abc.encode, Vocabulary.from_text):
         with pytest.raises(TypeError, match=f"^text must be a str, not {type(wrong).__name__}") as caught:
@@ -236,6 +238,8 @@ def test_a_str_is_the_text(text: str) -> None:
 def test_a_file_is_decoded_exactly(path: pathlib.Path, data: bytes, text: str) -> None:
     path.write_bytes(data)
     assert read_text(path) == text
+    path.write_bytes(gzip.compress(data))
+    assert read_text(path) == text
 
 
 @pytest.mark.parametrize(
@@ -255,9 +259,13 @@ def test_invalid_utf8_is_located(path: pathlib.Path, before: bytes, bad: bytes, 
     with pytest.raises(ValueError, match=r"^corpus is not valid UTF-8: ") as caught:
         read_text(path, "corpus")
     message = str(caught.value)
-    assert f"byte {shown} at offset {len(before)} of {str(path)!a} (" in message
+    line = before.count(b"\n") + 1
+    assert f"byte {shown} at offset {len(before)} of {str(path)!a} (line {line}: " in message
     assert "save the file as UTF-8, or decode it yourself and pass the text" in message
     assert caught.value.__suppress_context__  # one error for the user, not a chain
+    path.write_bytes(gzip.compress(before + bad))
+    with pytest.raises(ValueError, match=re.escape(message)):  # the offset is that in the unpacked data
+        read_text(path, "corpus")
 
 
 @pytest.mark.parametrize("wrong", [None, 5, 1.5, True, ["a"], ("a",), {}, object(), memoryview(b"a")])
@@ -285,6 +293,7 @@ def test_directory(tmp_path: pathlib.Path) -> None:
     with pytest.raises(IsADirectoryError, match="X is a directory; pass the path of one text file") as caught:
         read_text(tmp_path)
     assert caught.value.filename == str(tmp_path)
+    assert f"make each file a document: read_documents({str(tmp_path)!a})" in str(caught.value)
 
 
 def test_any_path_like_will_do(path: pathlib.Path) -> None:
@@ -303,7 +312,7 @@ def test_a_str_that_names_a_file_is_still_the_text_but_warns(
     path.write_bytes(b"abc")
 
     def fit() -> str:  # stands for the method that a user calls
-        return read_text("song.txt", "corpus")
+        return read_corpus("song.txt", "corpus")
 
     with pytest.warns(UserWarning, match=r"^corpus is taken as the text itself; to train on the") as caught:
         assert fit() == "song.txt"
@@ -323,6 +332,66 @@ def test_no_warning_for_what_is_clearly_a_text(path: pathlib.Path, monkeypatch: 
             assert read_text("song\ntxt") == "song\ntxt"
     with pytest.warns(UserWarning, match=r"^X is taken as the text itself"):
         assert read_text("./" * 126 + "song.txt")  # 260 characters are still short
+
+
+# decode
+
+
+def test_a_damaged_gzip_file_is_named(path: pathlib.Path) -> None:
+    data = gzip.compress(bytes(range(256)) * 4)
+    wrong_sum = data[:-8] + bytes([data[-8] ^ 1]) + data[-7:]
+    for damaged, what in [(data[:-9], "ends too early"), (data[:5], "ends too early"), (b"\x1f\x8b", "ends too early"),
+                          (wrong_sum, "is damaged"), (data[:10] + b"\xff" * 9, "is damaged"),
+                          (b"\x1f\x8b\x07" + data[3:], "is damaged"), (data + b"more", "is damaged")]:  # fmt: skip
+        path.write_bytes(damaged)
+        with pytest.raises(
+            ValueError, match=rf"^X is not valid gzip: .*song\.txt' {what}; .* and pass the text$"
+        ) as caught:
+            read_text(path)
+        assert caught.value.__suppress_context__
+    assert gunzip(b"\x1fa", "a control character") == b"\x1fa"
+    assert gunzip(data + data, "two members") == bytes(range(256)) * 8
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "told"),
+    [
+        (b"\xef\xbb\xbfa\r\n\r\xff", "utf-8-sig", "UTF-8-SIG: byte 0xFF at offset 7 of 's' (line 3: "),
+        (b"a\xc2\x85\xe2\x80\xa8\x0b\xff", "UTF8", "UTF-8: byte 0xFF at offset 7 of 's' (line 1: "),
+        ("\ufeffa\nb".encode("utf-16-be") + b"\xdc\x00\x00a", "utf-16", "byte 0xDC at offset 8 of 's' (line 2: "),
+        ("\ufeffa\rb".encode("utf-16-le") + b"x", "utf-16", "UTF-16: byte 0x78 at offset 8 of 's' (line 2: "),
+        ("\u010a\u0d0a\n".encode("utf-32-le") + b"\xff" * 4, "utf-32-le", "byte 0xFF at offset 12 of 's' (line 2: "),
+        (b"a\n\n\x81", "cp1252", "CP1252: byte 0x81 at offset 3 of 's' (line 3: "),
+        (b"caf\xe9", "us-ascii", "ASCII: byte 0xE9 at offset 3 of 's' (line 1: "),
+    ],
+)  # fmt: skip
+def test_an_invalid_byte_is_located_in_every_encoding(data: bytes, encoding: str, told: str) -> None:
+    for packed in (data, gzip.compress(data)):
+        with pytest.raises(ValueError, match="^not valid .*" + re.escape(told)):
+            decode(packed, "s", encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "U8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-7", "gb18030"])
+def test_one_byte_order_mark_is_dropped(encoding: str) -> None:
+    assert decode("\ufeff\ufeffa\r\n\ufeff".encode(encoding), "s", encoding) == "\ufeffa\r\n\ufeff"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf_16", "UTF-32"])
+def test_a_mark_that_the_codec_drops_is_not_dropped_twice(encoding: str) -> None:
+    assert decode("\ufeffa".encode(encoding), "s", encoding) == "\ufeffa"  # these write a mark of their own
+
+
+@pytest.mark.parametrize("encoding", ["utf-9", "hex", "rot13", "undefined", "", "utf\x008", "\ud800", "a" * 99])
+@pytest.mark.parametrize("data", [b"", b"a"])
+def test_an_unknown_encoding_is_named_even_for_no_data(data: bytes, encoding: str) -> None:
+    with pytest.raises(ValueError, match=r"^encoding must name .*" + re.escape(f"got {encoding!a}") + "$"):
+        decode(data, "s", encoding)
+
+
+def test_lines_are_split_at_three_line_ends_only() -> None:
+    assert split_lines(LINE_ENDS) == ["a", "b", "c", "", "\x85\u2028\u2029\v\f\x1c\x00"]
+    assert split_lines("") == [""]
+    assert split_lines("\n\r\r\n") == ["", "", "", ""]
 
 
 def test_the_examples_run() -> None:

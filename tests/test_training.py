@@ -186,6 +186,56 @@ def test_history_of_a_run(text):
     assert repr(history).startswith(f"History({model.n_updates_} updates in ")
 
 
+def test_the_ends_of_epochs(text):
+    per_epoch = -(-(len(text) - 1) // 25)
+    model = CharRNN(hidden_size=8, epochs=3, random_state=0).fit(text)
+    history = model.history_
+    assert history.epochs.dtype == np.int64
+    assert_array_equal(history.epochs, per_epoch * np.arange(1, 4))
+    model.partial_fit(text[:101])  # 4 updates
+    model.set_params(max_updates=2).partial_fit(text)  # not a whole epoch
+    model.set_params(max_updates=None).partial_fit(text[:26])
+    assert_array_equal(history.epochs, [*per_epoch * np.arange(1, 4), 3 * per_epoch + 4, 3 * per_epoch + 4 + 2 + 1])
+    assert history.epochs[-1] == model.n_updates_
+    assert CharRNN(hidden_size=8, max_updates=5).fit(text).history_.epochs.shape == (0,)
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 4])
+def test_the_ends_of_epochs_after_an_interrupt(text, after):
+    def interrupt(run):
+        if run.n_updates == stop:
+            raise KeyboardInterrupt
+
+    interrupt.every, stop = 1, 5 + after
+    model = CharRNN(hidden_size=8, random_state=0, epochs=9)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(text[:51], callbacks=[interrupt])  # 2 updates
+    ends = [*range(2, stop + 1, 2)]
+    assert model.n_updates_ == model.history_.n_updates == stop
+    assert_array_equal(model.history_.epochs, ends)
+    model.partial_fit(text[:51])
+    assert_array_equal(model.history_.epochs, [*ends, stop := stop + 2])
+    stop += after  # of the 4 updates of the next
+    with pytest.raises(KeyboardInterrupt):
+        model.partial_fit((text[:51] * 2)[:101], callbacks=[interrupt])
+    ends += [stop - after] + [stop] * (after == 4)
+    assert_array_equal(model.history_.epochs, ends)
+
+
+def test_the_books_of_a_history_are_settled_twice_without_harm():
+    history, loss = History(seq_length=3), np.arange(6.0)
+    for _ in range(2):
+        history.extend(0, loss, loss, 0, 1)
+        history.count_epochs(0, 4, 1)
+    for _ in range(2):
+        history.rewind(5)
+        history.extend(0, loss[:5], loss[:5], 0, 1)
+        history.count_epochs(5, 2, 0)
+    assert_array_equal(history.updates, range(5))
+    assert_array_equal(history.epochs, [4])
+    assert history.seq_length == 3
+
+
 # --- the best model ---------------------------------------------------------------------------------------------
 
 
@@ -257,6 +307,22 @@ def test_divergence_is_raised_and_the_update_is_exact(text):
     trainer = network.trainer(state, update, Vocabulary.from_text(text).encode(text))
     trainer.advance(np.empty(n + 5), np.empty(n + 5))
     assert state.n_updates == n + 1 or not np.isfinite(state.params).all()
+
+
+def test_the_history_of_what_diverged_tells_of_the_updates_that_were_kept(text):
+    settings = {"hidden_size": 8, "optimizer": "momentum", "init_scale": 1.0, "random_state": 0}
+    model = CharRNN(**settings, learning_rate=1e36, clip_value=None, epochs=300)
+    with pytest.raises(TrainingDivergedError):
+        model.fit(text[:26], callbacks=[SampleText(1, 3, file=None)])  # every update an epoch
+    history, n = model.history_, model.n_updates_
+    assert n > 1
+    for count in (n, n + 1):
+        assert history.n_updates == count
+        assert_array_equal(history.updates, range(count))
+        assert_array_equal(history.epochs, range(1, count + 1))
+        assert np.isfinite(history.loss).all()
+        model.set_params(learning_rate=1e-9).partial_fit(text[:26])
+    assert [sample.n_updates for sample in history.texts] == list(range(n + 1))
 
 
 def test_weights_that_start_beyond_all_bounds():

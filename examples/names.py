@@ -1,0 +1,56 @@
+"""Invent names: learn from a list of them, each a document of its own, and write new ones, none cut off.
+
+    python examples/names.py [NAMES.txt] [--epochs 20]
+
+NAMES.txt has one name a line; without it the names inside this Python are learned, and identifiers are invented. Prints
+how well the model predicts a tenth of the names that it has not seen, how many of 1,000 names it only repeats, and 20
+that are new.
+"""
+
+import argparse
+import builtins
+import keyword
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pycharrnn import CharRNN, read_documents
+
+
+def python_names() -> list[str]:
+    """Keywords, builtins, modules, and what is inside the modules of the standard library that are loaded."""
+    modules = [module for name, module in sys.modules.items() if name.split(".")[0] in sys.stdlib_module_names]
+    classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
+    found = {*keyword.kwlist, *dir(builtins), *sys.stdlib_module_names}
+    found.update(name for owner in modules + classes for name in dir(owner))
+    return sorted(name for name in found if name.isidentifier() and not name.startswith("_"))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", metavar="NAMES.txt", nargs="?", type=Path)
+    parser.add_argument("--epochs", type=int, default=20)
+    args = parser.parse_args(argv)
+
+    names = read_documents(args.names, "lines", on_bad="skip") if args.names else python_names()
+    names = list(dict.fromkeys(names))  # each once: none may be learned and held out as well
+    random.Random(0).shuffle(names)
+    tenth = len(names) // 10
+    held_out, training, known = names[:tenth], names[tenth:], set(names)
+
+    # A character that only held-out names have is left out of them.
+    model = CharRNN(epochs=args.epochs, on_unknown="skip", random_state=0).fit(training)
+    print(f"{len(training):,} names to learn from, {model.n_updates_:,} updates in {model.history_.seconds[-1]:.1f} s")
+    for kind, part in (("learned", training), ("held-out", held_out)):
+        print(f"{model.evaluate(part).nats:.3f} nats per character on the {len(part):,} {kind} names")
+
+    invented = model.sample(n_samples=1_000, random_state=0)
+    repeated, guessed = (sum(name in part for name in invented) for part in (set(training), set(held_out)))
+    print(f"of 1,000 names written {repeated} are among the learned ones and {guessed} among the held-out ones")
+    new = list(dict.fromkeys(name for name in invented if name not in known))
+    print("20 new ones: " + ", ".join(new[:20]))
+
+
+if __name__ == "__main__":
+    main()

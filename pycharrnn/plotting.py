@@ -1,0 +1,178 @@
+"""Loss curves. matplotlib is imported when a function is called; its global state is left alone."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import html
+import io
+import itertools
+import re
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+# Okabe and Ito's colours, which the colour-blind tell apart, without their yellow, too light for a line on white.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STYLES = ("-", "--", ":", "-.", (0, (8, 1, 1, 1, 1, 1)))  # 7 colours, 5 styles: 35 runs until a pair comes again
+
+
+def plot_losses(histories: Any, *, per_character: bool = False, show_loss: bool | None = None, ax: Any = None) -> Any:
+    """Draw the smooth loss of one or more runs against the updates.
+
+    The vertical axis is cut to where the curves spend their time: the first updates may lie above it. The ends of
+    epochs are marked, unless they lie elsewhere in each run, as those of different texts do.
+
+    Parameters
+    ----------
+    histories : History, or mapping of str to History
+        One run, or several by the names that the legend gives them.
+    per_character : bool, default False
+        Nats per character against characters read, `seq_length` with each update, so that runs with windows of
+        different lengths can be compared.
+    show_loss : bool or None, default None
+        Whether to draw the loss of the windows behind the smooth loss. None does so for a single run.
+    ax : matplotlib.axes.Axes or None, default None
+        Where to draw. None makes a figure of 6.5 by 4 inches, or taller for many names, that pyplot knows nothing of.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure drawn on: a notebook shows it, `savefig` writes it, ``figure.axes[0]`` can be changed.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib.
+    ValueError
+        If there is nothing to draw, or windows of different lengths would share an axis.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> text = "to be or not to be " * 200
+    >>> runs = {str(m): CharRNN(hidden_size=m, random_state=0).fit(text).history_ for m in (4, 8)}
+    >>> plot_losses(runs).axes[0].get_xlabel()
+    'updates'
+    """
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
+    except ImportError as error:
+        raise ImportError('plots need matplotlib: pip install "pycharrnn[plot]"') from error
+    runs = {str(name): run for name, run in (histories if isinstance(histories, Mapping) else {"": histories}).items()}
+    unit, show_loss = _unit(runs, per_character), len(runs) == 1 if show_loss is None else show_loss
+    figure: Any = Figure((6.5, 4), layout="constrained") if ax is None else ax.figure
+    if own := ax is None:
+        ax = figure.add_subplot()
+        figure._repr_svg_ = functools.partial(to_svg, figure)  # by themselves notebooks show only pyplot's figures
+
+    lines, epochs, extents = [], [], []
+    for i, (name, run) in enumerate(runs.items()):
+        color, scale = COLORS[i % len(COLORS)], run.seq_length if per_character else 1
+        x, loss, smooth = run.updates * scale, run.loss / scale, run.smooth_loss / scale
+        heights, prefix = [smooth.min(), np.percentile(smooth, 95)], f"{name}: " if name else ""
+        if show_loss:
+            heights += [*np.percentile(loss, (2, 98))]
+            faint: dict[str, Any] = {"alpha": 0.4, "lw": 0.6, "zorder": 1.5, "label": f"{prefix}loss"}
+            lines += ax.plot(x[some := _thinned(loss)], loss[some], color=color, **faint)
+        label = f"{prefix}smooth loss" if show_loss else name
+        style = STYLES[i % len(STYLES)]
+        lines += ax.plot(x[some := _thinned(smooth, 1000)], smooth[some], color=color, ls=style, lw=1.8, label=label)
+        extents.append((x[0], -run.n_updates * scale, min(heights), -max(heights)))
+        epochs.append(run.epochs * scale)
+
+    left, right, low, high = np.min(extents, axis=0) * (1, -1, 1, -1)
+    margin = 0.04 * (high - low) or 1.0
+    ax.set(xlim=(left, right), ylim=(low - margin, high + margin))
+    ax.set_xlabel("characters read" if per_character else "updates", size=11)
+    ax.set_ylabel(f"{'loss' if show_loss else 'smooth loss'} ({unit})", size=11)
+    ax.tick_params(labelsize=10)
+    ax.grid(axis="y", lw=0.5, alpha=0.4)
+    ax.spines[["top", "right"]].set_visible(False)
+    if ax.get_xscale() == "linear":
+        ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10], integer=True))
+        ax.xaxis.set_major_formatter(EngFormatter() if right >= 1e6 else StrMethodFormatter("{x:,.0f}"))
+    longest = max(epochs, key=len)
+    if all(np.allclose(ends, longest[: len(ends)], rtol=0.01) for ends in epochs):
+        _mark_epochs(ax, longest, (right - left) / 13)
+    if show_loss or any(runs):  # below the axes, where it covers nothing
+        names = [textwrap.fill(line.get_label(), 60) for line in lines]
+        columns = max(1, min(len(lines), 70 // (max(map(len, names)) + 6)))
+        rows = -(-sum(name.count("\n") + 1 for name in names) // columns)
+        if own:
+            figure.set_figheight(3.8 + 0.2 * rows)
+        place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 3.8}
+        legend = ax.legend(lines, ["?"] * len(lines), ncols=columns, fontsize=10, frameon=False, **place)
+        for text, name in zip(legend.get_texts(), names, strict=True):
+            text.set(text=name, parse_math=False)  # dollars are no formula, a first underscore hides nothing
+    return figure
+
+
+def _unit(runs: Mapping[str, Any], per_character: bool) -> str:
+    """What the losses are in, if they can share an axis."""
+    if not runs or not all(len(run.updates) for run in runs.values()):
+        empty = [name for name, run in runs.items() if not len(run.updates)]
+        raise ValueError(f"histories has nothing to draw{f' for {empty!a}' * any(empty)}: train first")
+    lengths = sorted({run.seq_length for run in runs.values()})
+    if per_character and 0 in lengths:
+        raise ValueError("per_character needs the seq_length of each history, and one has 0: it is not known")
+    if not per_character and len(lengths) > 1:
+        raise ValueError(f"histories have seq_length {', '.join(map(str, lengths))}: pass per_character=True")
+    return "nats per " + (
+        "character" if per_character or lengths == [1] else f"{lengths[0]} characters" if lengths[0] else "window"
+    )
+
+
+def _thinned(y: Array, most: int = 2000) -> Array:
+    """Indices of at most `most` values that draw as all do: the ends, and the extremes of each stretch."""
+    every = np.arange(len(y))
+    stretches = np.array_split(every, most // 2 - 1) if len(y) > most else []
+    extremes = [s[i] for s in stretches for i in (y[s].argmin(), y[s].argmax())]
+    return np.unique([0, *extremes, len(y) - 1]) if extremes else every
+
+
+def _mark_epochs(ax: Any, ends: Array, apart: float) -> None:
+    """Number the ends of epochs above the axes: all, or every second, fifth ..., none too close to another."""
+    steps = (first * 10**zeros for zeros in itertools.count() for first in (1, 2, 5))
+    step = next(step for step in steps if len(ends) <= 12 * step)
+    marks: dict[int, float] = {}
+    for n in range(step, len(ends) + 1, step):
+        if ends[n - 1] - max(marks.values(), default=-np.inf) >= apart:
+            marks[n] = ends[n - 1]
+    ax.vlines([*marks.values()], 0, 1, transform=ax.get_xaxis_transform(), color="0.6", lw=0.6, zorder=1)
+    top = ax.secondary_xaxis("top")
+    top.set_xticks([*marks.values()], ["epoch " * (n == min(marks)) + str(n) for n in marks], size=10)
+    top.spines["top"].set_visible(False)
+
+
+def to_svg(figure: Any, description: str = "") -> str:
+    """The figure as an ``<svg>`` element for an HTML page: text as paths, no date, nothing to fetch.
+
+    New figures of the same data give the same characters; all ids begin with a digest of them, so that several figures
+    can stand on one page.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    description : str
+        What a screen reader says; empty for what the axes are labelled.
+    """
+    import matplotlib
+
+    description = description or "; ".join(f"{ax.get_ylabel()} against {ax.get_xlabel()}" for ax in figure.axes)
+    file = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "pycharrnn", "svg.fonttype": "path"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    svg = file.getvalue().partition("<svg")[2]
+    # Also off: a style that would hold for the whole page. Its two properties are inherited from the root instead.
+    svg = re.sub(r"(?s)<!--.*?-->\s*|<metadata>.*?</metadata>\s*|<style.*?</style>", "", svg)
+    prefix = f"f{hashlib.sha256(svg.encode()).hexdigest()[:8]}-"
+    svg = re.sub(r'(?<= id=")|(?<=url\(#)|(?<=href="#)', prefix, svg)
+    style = "stroke-linejoin: round; stroke-linecap: butt; max-width: 100%; height: auto"
+    return f'<svg role="img" aria-label="{html.escape(description)}" style="{style}"{svg}'
