@@ -1,10 +1,11 @@
 """The command line: the API's words as options, the text on stdout, everything else on stderr.
 
-Exit codes: 0 done; 1 it failed (a file, a text, a model, a training that diverged); 2 wrong usage; 130 interrupted;
-141 nobody reads stdout any more. Text is written as UTF-8 whatever the locale; a lone surrogate, which a model knows
-only if it was trained on one from Python, as the three bytes of its code point.
+Exit codes: 0 done; 1 it failed (a file, a text, a model, a training that diverged, a check); 2 wrong usage; 130
+interrupted; 141 nobody reads stdout any more. Text is written as UTF-8 whatever the locale; a lone surrogate, which a
+model knows only if it was trained on one from Python, as the three bytes of its code point.
 
-A command is one function, which gets the parsed options, and one block in `_parser`.
+A command is a function and a row of `_COMMANDS`; `main` gets it the model and the text, and turns errors into messages.
+Options that are not given do not exist, so that the defaults are those of the API.
 """
 
 from __future__ import annotations
@@ -16,127 +17,222 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pycharrnn import CharRNN, SampleText, __version__, datasets
+from pycharrnn import CharRNN, SampleText, __version__, benchmark, datasets, report
+from pycharrnn.documents import read_documents
 from pycharrnn.storage import ModelFileError
-from pycharrnn.text import UnknownCharacterError
+from pycharrnn.text import decode
 from pycharrnn.training import Run, TrainingDivergedError
+
+Options = dict[str, Any]
+Text = str | list[str]
 
 
 class _Stop(Exception):
     """End with a message for the user and an exit code."""
 
 
-def _train(args: argparse.Namespace) -> None:
-    params = _given(args, CharRNN)
-    if args.max_updates is not None or args.max_seconds is not None:
-        params.setdefault("epochs", None)
-    model = CharRNN(**params)
-    try:
-        model._validate()  # fit does it too, but it must wait for the text
-    except (TypeError, ValueError) as error:
-        raise _Stop(_with_options(error, CharRNN), 2) from None
-    if args.output is not None:
-        _check_output(args.output, args.text)
-    text, source = _read(args.text, args.corpus)
+def _train(options: Options, model: CharRNN, text: Text, source: str) -> None:
     seen: list[Run] = []  # the one run, as often as it called back
-    watch = [] if args.sample_every is None else [SampleText(args.sample_every)]
+    watch = [SampleText(options["sample_every"])] if "sample_every" in options else []
     stopped: BaseException | None = None
     try:
         model.fit(text, callbacks=[seen.append, *watch])
-    except TrainingDivergedError as error:
-        raise _Stop(f"{_with_options(error, CharRNN)}; no file was written", 1) from None
-    except ValueError as error:  # the parameters are good, so it is the text
-        raise _Stop(f"{source}: {error}", 1) from None
     except (KeyboardInterrupt, OSError) as error:  # OSError: stdout does not take the texts of --sample-every
         if not seen:
             raise
         stopped = error
-    if args.output is not None:
-        model.save(args.output)
+    if "output" in options:
+        model.save(options["output"])
     run, best, end = seen[0], model.best_, "interrupted" if stopped else "done"
-    file = "no file written (no --output)" if args.output is None else f"wrote {args.output!r}"
-    print(
+    file = f"wrote {options['output']!r}" if "output" in options else "no file written (no --output)"
+    _log(
         f"{end}: {run.n_updates:,} updates on {source}, {run.characters / run.seconds:,.0f} characters/s, smooth loss "
-        f"{run.smooth_loss:.4g}, best {best.smooth_loss:.4g} after update {best.n_updates:,}; {file}",
-        file=sys.stderr,
+        f"{run.smooth_loss:.4g}, best {best.smooth_loss:.4g} after update {best.n_updates:,}; {file}"
     )
     if stopped is not None:
         raise stopped
-    if args.sample:
-        print(model.sample(args.sample))
+    if isinstance(text, list):
+        _write(model.sample(n_samples=options.get("sample", 10)), documents=True)
+    elif options.get("sample") != 0:
+        _write([model.sample(options.get("sample"))])
 
 
-def _sample(args: argparse.Namespace) -> None:
-    model = CharRNN.load(args.model)
-    try:
-        given = _given(args, CharRNN.sample)
-        for piece in model.stream(**given) if args.stream else [model.sample(**given)]:
-            print(piece, end="", flush=args.stream)
-    except UnknownCharacterError as error:
-        raise _Stop(f"--prompt: {error}", 1) from None
-    except (TypeError, ValueError) as error:
-        raise _Stop(_with_options(error, CharRNN.sample), 2) from None
-    print()
+def _sample(options: Options, model: CharRNN, text: Text, source: str) -> None:
+    documents, given = model.vocabulary_.end is not None, _given(options, CharRNN.sample)
+    n_samples = given.pop("n_samples", None)
+    if "stream" not in options:
+        _write(model.sample(n_samples=1 if n_samples is None else n_samples, **given), documents)
+    elif n_samples is not None:
+        raise _Stop("--stream writes one text; leave out --n-samples", 2)
+    else:
+        given.setdefault("length", None if documents else 200)
+        for character in model.stream(**given):
+            print(character, end="", flush=True)
+        print()
 
 
-def _bench(args: argparse.Namespace) -> None:
-    from pycharrnn import benchmark  # nobody else needs it
+def _eval(options: Options, model: CharRNN, text: Text, source: str) -> None:
+    found = model.evaluate(text)
+    for name, value in zip(("nats per character", "bits per character", "perplexity"), found, strict=False):
+        print(f"{name:<18}{value:>14.4f}")
+    print(f"{'characters':<18}{found.n_characters:>14,}")
 
-    text, _ = _read(args.text, None)
-    benchmark.run(updates=args.updates, repeats=args.repeats, text=text, file=sys.stdout)
+
+def _check(options: Options, model: CharRNN, text: Text, source: str) -> None:
+    table = model.check_gradients(text, **_given(options, CharRNN.check_gradients))
+    print(table)
+    for row in table:
+        if not row.norm_error <= row.tolerance:  # NaN is wrong, too
+            where = f"{row.name} (seq_length {row.seq_length}, batch {row.batch})"
+            raise _Stop(f"the norm error of {where} is {row.norm_error:.1e}, above --tolerance {row.tolerance:g}", 1)
 
 
-def _read(path: str | None, corpus: str | None) -> tuple[str, str]:
-    """The text of a file, of stdin ("-") or of a corpus, and what to call it."""
+def _report(options: Options, model: CharRNN, text: Text, source: str) -> None:
+    title = os.path.basename(os.path.abspath(options["TEXT"])) if options.get("TEXT", "-") != "-" else source
+    given = _given(options, report.write) | {"model": model, "source": title, "log": _log}
+    done = report.write(options["output"], text, **given)
+    if "save" in options:
+        model.save(options["save"])
+    files = " and ".join(repr(options[name]) for name in ("output", "save") if name in options)
+    _log(f"done: wrote {files} in {done.seconds:.1f} s")
+
+
+def _info(options: Options, model: CharRNN, text: Text, source: str) -> None:
+    best, vocabulary = model.best_, model.vocabulary_
+    rows = {
+        "file": f"{options['model']!r}, {os.path.getsize(options['model']):,} bytes",
+        "trained on": "running text" if vocabulary.end is None else "documents",
+        "updates": f"{best.n_updates:,}",
+        "best smooth loss": f"{best.smooth_loss:.4g} nats per {model.seq_length} characters",
+        "weights": f"{sum(array.size for array in model.params_.values()):,}",
+        "characters": f"{len(vocabulary):,}: {''.join(vocabulary)!r}",
+    }
+    for name, value in (rows | model.get_params()).items():
+        if name != "verbose":  # says how the training was watched
+            print(f"{name:<18}{'none' if value is None else value}")
+
+
+def _bench(options: Options, model: CharRNN, text: Text, source: str) -> None:
+    joined = text if isinstance(text, str) else "\n".join(text)
+    benchmark.run(file=sys.stdout, **_given(options, benchmark.run) | {"text": joined})
+
+
+def _model(options: Options) -> CharRNN:
+    """The trained model of the options, or a new one."""
+    params = _given(options, CharRNN)
+    if "model" in options:
+        if options["model"] == "-":
+            raise _Stop("a model cannot be read from standard input (./- is a file of that name)", 2)
+        if options["run"] is _check and params:
+            raise _Stop(f"{_option(min(params))} is for a new model, but --model names a trained one", 2)
+        return CharRNN.load(options["model"]).set_params(**params)
+    if params.get("max_updates") is not None or params.get("max_seconds") is not None:
+        params.setdefault("epochs", None)
+    model = CharRNN(**params)
+    model._validate()  # fit does it too, but it must wait for the text
+    return model
+
+
+def _check_outputs(options: Options) -> None:
+    """Find out before the training, not after it, that a file cannot be written there."""
+    taken = {os.path.realpath(options["TEXT"]): "the text"} if options.get("TEXT", "-") != "-" else {}
+    for option in (f"--{name}" for name in ("output", "save") if name in options):
+        path = options[option[2:]]
+        target = os.path.realpath(path)  # where a symbolic link leads
+        if path == "-":
+            raise _Stop(f"{option} '-' cannot be standard output (./- is a file of that name)", 2)
+        if target in taken:
+            raise _Stop(f"{option} {path!r} is {taken[target]} itself", 2)
+        if os.path.exists(target) and not os.path.isfile(target):
+            raise _Stop(f"{option} {path!r} is a directory or a device", 1)
+        try:
+            tempfile.TemporaryFile(dir=os.path.dirname(target)).close()
+        except OSError as error:
+            raise _Stop(f"{option} {path!r} cannot be written: {error.strerror}", 1) from None
+        taken[target] = option
+
+
+def _read(options: Options) -> tuple[Text, str]:
+    """The text of the options, from a file, a folder, stdin or a corpus, and what to call it."""
+    path, given = options.get("TEXT"), _given(options, read_documents)
     if path is None:
-        name = corpus or "topics"
+        if given:
+            raise _Stop(f"{_option(min(given))} is for a TEXT, and there is none", 2)
+        name = options.get("corpus", "topics")
         return datasets.load(name), f"corpus {name}"
-    source = "standard input" if path == "-" else repr(path)
     if path == "-" and sys.stdin is None:
         raise _Stop("standard input is closed", 1)
-    data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff"), source
-    except UnicodeDecodeError as error:
-        where = f"byte 0x{data[error.start]:02X} at offset {error.start} ({error.reason})"
-        raise _Stop(f"{source} is not valid UTF-8: {where}", 1) from None
+    source = "standard input" if path == "-" else repr(path)
+    many = re.search(r"\.(jsonl?|ndjson|[ct]sv)(\.gz)?$", path, re.IGNORECASE) or os.path.isdir(path)
+    if given.get("format", "" if many else "text") == "text":
+        if useless := given.keys() - {"format", "encoding"}:
+            raise _Stop(f"{_option(min(useless))} is for documents, but {source} is running text; see --format", 2)
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return decode(data, source if path == "-" else path, given.get("encoding", "utf-8")), source
+    documents = read_documents(sys.stdin.buffer if path == "-" else path, **given)
+    n, skipped = len(documents), documents.skipped
+    source = f"{n:,} document{'s' * (n != 1)} from {source}"
+    first = f", {len(skipped):,} row{'s' * (len(skipped) != 1)} skipped (first: {skipped[0]})" if skipped else ""
+    _log(source + first)
+    return documents, source
 
 
-def _check_output(path: str, text: str | None) -> None:
-    """Find out before the training, not after it, that a model cannot be written there."""
-    target = os.path.realpath(path)  # where a symbolic link leads
-    if os.path.exists(target):
-        if text is not None and os.path.exists(text) and os.path.samefile(target, text):
-            raise _Stop(f"--output {path!r} is the text itself", 2)
-        if not os.path.isfile(target):
-            raise _Stop(f"--output {path!r} is a directory or a device", 1)
-    try:
-        tempfile.TemporaryFile(dir=os.path.dirname(target)).close()
-    except OSError as error:
-        raise _Stop(f"--output {path!r} cannot be written: {error.strerror}", 1) from None
+def _write(texts: Sequence[str], documents: bool = False) -> None:
+    """Print texts, one a line; with a blank line between documents if one of them has line ends itself."""
+    blank = documents and any("\n" in text or "\r" in text for text in texts)
+    if texts:
+        print(*texts, sep="\n\n" if blank else "\n")
+
+
+def _log(line: str) -> None:
+    if sys.stderr is not None:  # or print would take stdout
+        print(line, file=sys.stderr, flush=True)
+
+
+def _given(options: Options, function: Callable[..., Any]) -> Options:
+    """The function's arguments, of which the options may be some."""
+    return {name: options[name] for name in inspect.signature(function).parameters if name in options}
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _with_options(error: Exception) -> str:
+    """The error's message, with options for the API's parameters, unless they stand in quotes or may be mere words."""
+    functions = (CharRNN, CharRNN.sample, CharRNN.check_gradients, read_documents, report.write)
+    known = [p for function in functions for p in inspect.signature(function).parameters.values()]
+    names = {p.name for p in known if p.default is not p.empty}
+    sure = (name if "_" in name or name == "epochs" else f"{name}(?==| must)" for name in names)
+    return re.sub(rf"(?<!['\w])({'|'.join(sure)})\b", lambda name: _option(name[0]), str(error))
 
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         raw = argparse.RawDescriptionHelpFormatter
-        super().__init__(allow_abbrev=False, formatter_class=raw, **options)
+        super().__init__(allow_abbrev=False, formatter_class=raw, argument_default=argparse.SUPPRESS, **options)
 
     def error(self, message: str) -> NoReturn:
         raise _Stop(f"{message} (see {self.prog} --help)", 2)
 
 
 def _value(types: set[str], least: int | None = None) -> Callable[[str], Any]:
-    """What reads an option of one of these types. CharRNN checks the range of what is its own."""
+    """What reads an option of one of these types. The API checks the range of what is its own."""
     kind: Any = next(kind for kind in (float, int, str) if kind.__name__ in types)
 
     def read(value: str) -> Any:
+        if "Sequence" in types:
+            return [kind(part) for part in value.split(",")]
         if "None" in types and value.lower() == "none":
             return None
-        if least is not None and kind(value) < least:
+        if "str" in types and not re.fullmatch("[0-9]+", value):  # a name or a number
+            return value
+        if least is not None and not kind(value) >= least:
             raise argparse.ArgumentTypeError(f"must be at least {least}, got {value}")
         return kind(value)
 
@@ -144,85 +240,122 @@ def _value(types: set[str], least: int | None = None) -> Callable[[str], Any]:
     return read
 
 
-def _add_parameters(to: Any, function: Callable[..., Any], doc: str | None, **short: str) -> None:
+def _comparison(value: str) -> tuple[str, list[Any]]:
+    """NAME=VALUE,VALUE: each value is read as the option of that name reads it."""
+    name, _, values = value.partition("=")
+    words = [f"--{name.replace('_', '-')}={value}" for value in values.split(",")]
+    runs = [_given(vars(_parser().parse_args(["report", word])), CharRNN) for word in words]
+    if not all(runs):
+        raise _Stop(f"--compare must name an option of the model, as in optimizer=sgd,adam, got {value!a}", 2)
+    return next(iter(runs[0])), [value for run in runs for value in run.values()]
+
+
+def _add(to: Any, function: Callable[..., Any], only: Sequence[str]) -> None:
     """Add an option for each parameter that fits on a command line, as its signature and docstring have it."""
-    doc = inspect.cleandoc(doc or "")
+    doc = inspect.getdoc(function) or ""
     for name, parameter in inspect.signature(function).parameters.items():
         types = set(re.findall(r"\w+", str(parameter.annotation).replace("_Seed", "int | None")))
-        if "bool" in types or not {"float", "int", "str"} & types:
+        fits = types == {"bool"} or ("bool" not in types and types & {"float", "int", "str"})
+        if not fits or parameter.default is parameter.empty or (only and name not in only):
             continue
         entry = re.search(rf"^{name} : (.*)\n((?: +.*\n?)*)", doc, re.MULTILINE)
         header, text = entry.groups() if entry else ("", "")
-        choices = re.match(r"\{.*?\}", header)
-        default = "none" if parameter.default is None else repr(parameter.default).strip("'")
-        if name == "epochs":
-            default += "; none if --max-updates or --max-seconds is given"
-        to.add_argument(
-            *([short[name]] if name in short else []),
-            "--" + name.replace("_", "-"),
-            type=_value(types),
-            metavar=re.sub('[" ]', "", choices[0]) if choices else name.rpartition("_")[2].upper(),
-            default=argparse.SUPPRESS if name == "epochs" else parameter.default,
-            help=" ".join(f"{text} (default: {default or 'empty'})".replace("%", "%%").split()),
-        )
+        kind: Options = {"action": "store_true"}
+        if types != {"bool"}:
+            choices = re.match(r"\{.*?\}", header)
+            metavar = re.sub('[" ]', "", choices[0]) if choices else name.rpartition("_")[2].upper()
+            default = "none" if parameter.default is None else re.sub("[' ()]", "", str(parameter.default)) or "empty"
+            default += "; none if --max-updates or --max-seconds is given" if name == "epochs" else ""
+            text, kind = f"{text} (default: {default})", {"type": _value(types), "metavar": metavar}
+        text = " ".join(text.replace("%", "%%").replace("`", "").split())
+        to.add_argument(*["-n"] * (name == "length"), _option(name), help=text, **kind)
 
 
-def _given(args: argparse.Namespace, function: Callable[..., Any]) -> dict[str, Any]:
-    """The function's arguments, of which the options may be some."""
-    return {name: getattr(args, name) for name in inspect.signature(function).parameters if name in args}
+def _own(about: str, least: int | None = None, **kind: Any) -> Options:
+    """An option that is not a parameter of the API; a number, if there is a least one."""
+    return {"help": about} | ({} if least is None else {"type": _value({"int"}, least), "metavar": "N"}) | kind
 
 
-def _with_options(error: Exception, function: Callable[..., Any]) -> str:
-    """The error's message, with options for the function's parameters, unless they stand in quotes."""
-    names = "|".join(inspect.signature(function).parameters)
-    return re.sub(rf"(?<!['\w])({names})\b", lambda match: "--" + match[0].replace("_", "-"), str(error))
+_OPTIONS: dict[str, Options] = {
+    "TEXT": _own("file, folder of documents, or - for stdin (default, but not of eval: the corpus topics)", nargs="?"),
+    "--corpus": _own("a built-in text, instead of TEXT", choices=datasets.NAMES),
+    "--format": _own(
+        "what TEXT holds: running text, or documents such as posts, names and poems (default: by the name; a folder, "
+        ".json, .jsonl, .ndjson, .csv and .tsv hold documents, also with .gz, all else is running text)",
+        choices=("text", "json", "jsonl", "csv", "tsv", "lines", "files"),
+    ),
+    "--on-bad": _own("what to do with rows that give no document (default: raise)", choices=("raise", "skip")),
+    "model": _own("file that train wrote", metavar="MODEL"),
+    "--model": _own("check the trained model of this file instead of a new one", metavar="FILE"),
+    "--output": _own("file for the result (default: none for train, report.html for report)", metavar="FILE"),
+    "--save": _own("file for the model (default: none)", metavar="FILE"),
+    "--sample-every": _own("print a text every N updates", least=1),
+    "--sample": _own("characters, or documents, to write in the end; 0 for none (default: 200, or 10)", least=0),
+    "--quiet": _own("no progress bar", dest="verbose", action="store_false"),
+    "--progress": _own("a progress bar even in a pipe", dest="verbose", action="store_true"),
+    "--greedy": _own("temperature 0", dest="temperature", action="store_const", const=0),
+    "--stream": _own("print each character as it is drawn; --length none: running text for ever", action="store_true"),
+    "--on-unknown": _own("for characters new to it (default: as trained)", choices=("raise", "skip", "replace")),
+    "--compare": _own("train with these values of an option, too", type=_comparison, metavar="NAME=VALUE,VALUE"),
+    "--updates": _own("updates in one measurement (default: 20000)", least=1),
+    "--repeats": _own("measurements of each kind (default: 5)", least=1),
+}
+_TEXT = ("TEXT|--corpus", "--format", (read_documents, "field"), "--on-bad", (read_documents, "unescape encoding"))
+_TRAINING = ("--quiet|--progress", (CharRNN, ""))
+_GRADIENTS, _PAGE = (CharRNN.check_gradients, ""), "sample_every sample_length memorize numpy_seconds"
+_COMMANDS: dict[Callable[..., None], tuple[str, str, Sequence[str | tuple[Callable[..., Any], str]]]] = {
+    _train: (
+        "train a model on a text; Ctrl-C ends it early and keeps the model",
+        "train book.txt -o book.safetensors --max-seconds 60 --sample-every 50000",
+        (*_TEXT, "--output", "--sample-every", "--sample", *_TRAINING),
+    ),
+    _sample: (
+        "print what a trained model writes: a text, or documents one a line",
+        'sample book.safetensors --length 500 --prompt "It was " --temperature 0.7',
+        ("model", (CharRNN.sample, ""), "--greedy", "--stream", "--on-unknown"),
+    ),
+    _eval: (
+        "print how well a trained model predicts a text",
+        "eval book.safetensors another.txt --on-unknown skip",
+        ("model", *_TEXT, "--on-unknown"),
+    ),
+    _check: (
+        "print the errors of the gradients; exit code 1 if a norm error is above the tolerance",
+        "check book.txt --seq-lengths 5,10 --hidden-size 50",
+        (*_TEXT, "--model", _GRADIENTS, (CharRNN, "cell hidden_size init_scale random_state")),
+    ),
+    _report: (
+        "train a model and write a report about it, one HTML file",
+        "report book.txt -o book.html --max-seconds 60 --compare optimizer=adagrad,adam",
+        (*_TEXT, "--output", "--save", "--compare", (report.write, _PAGE), _GRADIENTS, *_TRAINING),
+    ),
+    _info: ("print what a model file holds", "info book.safetensors", ("model",)),
+    _bench: (
+        "measure the speed of this machine",
+        "bench --updates 5000 --repeats 3",
+        (*_TEXT, "--updates", "--repeats"),
+    ),
+}
 
 
 def _parser() -> _Parser:
-    parser = _Parser(
-        prog="pycharrnn",
-        description="Character-level recurrent networks: learn from a text, and write more like it.",
-        epilog="example:\n  pycharrnn train book.txt -o book.safetensors && pycharrnn sample book.safetensors",
-    )
+    about = "Character-level recurrent networks: learn from a text, and write more like it."
+    example = "example:\n  pycharrnn train book.txt -o book.safetensors && pycharrnn sample book.safetensors"
+    parser = _Parser(prog="pycharrnn", description=about, epilog=example)
     parser.add_argument("--version", action="version", version=f"pycharrnn {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-
-    def command(run: Callable[[argparse.Namespace], None], about: str, example: str) -> _Parser:
-        name, epilog = run.__name__[1:], f"example:\n  pycharrnn {example}"
-        new = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=epilog)
-        new.set_defaults(run=run)
-        return new
-
-    def count(to: Any, option: str, least: int, default: int | None, about: str) -> None:
-        about += "" if default is None else f" (default: {default})"
-        to.add_argument(option, type=_value({"int"}, least), metavar="N", default=default, help=about)
-
-    a_text = "UTF-8 file, or - for stdin (default: the corpus topics, which comes with Python)"
-    example = "train book.txt -o book.safetensors --max-seconds 60 --sample-every 50000"
-    train = command(_train, "train a model on a text; Ctrl-C ends it early and keeps the model", example)
-    source = train.add_mutually_exclusive_group()
-    source.add_argument("text", metavar="TEXT", nargs="?", help=a_text)
-    source.add_argument("--corpus", choices=datasets.names(), help="a built-in text, instead of TEXT")
-    train.add_argument("-o", "--output", metavar="MODEL", help="file for the model; without it none is written")
-    _add_parameters(train.add_argument_group("model and training"), CharRNN.__init__, CharRNN.__doc__)
-    watch = train.add_argument_group("watching")
-    count(watch, "--sample-every", 1, None, "print a text every N updates")
-    count(watch, "--sample", 0, 200, "characters that the best model writes in the end; 0 for none")
-    bar = watch.add_mutually_exclusive_group()
-    bar.add_argument("--quiet", dest="verbose", action="store_false", default=None, help="no progress bar")
-    bar.add_argument("--progress", dest="verbose", action="store_true", help="a progress bar even in a pipe")
-
-    example = 'sample book.safetensors --length 500 --prompt "It was " --temperature 0.7'
-    sample = command(_sample, "print a text that a trained model writes, and a newline", example)
-    sample.add_argument("model", metavar="MODEL", help="file that train wrote")
-    _add_parameters(sample, CharRNN.sample, CharRNN.sample.__doc__, length="-n")
-    sample.add_argument("--greedy", dest="temperature", action="store_const", const=0, help="temperature 0")
-    sample.add_argument("--stream", action="store_true", help="print each character as soon as it is drawn")
-
-    bench = command(_bench, "measure the speed of this machine", "bench --updates 5000 --repeats 3")
-    bench.add_argument("text", metavar="TEXT", nargs="?", help=a_text)
-    count(bench, "--updates", 1, 20_000, "updates in one measurement")
-    count(bench, "--repeats", 1, 5, "measurements of each kind")
+    for run, (about, example, takes) in _COMMANDS.items():
+        description, epilog = f"{about[0].upper()}{about[1:]}.", f"example:\n  pycharrnn {example}"
+        new = commands.add_parser(run.__name__[1:], help=about, description=description, epilog=epilog)
+        new.set_defaults(run=run, **{"output": "report.html"} if run is _report else {})
+        for item in takes:
+            if isinstance(item, tuple):
+                function, only = item
+                _add(new.add_argument_group("model") if function is CharRNN else new, function, only.split())
+            else:
+                to = new.add_mutually_exclusive_group(required=run is _eval) if "|" in item else new
+                for name in item.split("|"):
+                    to.add_argument(*["-o"] * (name == "--output"), name, **_OPTIONS[name])
     return parser
 
 
@@ -230,29 +363,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command of these arguments, by default those of the process; return its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogatepass")
-    code, message = 0, ""
+    code, message, source, usage = 0, "", "", True
     try:
         parser = _parser()
-        args = parser.parse_args(argv)
-        if "run" in args:
-            args.run(args)
-        else:
-            code, message = 2, parser.format_help()
+        options = vars(parser.parse_args(argv))
+        if "run" not in options:
+            raise _Stop(parser.format_help(), 2)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda warning, *_, **__: _log(f"pycharrnn: warning: {warning}")
+            model = _model(options)
+            _check_outputs(options)
+            usage, reads = False, _TEXT[0] in _COMMANDS[options["run"]][2]
+            text, source = _read(options) if reads else ("", "--prompt")
+            if reads and "model" in options and isinstance(text, list) != (model.vocabulary_.end is not None):
+                kinds = ("running text, the model is of documents", "documents, the model is of running text")
+                raise _Stop(f"{source}: this is {kinds[isinstance(text, list)]}; see --format", 1)
+            options["run"](options, model, text, source)
         print(end="", flush=True)  # what stdout does not take must be known before the exit code is
     except SystemExit:  # --help or --version, which argparse has printed
         code = 0
     except _Stop as error:
-        code, message = error.args[1], f"pycharrnn: error: {error.args[0]}\n"
+        message, code = error.args
     except (KeyboardInterrupt, BrokenPipeError) as error:
         code = 130 if isinstance(error, KeyboardInterrupt) else 141
     except (ImportError, MemoryError, ModelFileError) as error:  # ImportError: something optional is missing
-        code, message = 1, f"pycharrnn: error: {str(error) or 'out of memory'}\n"
+        message, code = str(error) or "out of memory", 1
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename!r}: "
-        code, message = 1, f"pycharrnn: error: {where}{os.strerror(error.errno) if error.errno else error}\n"
+        message, code = where + (os.strerror(error.errno) if error.errno else str(error)), 1
+    except TrainingDivergedError as error:
+        message, code = f"{_with_options(error)}; no file was written", 1
+    except ValueError as error:  # of the API: of an option if it begins with one, or else of the text
+        message = _with_options(error) + ", or pass --encoding" * isinstance(error.__context__, UnicodeDecodeError)
+        code = 2 if usage or message.startswith("--") else 1
+        message = f"{source}: {message}" if source and code == 1 else message
+    message = f"pycharrnn: error: {message}\n" if message and not message.startswith("usage: ") else message
     for stream, last in ((sys.stdout, ""), (sys.stderr, message)):
         try:
-            print(last, end="", file=stream, flush=True)
+            print(last if stream else "", end="", file=stream, flush=True)
         except OSError:  # Python would try once more when it exits, and complain
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return code

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
+import html
 import inspect
 import io
+import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
-import types
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pycharrnn
-from pycharrnn import CharRNN, datasets
+from pycharrnn import CharRNN, benchmark, cli, datasets, report, storage
 from pycharrnn.cli import main
+from pycharrnn.documents import read_documents
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 COMMAND = [sys.executable, "-m", "pycharrnn"]
@@ -68,6 +73,27 @@ def model_file(tmp_path: Path, model: CharRNN) -> str:
     path = tmp_path / "model.safetensors"
     model.save(path)
     return str(path)
+
+
+NAMES = ["anna", "annika", "bo", "børge", "hanna", "johanna", "marianne", "ole", "olga", "susanna"]
+
+
+@pytest.fixture(scope="session")
+def names_model() -> CharRNN:
+    """A small model of documents; tests must not change it."""
+    return CharRNN(hidden_size=16, epochs=None, max_updates=400, random_state=1, verbose=False).fit(NAMES * 5)
+
+
+@pytest.fixture
+def names_file(tmp_path: Path, names_model: CharRNN) -> str:
+    path = tmp_path / "names.safetensors"
+    names_model.save(path)
+    return str(path)
+
+
+def type_in(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    """Let this come from stdin, whose own encoding must not matter."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), "latin-1"))
 
 
 # --- train and sample -------------------------------------------------------------------------------------------
@@ -121,7 +147,7 @@ def test_options_are_the_constructors_parameters(tmp_path: Path, book: str) -> N
     given: dict[str, Any] = {
         "cell": "rnn", "hidden_size": 7, "seq_length": 11, "optimizer": "rmsprop", "learning_rate": 0.003,
         "clip_value": None, "clip_norm": 2.5, "init_scale": 0.2, "epochs": 3, "max_updates": 9, "max_seconds": 50.0,
-        "dtype": "float64", "random_state": 42,
+        "dtype": "float64", "on_unknown": "skip", "random_state": 42,
     }  # fmt: skip
     assert {*given, "verbose"} == set(inspect.signature(CharRNN).parameters)
     options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
@@ -179,17 +205,24 @@ def test_sample_passes_its_options_on(model_file: str, model: CharRNN, capsys: p
     assert sample("-n", "0") == sample("-n", "0", "--stream") == "\n"
 
 
-def test_bench_hands_over_to_the_benchmark(monkeypatch: pytest.MonkeyPatch, book: str, text: str) -> None:
+def test_bench_hands_over_to_the_benchmark(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, book: str, text: str
+) -> None:
     calls = []
-    stub = types.ModuleType("pycharrnn.benchmark")
-    stub.run = lambda **options: calls.append(options)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pycharrnn.benchmark", stub)
-    monkeypatch.setattr(pycharrnn, "benchmark", stub, raising=False)
+
+    def stub(updates: int = -1, repeats: int = -1, text: str | None = None, file: Any = None) -> None:
+        calls.append((updates, repeats, text, file))
+
+    assert [*inspect.signature(stub).parameters] == [*inspect.signature(benchmark.run).parameters]
+    monkeypatch.setattr(benchmark, "run", stub)
+    (tmp_path / "names.csv").write_text("text\nbo\nole\n")
     assert main(["bench"]) == 0
     assert main(["bench", book, "--updates", "7", "--repeats", "2"]) == 0
+    assert main(["bench", str(tmp_path / "names.csv")]) == 0
     assert calls == [
-        {"updates": 20_000, "repeats": 5, "text": datasets.topics(), "file": sys.stdout},
-        {"updates": 7, "repeats": 2, "text": text, "file": sys.stdout},
+        (-1, -1, datasets.topics(), sys.stdout),
+        (7, 2, text, sys.stdout),
+        (-1, -1, "bo\nole", sys.stdout),
     ]
 
 
@@ -208,7 +241,10 @@ def test_any_character_can_be_written(tmp_path: Path) -> None:
 # --- help -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["sample"], ["bench"]])
+COMMANDS = ["train", "sample", "eval", "check", "report", "info", "bench"]
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_has_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--help"]) == 0
     captured = capsys.readouterr()
@@ -224,12 +260,12 @@ def test_the_examples_parse(
     assert main(["train", "book.txt", "-o", "book.safetensors", "--max-seconds", "0.05"]) == 0
     assert main(["sample", "book.safetensors", "--length", "50"]) == 0
     capsys.readouterr()
-    for command in ("train", "sample", "bench"):
+    for command in COMMANDS:
         main([command, "--help"])
         example = capsys.readouterr().out.splitlines()[-1].split()
         assert example[:2] == ["pycharrnn", command]
         assert main([command, "--help", *example[2:]]) == 0
-        known = set(re.findall(r"--?[a-z-]+", capsys.readouterr().out.rpartition("example:")[0]))
+        known = set(re.findall(r"(?<![\w-])--?[a-z-]+", capsys.readouterr().out.rpartition("example:")[0]))
         assert {word for word in example if word.startswith("-")} <= known
 
 
@@ -241,7 +277,43 @@ def test_help_explains_the_parameters(capsys: pytest.CaptureFixture[str]) -> Non
     assert "(default: 4; none if --max- updates or --max-seconds is given)" in shown
     main(["sample", "--help"])
     shown = " ".join(capsys.readouterr().out.split())  # Python 3.13 says "-n, --length LENGTH"
-    assert re.search(r"-n(?: LENGTH)?, --length LENGTH Characters to write\. \(default: 200\)", shown)
+    assert re.search(r"-n(?: LENGTH)?, --length LENGTH Characters to write\. None is 200 for", shown)
+    assert re.search(r"--on-unknown \{raise,skip,replace\} for characters new to it \(default: as trained\)", shown)
+    main(["check", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--seq-lengths LENGTHS Lengths of the windows. (default: 5,10,15,25)" in shown
+    assert "exit code 1 if a norm error is above the tolerance" in shown
+
+
+@pytest.mark.parametrize(
+    ("command", "function"),
+    [
+        ("train", CharRNN),
+        ("sample", CharRNN.sample),
+        ("check", CharRNN.check_gradients),
+        ("report", report.write),
+        ("report", CharRNN),
+        ("bench", benchmark.run),
+        *((command, read_documents) for command in ("train", "eval", "check", "report", "bench")),
+    ],
+)
+def test_the_parameters_of_the_api_are_options(command: str, function: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    main([command, "--help"])
+    options = set(re.findall(r"^  (?:-\w(?: [A-Z]+)?, )?--([a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+    parameters = {name.replace("_", "-") for name in inspect.signature(function).parameters}
+    elsewhere = {"path", "X", "model", "source", "log", "text", "file", "self", "verbose"}
+    assert parameters - elsewhere <= options
+
+
+def test_the_choices_are_those_of_the_api() -> None:
+    for name, of in (("--format", "format"), ("--on-bad", "on_bad")):
+        choices = [choice for choice in cli._OPTIONS[name]["choices"] if choice != "text"]
+        with pytest.raises(ValueError, match=f"{of} must be") as caught:
+            read_documents("x", **{of: "?"})
+        assert re.findall("'(.+?)'", str(caught.value))[:-1] == choices
+    with pytest.raises(ValueError, match="on_unknown must be") as caught:
+        CharRNN(on_unknown="?").fit("ab")
+    assert re.findall("'(.+?)'", str(caught.value))[:-1] == [*cli._OPTIONS["--on-unknown"]["choices"]]
 
 
 def test_version() -> None:
@@ -343,11 +415,12 @@ def test_wrong_usage(args: list[str], message: str, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"abc\xff\xfeabc", "is not valid UTF-8: byte 0xFF at offset 3 (invalid start byte)"),
-        (b"\xef\xbb\xbfab\x80", "is not valid UTF-8: byte 0x80 at offset 5 (invalid start byte)"),
-        (b"ab\xed\xa0\x80", "is not valid UTF-8: byte 0xED at offset 2"),
-        (b"", "the text has 0 characters"),
-        (b"\xef\xbb\xbfa", "the text has 1 character:"),
+        (b"a\nc\xff\xfeabc", "not valid UTF-8: byte 0xFF at offset 3 of '{}' (line 2: invalid start byte)"),
+        (b"\xef\xbb\xbfab\x80", "not valid UTF-8: byte 0x80 at offset 5 of '{}' (line 1: invalid start byte)"),
+        (b"ab\xed\xa0\x80", "not valid UTF-8: byte 0xED at offset 2 of '{}'"),
+        (gzip.compress(b"abc")[:-3], "not valid gzip: '{}' ends too early"),
+        (b"", "{}: the text has 0 characters"),
+        (b"\xef\xbb\xbfa", "{}: the text has 1 character:"),
     ],
 )
 def test_train_refuses_a_bad_text(
@@ -359,23 +432,28 @@ def test_train_refuses_a_bad_text(
 ) -> None:
     path, output = tmp_path / "bad.txt", tmp_path / "m"
     path.write_bytes(data)
-    assert main(["train", str(path), "-o", str(output)]) == 1
-    assert failure(capsys).startswith(f"{str(path)!r}")
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), "latin-1"))
-    assert main(["train", "-", "-o", str(output)]) == 1
-    error = failure(capsys)
-    assert error.startswith("standard input")
-    assert message in error
+    for given, shown in ((str(path), str(path)), ("-", "standard input")):
+        type_in(monkeypatch, data)
+        assert main(["train", given, "-o", str(output)]) == 1
+        error = failure(capsys)
+        expected = message.format(shown)
+        assert error.startswith(expected if "'" in message or given == "-" else expected.replace(shown, repr(shown)))
+        assert error.endswith(", or pass --encoding") == ("UTF-8" in message)
     assert os.listdir(tmp_path) == ["bad.txt"]
 
 
-@pytest.mark.parametrize("command", ["train", "sample", "bench"])
-def test_a_file_that_cannot_be_read(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    missing = str(tmp_path / "missing")
-    assert main([command, missing]) == 1
+@pytest.mark.parametrize("command", ["train", "sample", "eval", "check", "report", "info", "bench"])
+def test_a_file_that_cannot_be_read(
+    command: str, tmp_path: Path, book: str, model_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing, folder = str(tmp_path / "missing"), str(tmp_path)
+    before = [command, model_file] if command == "eval" else [command]
+    after = ["-o", str(tmp_path / "report")] if command == "report" else []
+    assert main([*before, missing, *after]) == 1
     assert failure(capsys) == f"{missing!r}: No such file or directory"
-    assert main([command, str(tmp_path)]) == 1
-    assert failure(capsys) == f"{str(tmp_path)!r}: Is a directory"
+    as_text = [] if command in ("sample", "info") else ["--format", "text"]
+    assert main([*before, folder, *as_text, *after]) == 1
+    assert failure(capsys) == f"{folder!r}: Is a directory"
 
 
 def test_stdin_may_be_closed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -525,3 +603,535 @@ def test_a_full_disk_is_an_error(model_file: str) -> None:
 def test_stdout_may_be_closed(model_file: str) -> None:
     done = run("sample", model_file, preexec_fn=lambda: os.close(1))
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+# --- wrong command lines ----------------------------------------------------------------------------------------
+
+POSTS = [
+    {"text": "Good morning \U0001f600 &amp; hello", "created_at": "2020-01-01", "is_retweet": False},
+    {"text": "caf\u00e9 &lt;3 \u2764\ufe0f", "created_at": "2020-01-02", "is_retweet": True},
+    {"text": "two\nlines, \"quoted\"", "created_at": "2020-01-03", "is_retweet": False},
+    {"text": "", "created_at": "2020-01-04", "is_retweet": False},
+    {"created_at": "2020-01-05", "is_retweet": False},
+]  # fmt: skip
+GOOD = [post for post in POSTS if post.get("text")]
+
+WRONG: list[tuple[str, int, str]] = [
+    # the command itself
+    ("fly", 2, r"argument COMMAND: invalid choice: 'fly'"),
+    ("--fly", 2, r"unrecognized arguments: --fly"),
+    ("train book.txt more.txt", 2, r"unrecognized arguments: more\.txt \(see pycharrnn --help\)"),
+    ("train book.txt --fly", 2, r"unrecognized arguments: --fly"),
+    ("train --hidden=5", 2, r"unrecognized arguments: --hidden=5"),
+    ("sample", 2, r"arguments are required: MODEL \(see pycharrnn sample --help\)"),
+    ("info", 2, r"arguments are required: MODEL"),
+    ("info model names", 2, r"unrecognized arguments: names"),
+    ("eval model", 2, r"one of the arguments TEXT --corpus is required"),
+    # files
+    ("train missing.txt", 1, r"'missing\.txt': No such file"),
+    ("train book.txt/x", 1, r"'book\.txt/x': Not a directory"),
+    ("train missing.json", 1, r"'missing\.json': No such file"),
+    ("train folder --format text", 1, r"'folder': Is a directory"),
+    ("train folder --format json", 1, r"'folder': Is a directory"),
+    ("train book.txt --format files", 1, r"'book\.txt': Not a directory"),
+    ("train hollow", 1, r"'hollow' has no document"),
+    ("train book.txt --corpus topics", 2, r"argument --corpus: not allowed with argument TEXT"),
+    ("train --corpus nothing", 2, r"argument --corpus: invalid choice: 'nothing'"),
+    ("report missing.txt", 1, r"'missing\.txt': No such file"),
+    # running text
+    ("train empty", 1, r"'empty': the text has 0 characters"),
+    ("train one", 1, r"'one': the text has 1 character:"),
+    ("train latin.txt", 1, r"not valid UTF-8: byte 0xE9 at offset 7 of 'latin\.txt' \(line 2: .*--encoding$"),
+    ("train latin.txt --encoding utf-9", 2, r"--encoding must name a text encoding .*'utf-9'"),
+    ("train cut.txt.gz", 1, r"not valid gzip: 'cut\.txt\.gz' ends too early"),
+    ("train book.txt --field text", 2, r"--field is for documents, but 'book\.txt' is running text; see --format"),
+    ("train book.txt --on-bad skip", 2, r"--on-bad is for documents"),
+    ("train book.txt --format text --unescape", 2, r"--unescape is for documents"),
+    ("train --format json", 2, r"--format is for a TEXT, and there is none"),
+    ("train --corpus topics --encoding latin-1", 2, r"--encoding is for a TEXT"),
+    # documents
+    ("train bad.json", 1, r"'bad\.json' is not valid JSON: line 2, byte offset 25: .*--format='jsonl'"),
+    ("train object.json", 1, r"'object\.json' must hold a list"),
+    ("train posts.json", 1, r"'posts\.json', row 4: the document is empty \(and 1 bad row more\).*--on-bad=\"skip\""),
+    ("train posts.json --field body", 1, r"no row with the field 'body'; pass --field=, .*'text', 'created_at', 'is_"),
+    ("train posts.json --field is_retweet", 1, r"row 1: field 'is_retweet' is a boolean, not a string"),
+    ("train posts.json --field 1", 2, r"--field must be a name, .*got 1 for 'json'"),
+    ("train posts.json --format csv", 1, r"'posts\.json' has no column 'text'"),
+    ("train posts.json --format xml", 2, r"argument --format: invalid choice: 'xml'"),
+    ("train posts.json --on-bad drop", 2, r"argument --on-bad: invalid choice: 'drop'"),
+    ("train table.csv", 1, r"'table\.csv' has no column 'text'; pass --field=, the columns are 'id', 'name'"),
+    ("train table.csv --field 2", 1, r"'table\.csv' has no column 2; pass --field=, the first row has 0 to 1"),
+    ("train table.csv --field name", 1, r"'table\.csv', line 3: the document is empty"),
+    ("train broken.csv", 1, r"'broken\.csv' is broken in the row that starts on line 2"),
+    ("train latin.csv", 1, r"not valid UTF-8: byte 0xE9 at offset 8 of 'latin\.csv' \(line 2: .*the encoding that it"),
+    ("train empty --format jsonl", 1, r"'empty' has no document"),
+    ("train blank.json --on-bad skip", 1, r"'blank\.json' has no document: 1 row skipped, first row 1: "),
+    ("train - --format files", 2, r"--format must be given for a file object"),
+    ("train - --format json", 1, r"'standard input' has no document"),
+    ("train -", 1, r"standard input: the text has 0 characters"),
+    # parameters
+    ("train book.txt --hidden-size 0", 2, r"--hidden-size must be at least 1 .*got 0"),
+    ("train book.txt --hidden-size -3", 2, r"--hidden-size must be at least 1 .*got -3"),
+    ("train book.txt --hidden-size many", 2, r"argument --hidden-size: invalid int value: 'many'"),
+    ("train book.txt --learning-rate nan", 2, r"--learning-rate must be finite and above 0, got nan"),
+    ("train book.txt --learning-rate -1", 2, r"--learning-rate must be finite and above 0, got -1\.0"),
+    ("train book.txt --optimizer lion", 2, r"--optimizer must be one of 'sgd', .*got 'lion'"),
+    ("train book.txt --cell lstm9", 2, r"--cell must be one of .*got 'lstm9'"),
+    ("train book.txt --dtype float16", 2, r"--dtype must be one of .*got 'float16'"),
+    ("train book.txt --on-unknown guess", 2, r"--on-unknown must be one of .*got 'guess'"),
+    ("train book.txt --epochs none", 2, r"give at least one of --epochs, --max-updates and --max-seconds"),
+    ("train book.txt --sample -1", 2, r"argument --sample: must be at least 0, got -1"),
+    ("train book.txt --sample-every 0", 2, r"argument --sample-every: must be at least 1, got 0"),
+    ("train book.txt --random-state x", 2, r"argument --random-state: invalid int value: 'x'"),
+    ("train book.txt --optimizer sgd --learning-rate 1e300 --clip-value none -o model", 1, r"training diverged.*no f"),
+    # outputs
+    ("train book.txt -o nowhere/m", 1, r"--output 'nowhere/m' cannot be written: No such file"),
+    ("train book.txt -o folder", 1, r"--output 'folder' is a directory"),
+    ("train book.txt -o one/m", 1, r"--output 'one/m' cannot be written: Not a directory"),
+    ("train book.txt -o /proc/m", 1, r"--output '/proc/m' cannot be written: "),
+    ("train book.txt -o ./folder/../book.txt", 2, r"--output '\./folder/\.\./book\.txt' is the text itself"),
+    ("train book.txt -o link", 2, r"--output 'link' is the text itself"),
+    ("train book.txt -o -", 2, r"--output '-' cannot be standard output"),
+    # models
+    ("sample book.txt", 1, r"'book\.txt' is not an intact pycharrnn model"),
+    ("sample empty", 1, r"'empty' is not an intact pycharrnn model"),
+    ("sample cut", 1, r"'cut' is not an intact pycharrnn model"),
+    ("info checkpoint", 1, r"'checkpoint' .*checkpoint"),
+    ("info folder", 1, r"'folder': Is a directory"),
+    ("eval missing book.txt", 1, r"'missing': No such file"),
+    ("eval - -", 2, r"a model cannot be read from standard input"),
+    ("check --model cut book.txt", 1, r"'cut' is not an intact pycharrnn model"),
+    # sampling
+    ("sample model -n -1", 2, r"--length must be at least 0"),
+    ("sample model --length long", 2, r"argument -n/--length: invalid int value: 'long'"),
+    ("sample model --temperature -0.5", 2, r"--temperature must be finite and at least 0, got -0\.5"),
+    ("sample model --temperature inf", 2, r"--temperature must be finite"),
+    ("sample model --temperature hot", 2, r"argument --temperature: invalid float value: 'hot'"),
+    ("sample model --n-samples -2", 2, r"--n-samples must be at least 0"),
+    ("sample model --n-samples 1.5", 2, r"argument --n-samples: invalid int value: '1\.5'"),
+    ("sample model --stream --n-samples 2", 2, r"--stream writes one text; leave out --n-samples"),
+    ("sample model --prompt Zoo", 1, r"--prompt: unknown character 'Z' \(U\+005A\) at position 0: .*--on-unknown='s"),
+    ("sample model --prompt Zoo --on-unknown x", 2, r"argument --on-unknown: invalid choice: 'x'"),
+    # evaluation
+    ("eval model other.txt", 1, r"'other\.txt': unknown character 'Z' \(U\+005A\) at position 0"),
+    ("eval model one", 1, r"'one': the text has 1 character"),
+    ("eval model other.txt --on-unknown skip", 1, r"'other\.txt': the text has 1 character"),
+    ("eval names book.txt", 1, r"'book\.txt': this is running text, the model is of documents; see --format"),
+    ("eval names --corpus topics", 1, r"corpus topics: this is running text"),
+    # checking
+    ("check short.txt", 1, r"'short\.txt': text must have more than 2 \* 5 characters, it has 5"),
+    ("check book.txt --seq-lengths 5,x", 2, r"argument --seq-lengths: invalid int value: '5,x'"),
+    ("check book.txt --seq-lengths 0", 2, r"--seq-lengths must be at least 1"),
+    ("check book.txt --batches 0", 2, r"--batches must be at least 1"),
+    ("check book.txt --h 0", 2, r"--h must be finite and above 0"),
+    ("check book.txt --tolerance -1", 2, r"--tolerance must be finite and above 0"),
+    ("check book.txt --model model --hidden-size 5", 2, r"--hidden-size is for a new model, but --model names a t"),
+    # reports
+    ("report book.txt --compare optimizer", 2, r"--optimizer must be one of"),
+    ("report book.txt --compare colour=red,blue", 2, r"unrecognized arguments: --colour=red"),
+    ("report book.txt --compare output=a,b", 2, r"--compare must name an option of the model, .*got 'output=a,b'"),
+    ("report book.txt --compare hidden-size=8,wide", 2, r"argument --hidden-size: invalid int value: 'wide'"),
+    ("report book.txt --compare hidden_size=8,0", 2, r"--hidden-size must be at least 1 .*got 0"),
+    ("report book.txt --compare epochs=4", 2, r"--compare must have a value"),
+    ("report book.txt -o nowhere/r.html", 1, r"--output 'nowhere/r\.html' cannot be written"),
+    ("report book.txt -o book.txt", 2, r"--output 'book\.txt' is the text itself"),
+    ("report book.txt --save folder", 1, r"--save 'folder' is a directory"),
+    ("report book.txt -o r --save r", 2, r"--save 'r' is --output itself"),
+    ("report book.txt --memorize 1", 2, r"--memorize must be 0 or at least 2"),
+    ("report book.txt --numpy-seconds nan", 2, r"--numpy-seconds must be finite"),
+    ("report empty", 1, r"'empty': text is empty"),
+    # speed
+    ("bench --updates 0", 2, r"argument --updates: must be at least 1, got 0"),
+    ("bench short.txt", 1, r"'short\.txt': updates and repeats must be .*the text longer than 25"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, model: CharRNN, names_model: CharRNN) -> Path:
+    """The working directory, with things to get wrong."""
+    monkeypatch.chdir(tmp_path)
+    type_in(monkeypatch, b"")
+    model.save("model")
+    names_model.save("names")
+    storage.save("checkpoint", {}, {}, kind="checkpoint")
+    files = {
+        "book.txt": text.encode(),
+        "other.txt": b"ZZtZ",
+        "empty": b"",
+        "one": b"t",
+        "short.txt": b"to be",
+        "latin.txt": "bar\ncaf\xe9".encode("latin-1"),
+        "cut.txt.gz": gzip.compress(text.encode())[:-9],
+        "cut": Path("model").read_bytes()[:-100],
+        "posts.json": json.dumps(POSTS).encode(),
+        "bad.json": b'[{"text": "\xc3\xa9"},\n{"text" "b"}]',
+        "object.json": b'{"text": "a"}',
+        "blank.json": b'[""]',
+        "table.csv": b"id,name\n1,bo\n2,\n",
+        "broken.csv": b'text\n"a',
+        "latin.csv": "text\ncaf\xe9".encode("latin-1"),
+    }
+    for name, data in files.items():
+        Path(name).write_bytes(data)
+    Path("folder").mkdir()
+    Path("folder", "a.txt").write_text("first")
+    Path("hollow").mkdir()
+    Path("link").symlink_to("book.txt")
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
+
+
+def test_the_list_is_long() -> None:
+    assert len(WRONG) >= 40
+    assert len({line for line, _, _ in WRONG}) == len(WRONG)
+
+
+@pytest.mark.parametrize(("line", "code", "message"), WRONG, ids=[line for line, _, _ in WRONG])
+def test_a_wrong_command_line(
+    line: str, code: int, message: str, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(shop)
+    assert main(shlex.split(line)) == code
+    error = failure(capsys)
+    assert re.search(message, error)
+    assert contents(shop) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"), [WRONG[i] for i in range(0, len(WRONG), len(WRONG) // 4)], ids=range(5)
+)
+def test_a_wrong_command_line_as_a_process(line: str, code: int, message: str, shop: Path) -> None:
+    before = contents(shop)
+    done = run(*shlex.split(line), cwd=shop, env=ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert re.fullmatch(f"pycharrnn: error: .*{message}.*\n", done.stderr.decode())
+    assert contents(shop) == before
+
+
+def test_documents_for_a_model_of_running_text(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = contents(shop)
+    for line in ("eval model folder", "check folder --model model"):
+        assert main(line.split()) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        told, error = captured.err.splitlines()
+        assert told == "1 document from 'folder'"
+        assert error.startswith(
+            "pycharrnn: error: 1 document from 'folder': this is documents, the model is of running text"
+        )
+    assert contents(shop) == before
+
+
+def test_stderr_may_be_closed(tmp_path: Path, book: str) -> None:
+    for args, code in ((["train", book, *QUICK, "--sample", "0"], 0), (["train", book, "--fly"], 2)):
+        done = run(*args, preexec_fn=lambda: os.close(2))
+        assert (done.returncode, done.stdout) == (code, b"")
+
+
+def test_a_file_may_be_called_minus(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "book.txt", "-o", "./-", *QUICK, "--sample", "0"]) == 0
+    assert main(["train", "-o", "./-", *QUICK, "--sample", "0"]) == 0  # the text is a corpus, no file
+    assert main(["info", "./-"]) == 0
+    assert "hidden_size       8" in capsys.readouterr().out
+
+
+def test_stdin_may_be_closed_in_a_process(tmp_path: Path, names_file: str) -> None:
+    for args in (["train", "-"], ["eval", names_file, "-", "--format", "lines"]):
+        done = run(*args, stdin=None, preexec_fn=lambda: os.close(0))
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr == b"pycharrnn: error: standard input is closed\n"
+
+
+# --- documents --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stdin", [False, True])
+def test_posts_from_a_file_and_from_stdin(
+    stdin: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = json.dumps(POSTS).encode()  # with \\u escapes for all that is not ASCII
+    assert b"\\ud83d\\ude00" in data
+    posts, path = tmp_path / "posts.json", str(tmp_path / "m")
+    posts.write_bytes(data)
+    type_in(monkeypatch, data)
+    source = ["-", "--format", "json"] if stdin else [str(posts)]
+    options = ["--on-bad", "skip", "--unescape", "--hidden-size", "32", "--epochs", "400", "--random-state", "1"]
+    assert main(["train", *source, *options, "-o", path, "--sample", "20", "--quiet"]) == 0
+    captured = capsys.readouterr()
+    told, done = captured.err.splitlines()
+    name = "standard input" if stdin else repr(str(posts))
+    assert told == f"3 documents from {name}, 2 rows skipped (first: row 4: the document is empty)"
+    assert done.startswith("done: ")
+    assert f" updates on 3 documents from {name}, " in done
+
+    texts = {html.unescape(str(post["text"])) for post in GOOD}
+    model = CharRNN.load(path)
+    assert model.vocabulary_.end is not None
+    assert set(model.vocabulary_) == set("".join(texts))
+    written = captured.out.removesuffix("\n").split("\n\n")  # a document has two lines
+    assert len(written) == 20
+    assert len(texts & set(written)) >= 2
+
+    assert main(["sample", path, "--n-samples", "30", "--random-state", "3"]) == 0
+    expected = model.sample(n_samples=30, random_state=3)
+    assert capsys.readouterr().out == "\n\n".join(expected) + "\n"
+    assert main(["sample", path, "--prompt", "Good", "--greedy"]) == 0
+    assert capsys.readouterr().out == " morning \U0001f600 & hello\n"
+    assert main(["sample", path, "--prompt", "Good", "--greedy", "--stream"]) == 0
+    assert capsys.readouterr().out == " morning \U0001f600 & hello\n"
+    assert main(["sample", path, "--prompt", "Good", "--greedy", "-n", "8"]) == 0
+    assert capsys.readouterr().out == " morning\n"
+
+
+def test_names_one_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, model = tmp_path / "names.txt", str(tmp_path / "m")
+    path.write_text("\n".join(NAMES * 5) + "\n", encoding="utf-8")
+    options = ["--hidden-size", "24", "--max-updates", "600", "--random-state", "1", "--quiet"]
+    assert main(["train", str(path), "--format", "lines", "-o", model, *options]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"50 documents from {str(path)!r}\n")
+    assert captured.out.count("\n") == 10
+    assert set(captured.out.split()) & set(NAMES)
+    assert main(["sample", model, "--n-samples", "4", "--random-state", "1"]) == 0
+    assert capsys.readouterr().out == "\n".join(CharRNN.load(model).sample(n_samples=4, random_state=1)) + "\n"
+    assert main(["train", str(path), "-o", model, *options, "--sample", "30"]) == 0  # .txt alone is running text
+    assert len(capsys.readouterr().out) == 30 + 1
+    assert CharRNN.load(model).vocabulary_.end is None
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "options"),
+    [
+        ("a.jsonl", b'{"text": "anna"}\n"bo"\n', ""),
+        ("a.NDJSON.gz", gzip.compress(b'{"text": "anna"}\n"bo"\n'), ""),
+        ("a.csv", b"id,text\n1,anna\n2,bo\n", ""),
+        ("a.csv", b"1,anna\n2,bo\n", "--field 1"),
+        ("a.tsv", b"id\tname\n1\tanna\n2\tbo\n", "--field name"),
+        ("a.txt", b"anna\r\nbo", "--format lines"),
+        ("a.dat", "anna\nbo".encode("utf-16"), "--format lines --encoding utf-16"),
+        ("-", b'["anna", "bo"]', "--format json"),
+        ("-", gzip.compress(b"text\nanna\nbo\n"), "--format csv"),
+    ],
+)
+def test_every_format_of_documents(
+    name: str, data: bytes, options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    type_in(monkeypatch, data)
+    Path(name).write_bytes(data)
+    parsed = vars(cli._parser().parse_args(["train", name, *options.split()]))
+    text, source = cli._read(parsed)
+    assert (list(text), source) == (
+        ["anna", "bo"],
+        f"2 documents from {'standard input' if name == '-' else repr(name)}",
+    )
+
+
+def test_a_folder_is_documents_and_text_may_be_gzipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("poems").mkdir()
+    Path("poems", "b.txt").write_bytes(b"roses\nare")
+    Path("poems", "a.txt").write_bytes(b"violets")
+    Path("book.gz").write_bytes(gzip.compress("bl\xe5".encode("latin-1")))
+    Path("posts.json").write_text('["a"]')
+
+    def read(*words: str) -> tuple[Any, str]:
+        return cli._read(vars(cli._parser().parse_args(["train", *words])))
+
+    assert read("poems") == (["violets", "roses\nare"], "2 documents from 'poems'")
+    assert read("book.gz", "--encoding", "latin-1") == ("bl\xe5", "'book.gz'")
+    assert read("posts.json", "--format", "text") == ('["a"]', "'posts.json'")
+    type_in(monkeypatch, Path("book.gz").read_bytes())
+    assert read("-", "--encoding", "latin-1") == ("bl\xe5", "standard input")
+
+
+def test_several_texts_and_documents(
+    model_file: str, names_file: str, model: CharRNN, names_model: CharRNN, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", model_file, "--n-samples", "3", "-n", "20", "--random-state", "1"]) == 0
+    assert capsys.readouterr().out == "\n".join(model.sample(20, n_samples=3, random_state=1)) + "\n"
+    assert main(["sample", names_file, "--n-samples", "0"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["sample", names_file, "--n-samples", "none", "--random-state", "2"]) == 0
+    assert capsys.readouterr().out == names_model.sample(random_state=2) + "\n"
+    assert main(["sample", model_file, "--prompt", "Zto Zbe", "--on-unknown", "skip", "--greedy"]) == 0
+    assert capsys.readouterr().out == model.sample(prompt="to be", temperature=0) + "\n"
+
+
+def test_a_stream_ends_unless_it_is_told_not_to(
+    model_file: str, model: CharRNN, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["sample", model_file, "--stream", "--random-state", "1"]) == 0
+    assert capsys.readouterr().out == model.sample(200, random_state=1) + "\n"
+    lengths = []
+
+    def stream(self: CharRNN, length: int | None = None, **options: Any) -> Any:
+        lengths.append(length)
+        return iter("abc")
+
+    monkeypatch.setattr(CharRNN, "stream", stream)
+    assert main(["sample", model_file, "--stream", "--length", "none"]) == 0
+    assert lengths == [None]
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_lines(
+    names_file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sample(self: CharRNN, **options: Any) -> list[str]:
+        warnings.warn("a document had no end", stacklevel=2)
+        return ["anna"]
+
+    monkeypatch.setattr(CharRNN, "sample", sample)
+    shown = warnings.showwarning
+    assert main(["sample", names_file]) == 0
+    assert capsys.readouterr() == ("anna\n", "pycharrnn: warning: a document had no end\n")
+    assert warnings.showwarning is shown
+
+
+# --- eval, info, check and report -------------------------------------------------------------------------------
+
+
+def test_eval_prints_a_table(
+    shop: Path, text: str, model: CharRNN, names_model: CharRNN, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def figures(*args: str) -> list[str]:
+        assert main(["eval", *args]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len({len(line) for line in lines}) == 1  # aligned
+        names, values = zip(*(re.split("  +", line) for line in lines), strict=True)
+        assert names == ("nats per character", "bits per character", "perplexity", "characters")
+        return list(values)
+
+    def expected(found: Any) -> list[str]:
+        return [f"{found.nats:.4f}", f"{found.bits:.4f}", f"{found.perplexity:.4f}", f"{found.n_characters:,}"]
+
+    assert figures("model", "book.txt") == expected(model.evaluate(text))
+    Path("other.txt").write_text(text.replace("t", "tZ"))
+    assert figures("model", "other.txt", "--on-unknown", "skip") == figures("model", "book.txt")
+    Path("names.txt").write_text("\n".join(NAMES), encoding="utf-8")
+    assert figures("names", "names.txt", "--format", "lines") == expected(names_model.evaluate(NAMES))
+
+
+def test_info_tells_what_a_file_holds(shop: Path, model: CharRNN, capsys: pytest.CaptureFixture[str]) -> None:
+    def rows(name: str) -> dict[str, str]:
+        assert main(["info", name]) == 0
+        return {line[:18].rstrip(): line[18:] for line in capsys.readouterr().out.splitlines()}
+
+    found = rows("model")
+    assert found.pop("file") == f"'model', {os.path.getsize('model'):,} bytes"
+    assert found.pop("trained on") == "running text"
+    assert found.pop("updates") == f"{model.best_.n_updates}"
+    assert found.pop("best smooth loss") == f"{model.best_.smooth_loss:.4g} nats per 25 characters"
+    assert found.pop("weights") == f"{sum(w.size for w in model.params_.values()):,}"
+    assert found.pop("characters") == f"{len(model.vocabulary_)}: {''.join(model.vocabulary_)!r}"
+    params = {name: "none" if value is None else str(value) for name, value in model.get_params().items()}
+    assert found == {name: value for name, value in params.items() if name != "verbose"}
+    assert rows("names")["trained on"] == "documents"
+    CharRNN(hidden_size=2, max_updates=1).fit("a\ud800\u202e\n").save("odd")
+    assert rows("odd")["characters"] == r"4: '\na\u202e\ud800'"
+
+
+def test_check_prints_the_table_and_fails_above_the_tolerance(
+    shop: Path, text: str, model: CharRNN, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--seq-lengths", "3,4", "--batches", "1", "--eps", "0.01"]
+    new = ["--hidden-size", "4", "--init-scale", "0.1", "--random-state", "1"]
+    assert main(["check", "book.txt", *options, *new]) == 0
+    table = CharRNN(hidden_size=4, init_scale=0.1, random_state=1).check_gradients(text, (3, 4), batches=1, eps=0.01)
+    assert capsys.readouterr() == (f"{table}\n", "")
+    assert main(["check", "book.txt", "--model", "names"]) == 1
+    assert "the model is of documents" in failure(capsys)
+    Path("names.txt").write_text("\n".join(NAMES), encoding="utf-8")
+    assert main(["check", "names.txt", "--format", "lines", "--model", "names", "--seq-lengths", "3"]) == 0
+    assert capsys.readouterr().err == "10 documents from 'names.txt'\n"
+    assert main(["check", "book.txt", *options, *new, "--tolerance", "1e-14"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith("ga: gradient by back-propagation")
+    pattern = r"pycharrnn: error: the norm error of U \(seq_length 3, batch 1\) is \S+, above --tolerance 1e-14\n"
+    assert re.fullmatch(pattern, captured.err)
+
+
+TINY = [
+    *("--hidden-size", "6", "--max-updates", "40", "--random-state", "1", "--sample-every", "20", "--quiet"),
+    *("--sample-length", "30", "--seq-lengths", "3", "--batches", "1", "--memorize", "0", "--numpy-seconds", "0.01"),
+]
+
+
+def test_report_writes_a_page_and_a_model(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = "report book.txt -o book.html --save new --compare seq-length=5,10"
+    assert main([*line.split(), *TINY]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    *stages, done = captured.err.splitlines()
+    assert re.fullmatch(r"done: wrote 'book.html' and 'new' in [\d.]+ s", done)
+    assert len([stage for stage in stages if stage.startswith("training seq_length=")]) == 3
+    page = Path("book.html").read_text(encoding="utf-8")
+    assert "<title>" in page
+    assert "book.txt" in page
+    model = CharRNN.load("new")
+    assert (model.hidden_size, model.max_updates, model.epochs) == (6, 40, None)
+    files = {path.name for path in shop.iterdir()}
+    assert {"book.html", "new"} <= files
+    assert not [name for name in files if "tmp" in name]
+    assert main(["report", "posts.json", "--on-bad", "skip", *TINY]) == 0
+    assert "posts.json" in Path("report.html").read_text(encoding="utf-8")
+
+
+def test_report_hands_its_options_over(shop: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[dict[str, Any]] = []
+    signature = inspect.signature(report.write)
+
+    def stub(*args: Any, **options: Any) -> Any:
+        calls.append(dict(signature.bind(*args, **options).arguments))
+        return report.Report("", 1.0, *[None] * 3)  # type: ignore[arg-type]
+
+    stub.__signature__ = signature  # type: ignore[attr-defined]
+    monkeypatch.setattr(report, "write", stub)
+    options = "--h 0.01 --eps 0.1 --tolerance 0.2 --batches 3 --seq-lengths 7,8 --memorize 9 --numpy-seconds 0.5"
+    line = f"report book.txt {options} --sample-every 11 --sample-length 12 --compare clip-norm=none,2 --hidden-size 13"
+    assert main(line.split()) == 0
+    assert main(["report", "-", "--format", "lines"]) == 1  # nothing comes in
+    type_in(monkeypatch, b"ab")
+    assert main(["report", "-"]) == 0
+    first, second = calls
+    model = first.pop("model")
+    assert model.get_params() == CharRNN(hidden_size=13).get_params()
+    assert first.pop("log") is second.pop("log") is not None
+    assert first == {
+        "path": "report.html", "X": text, "source": "book.txt", "h": 0.01, "eps": 0.1, "tolerance": 0.2, "batches": 3,
+        "seq_lengths": [7, 8], "memorize": 9, "numpy_seconds": 0.5, "sample_every": 11, "sample_length": 12,
+        "compare": ("clip_norm", [None, 2.0]),
+    }  # fmt: skip
+    del second["model"]
+    assert second == {"path": "report.html", "X": "ab", "source": "standard input"}
+
+
+def test_an_interrupted_report_writes_nothing(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*args: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = contents(shop)
+    monkeypatch.setattr(CharRNN, "fit", interrupted)
+    assert main(["report", "book.txt", "--save", "new", *TINY]) == 130
+    assert capsys.readouterr().out == ""
+    assert contents(shop) == before
+
+
+@pytest.mark.parametrize("module", ["jinja2", "matplotlib"])
+def test_a_missing_extra_is_named(
+    module: str, shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(shop)
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main(["report", "book.txt"]) == 1
+    assert 'pip install "pycharrnn[report]"' in failure(capsys)
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    assert main(["train", "--corpus", "tinyshakespeare"]) == 1
+    assert 'pip install "pycharrnn[datasets]"' in failure(capsys)
+    assert contents(shop) == before
