@@ -1,0 +1,330 @@
+"""A report: trains a model and writes one HTML file with what it did, to read, print and pass on."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import math
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from importlib import resources
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pycharrnn import CharRNN, SampleText, Vocabulary, __version__, _kernels, gradcheck, plotting, storage
+from pycharrnn.arguments import choice, generator, integer, real
+from pycharrnn.benchmark import NumpyCharRNN
+from pycharrnn.gradcheck import GradientTable
+from pycharrnn.model import Best, Text
+from pycharrnn.sampling import Ids
+from pycharrnn.text import read_corpus
+from pycharrnn.training import Callback, Run, TrainingDivergedError
+
+_TEXTS = 24  # so many texts of the training are shown
+_DOCUMENTS = 20  # so many documents does the best model write
+_BY_HEART = 5000  # so many epochs
+# What a page would not show, or would obey, is shown as a picture or an escape; line ends and tabs stay.
+_ESCAPED = (*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_VISIBLE: dict[int, int | str] = {c: f"\\u{c:04x}" for c in _ESCAPED}
+_VISIBLE |= {c: 0x2400 + c for c in range(32) if c not in (9, 10)} | {127: 0x2421}
+
+
+class Report(NamedTuple):
+    """What `write` did: where the page is, how long it took, the trained model, its gradient errors and its best."""
+
+    path: str
+    seconds: float
+    model: CharRNN
+    gradients: GradientTable
+    best: Best
+
+
+def write(
+    path: str | os.PathLike[str], X: Text, model: CharRNN | None = None, *,
+    source: str = "", sample_every: int = 10_000, sample_length: int = 1000,
+    seq_lengths: Sequence[int] = (5, 10, 15, 25), batches: int = 2, h: float = 1e-4, eps: float = 1e-3,
+    tolerance: float = 1e-6, compare: tuple[str, Sequence[Any]] | None = None, memorize: int = 100,
+    numpy_seconds: float = 2.0, log: Callable[[str], object] | None = None,
+) -> Report:  # fmt: skip
+    """Train a model and write a page about it: settings, gradient check, losses, texts, speed.
+
+    The page is one file that fetches nothing and runs nothing. It is written once all is done: until then, and after
+    any error, an old file stays as it was.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The HTML file.
+    X : str, path-like or sequence of str
+        As for `CharRNN.fit`.
+    model : CharRNN or None, default None
+        It is fitted in place; None is ``CharRNN()``. A `random_state` that is no number is replaced by one drawn from
+        it, so that the page can say how to repeat the training.
+    source : str, default ""
+        What to call the text; by default the name of its file or its size.
+    sample_every : int, default 10_000
+        Updates between two texts of the training.
+    sample_length : int, default 1000
+        Characters that the best model writes. A model of documents writes 20 of them, cut off only where they are
+        longer than this and than any that it was trained on.
+    seq_lengths, batches, h, eps, tolerance
+        As for `CharRNN.check_gradients`. Lengths for which the text is too short are left out, and the page says so.
+    compare : (str, sequence) or None, default None
+        A parameter and values of it: one more training for each value that is not the model's own.
+    memorize : int, default 100
+        Characters from the beginning of the text to learn by heart, in 5,000 epochs; 0 for none. Of documents, as many
+        of the first as make no more characters than this.
+    numpy_seconds : float, default 2.0
+        How long to time a NumPy loop that does the same work; 0 leaves it out.
+    log : callable or None, default None
+        Called with a short line before each step.
+
+    Raises
+    ------
+    ImportError
+        Without Jinja2 or matplotlib.
+    OSError, ValueError, TypeError
+        If there can be no file at `path`, or an argument is not as it must be: all this before the training.
+    TrainingDivergedError
+        If the training of `model` diverges; those that are compared with it may.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from pycharrnn import report
+    >>> model = CharRNN(hidden_size=8, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "report.html")
+    ...     found = report.write(path, "to be or not to be " * 20, model, seq_lengths=[5], numpy_seconds=0)
+    ...     "<h2>Learned by heart</h2>" in path.read_text("utf-8")
+    True
+    >>> found.gradients.share, found.best == model.best_
+    (1.0, True)
+    """
+    begin, say = time.perf_counter(), log or (lambda line: None)
+    try:
+        jinja2, _ = (importlib.import_module(name) for name in ("jinja2", "matplotlib"))
+    except ImportError as error:
+        raise ImportError('reports need Jinja2 and matplotlib: pip install "pycharrnn[report]"') from error
+    _writable(path, X)
+    if not isinstance(seq_lengths, Sequence) or isinstance(seq_lengths, str):
+        raise TypeError(f"seq_lengths must be a sequence of integers, got {seq_lengths!a}")
+    if not isinstance(model, CharRNN | None):
+        raise TypeError(f"model must be a CharRNN or None, got {model!a}")
+    for name, count, least in (("sample_every", sample_every, 1), ("sample_length", sample_length, 1),
+                               ("batches", batches, 1), ("memorize", memorize, 0)):  # fmt: skip
+        integer(name, count, least, 2**31)
+    for name, number in (("h", h), ("eps", eps), ("tolerance", tolerance), ("numpy_seconds", numpy_seconds)):
+        real(name, number, zero=name == "numpy_seconds")
+    if memorize == 1:
+        raise ValueError("memorize must be 0 or at least 2: one character to read and one to predict, got 1")
+    for T in seq_lengths:
+        integer("seq_lengths", T, 1, 65_536)
+    model = CharRNN() if model is None else model
+    if not isinstance(model.random_state, (int, np.integer)):
+        model.random_state = int(generator(model.random_state).integers(2**32))
+    model._validate()
+    variants = _variants(model, compare)
+    corpus = read_corpus(X)
+    ids = Vocabulary.from_text(corpus).encode(corpus)
+    running = isinstance(corpus, str)
+    n_characters = len(ids) if running else len(ids) - len(corpus) - 1  # without the ends of documents
+
+    options: dict[str, Any] = {"batches": batches, "h": h, "eps": eps, "tolerance": tolerance}
+    fitting = [T for T in seq_lengths if batches * T < len(ids)]
+    gradients = GradientTable()
+    if fitting:
+        say(f"checking gradients for seq_length {', '.join(map(str, fitting))}")
+        gradients = _fresh(model).check_gradients(corpus, fitting, **options)
+    runs: dict[str, dict[str, Any]] = {}
+    watch: list[Run] = []  # the one run, as often as it called back
+    for label, variant in sorted(variants.items(), key=lambda item: item[1] is not model):  # the model itself first
+        say(f"training {label}".strip())
+        callbacks: list[Callback] = [] if runs else [watch.append, SampleText(sample_every, file=None)]
+        runs[label] = _train(variant, corpus, callbacks)
+        if variant is model and runs[label]["diverged"]:
+            raise runs[label]["diverged"]
+    history, by_heart, timing = model.history_, None, None
+    if memorize:
+        say(f"learning {min(memorize, n_characters)} characters by heart")
+        by_heart = _learn_by_heart(model, corpus, memorize)
+    if numpy_seconds:
+        say("timing NumPy")
+        timing = _time_numpy(model, ids, numpy_seconds)
+
+    say(f"writing {os.fspath(path)}")
+    named = os.path.basename(X if isinstance(X, os.PathLike) else getattr(X, "source", ""))
+    size = f"a text of {n_characters:,} characters" if running else f"{len(corpus):,} documents"
+    curves = {label: run.history_ for label, run in variants.items() if len(run.history_)}
+    compared = compare and plotting.plot_losses(curves, per_character=compare[0] == "seq_length")
+    shown = np.unique(np.linspace(0, len(history.texts) - 1, _TEXTS).round().astype(int))
+    longest = sample_length if running else max(sample_length, *map(len, corpus))
+    written = model.sample(longest, n_samples=1 if running else _DOCUMENTS, random_state=model.random_state)
+    # a limit of time is repeated by the number of updates that were made in it
+    again = {} if model.max_seconds is None else {"max_updates": model.n_updates_, "max_seconds": None}
+    data = {
+        "source": source or named or size,
+        "n_documents": None if running else len(corpus),
+        "n_characters": n_characters,
+        "skipped": len(getattr(X, "skipped", ())),
+        "model": model,
+        "run": next(iter(runs.values())),
+        "characters_read": watch[0].characters,
+        "evaluation": model.evaluate(corpus),
+        "params": model.get_params() | {"optimizer": model._update().rule, "learning_rate": _rate(model)},
+        "repeat": repr(_fresh(model, verbose=None, **again)),
+        "versions": _versions(),
+        "gradients": gradients,
+        "checks": options,
+        "too_long": [T for T in seq_lengths if T not in fitting],
+        "figure": plotting.to_svg(plotting.plot_losses(history), "Loss and smooth loss against updates"),
+        "runs": {label: runs[label] for label in variants},
+        "compared": compared and plotting.to_svg(compared, "Smooth loss of each training"),
+        "texts": [history.texts[i] for i in shown],
+        "left_out": len(history.texts) - len(shown),
+        "sample_every": sample_every,
+        "written": [(text, not running and len(text) == longest) for text in written],
+        "by_heart": by_heart,
+        "timing": timing,
+    }
+    page = _render(jinja2, data).encode("utf-8", "backslashreplace")  # a lone surrogate becomes \udXXX
+    storage._replace(os.fspath(path), [page])
+    return Report(os.fspath(path), time.perf_counter() - begin, model, gradients, model.best_)
+
+
+def _render(jinja2: Any, data: dict[str, Any]) -> str:
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+        finalize=lambda value: value.translate(_VISIBLE) if type(value) is str else value,
+    )  # fmt: skip
+    environment.filters |= {
+        "count": "{:,}".format,
+        "short": _short,
+        "times": lambda ratio: f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}",
+        "repr": repr,
+        "error": "{:.1e}".format,
+        "percent": gradcheck._percent,
+        "duration": _duration,
+    }
+    template = resources.files("pycharrnn").joinpath("report.html").read_text("utf-8")
+    return str(environment.from_string(template).render(data))
+
+
+def _writable(path: str | os.PathLike[str], X: Text) -> None:
+    """Find out before the training, not after it, that the page cannot be written there."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be a str or path-like, got {path!a}")
+    target = os.path.realpath(path)  # where a symbolic link leads
+    if os.path.exists(target):
+        if isinstance(X, os.PathLike) and os.path.exists(X) and os.path.samefile(target, X):
+            raise ValueError(f"path {os.fspath(path)!a} is the text itself; give the page another name")
+        if not os.path.isfile(target):
+            code = errno.EISDIR if os.path.isdir(target) else errno.EINVAL
+            raise OSError(code, "path is a directory or a device; give the name of a file", os.fspath(path))
+    try:
+        tempfile.TemporaryFile(dir=os.path.dirname(target)).close()
+    except OSError as error:
+        raise OSError(error.errno, f"path cannot be written: {error.strerror}", os.fspath(path)) from None
+
+
+def _fresh(model: CharRNN, **changes: Any) -> CharRNN:
+    """A model with the same parameters but for the changes, not trained."""
+    return CharRNN(**(model.get_params() | changes))
+
+
+def _rate(model: CharRNN) -> float:
+    """The learning rate; of a model that has None, the usual one of its rule."""
+    return float(model._update().options()["hyper"]["rate"])
+
+
+def _variants(model: CharRNN, compare: tuple[str, Sequence[Any]] | None) -> dict[str, CharRNN]:
+    """The models to train by what to call them: `model` itself, and one for each other value."""
+    if compare is None:
+        return {"": model}
+    if not (isinstance(compare, (tuple, list)) and len(compare) == 2 and isinstance(compare[1], (tuple, list, range))):
+        raise ValueError(f"compare must be (parameter, list of values) or None, got {compare!a}")
+    name, values = compare
+    choice("the parameter in compare", name, [p for p in model.get_params() if p not in ("verbose", "on_unknown")])
+    own = _rate(model) if name == "learning_rate" else getattr(model, name)
+    variants = {f"{name}={value}": _fresh(model, **{name: value}) for value in (*[own] * (own not in values), *values)}
+    variants[f"{name}={own}"] = model
+    for variant in variants.values():
+        variant._validate()
+    if len(variants) == 1:
+        raise ValueError(f"compare must have a value of {name} other than the model's own, {own!a}; got {values!a}")
+    return variants
+
+
+def _train(model: CharRNN, corpus: str | list[str], callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
+    """Fit the model; how that went."""
+    begin, diverged = time.perf_counter(), None
+    try:
+        model.fit(corpus, callbacks=callbacks)
+    except TrainingDivergedError as error:
+        diverged = error
+    return {"model": model, "seconds": time.perf_counter() - begin, "diverged": diverged}
+
+
+def _learn_by_heart(model: CharRNN, corpus: str | list[str], most: int) -> dict[str, Any]:
+    """Train on the beginning alone, long enough to know it; what is then written without chance."""
+    running = isinstance(corpus, str)
+    if isinstance(corpus, str):
+        texts = [corpus[:most]]
+    else:
+        n_whole = int(np.searchsorted(np.cumsum([*map(len, corpus)]), most, "right"))
+        texts = [*dict.fromkeys(corpus[:n_whole])] or [corpus[0][:most]]
+    small = _fresh(model, epochs=_BY_HEART, max_updates=None, max_seconds=None)
+    learned = texts[0] if running else texts
+    run = _train(small, learned)
+    rows = []
+    for text in texts:  # each from its first characters that tell it from the others
+        starts = (text[:n] for n in range(1, len(text)))
+        prompt = next((s for s in starts if sum(other.startswith(s) for other in texts) == 1), text)
+        length = len(text) - len(prompt) if running else 2 * most  # documents end by themselves
+        rows.append((text, prompt, small.sample(length, prompt=prompt, temperature=0)))
+    nats, losses = small.evaluate(learned).nats, small.history_.loss
+    first = losses[0] if len(losses) else np.nan
+    equal = sum(prompt + rest == text for text, prompt, rest in rows)
+    return run | {"rows": rows, "equal": equal, "epochs": _BY_HEART, "first": first, "nats": nats}
+
+
+def _time_numpy(model: CharRNN, ids: Ids, seconds: float) -> dict[str, Any]:
+    """Let a NumPy loop make updates for so long; how many it made, and how long all of the model's would take."""
+    twin, n = NumpyCharRNN(model.vocabulary_.n_symbols, model.hidden_size, model.seq_length), 0
+    with np.errstate(all="ignore"):  # it is the time that counts
+        twin.train(ids, 1)  # the first one is slow
+        begin = time.perf_counter()
+        while (passed := time.perf_counter() - begin) < seconds or not n:
+            twin.train(ids, 1)
+            n += 1
+    return {"measured": n, "each": passed / n, "seconds": passed / n * model.n_updates_}
+
+
+def _versions() -> dict[str, str]:
+    """What a speed depends on, and the bits of a result may."""
+    processor = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+        processor = next(filter(None, names), processor)
+    found = {"pycharrnn": __version__, "Python": platform.python_version(), "NumPy": np.__version__}
+    found |= {"instruction set": _kernels.simd_selected(), "processor": processor}
+    return found | {"date": f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"}
+
+
+def _short(number: float, digits: int = 2) -> str:
+    if not 0 <= number < math.inf:  # no update has been made, or NaN
+        return "–"
+    return f"{number:,.{digits}f}" if 1 <= number < 1e6 else f"{number:.3g}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 59.95:
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60:,} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
