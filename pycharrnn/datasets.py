@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -39,6 +38,8 @@ def topics() -> str:
 
 def _download(name: str, url: str, sha256: str, cut: Callable[[str], str] = str) -> str:
     """Return the text of a file, downloaded or from the cache, with LF line ends; `cut` takes the corpus out of it."""
+    import logging  # and the others only now: they take longer to import than all of the package
+
     try:
         import pooch
         import requests

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import json
 import os
@@ -94,6 +93,8 @@ def read_documents(
     if isinstance(field, int) and (field < 0 or kind not in ("csv", "tsv")):
         raise ValueError(f"field must be a name, or for 'csv' and 'tsv' a number from 0, got {field} for {kind!r}")
     decode(b"", source, encoding)  # an unknown encoding is no fault of a file in a folder
+
+    import html  # only now: importing the names of all entities takes its time
 
     documents, bad = [], []
     for place, row in _files(source, encoding) if kind == "files" else _parse(data, source, kind, field, encoding):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
@@ -114,6 +113,8 @@ class GradientTable(tuple[GradientError, ...]):
 
     def _repr_html_(self) -> str:
         """The table for a notebook or for a page of one's own."""
+        import html  # only now: importing the names of all entities takes its time
+
         if not self:
             return f"<p>{self!r}</p>"
         head, *body, foot = ([html.escape(cell) for cell in line] for line in self._cells())
