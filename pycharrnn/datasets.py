@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 __all__ = ["load", "names", "topics"]
 
@@ -38,7 +37,8 @@ def topics() -> str:
 
 def _download(name: str, url: str, sha256: str, cut: Callable[[str], str] = str) -> str:
     """Return the text of a file, downloaded or from the cache, with LF line ends; `cut` takes the corpus out of it."""
-    import logging  # and the others only now: they take longer to import than all of the package
+    import logging  # these and the others only now: they take longer to import than all of the package
+    from pathlib import Path
 
     try:
         import pooch

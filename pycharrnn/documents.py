@@ -8,7 +8,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from pycharrnn.text import decode, gunzip, split_lines
@@ -117,7 +116,7 @@ def _open(path: object, format: str | None) -> tuple[str, str, bytes]:
     if isinstance(path, (str, os.PathLike)):
         source = os.fsdecode(path)
         kind = "files" if format is None and os.path.isdir(source) else format
-        data = b"" if kind == "files" else Path(source).read_bytes()
+        data = b"" if kind == "files" else _bytes(source)
         suffix = os.path.splitext(source.lower().removesuffix(".gz"))[1]
         if kind is None and suffix not in _SUFFIXES:
             raise ValueError(f"the name {source!a} tells no format; pass format=, one of {', '.join(_FORMATS)}")
@@ -134,12 +133,17 @@ def _open(path: object, format: str | None) -> tuple[str, str, bytes]:
     return source, format, data
 
 
+def _bytes(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def _files(folder: str, encoding: str) -> Iterator[_Row]:
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)
         if name.startswith(".") or not os.path.isfile(path):
             continue
-        data = Path(path).read_bytes()
+        data = _bytes(path)
         try:
             yield f"file {name!a}", decode(data, name, encoding)
         except ValueError as error:
