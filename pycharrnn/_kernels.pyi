@@ -27,24 +27,41 @@ def train(
     work: _Real,
     seen: _Ids,
     xy: _Ids,
-    plan: Mapping[str, int],
+    plan: Mapping[str, float],
+    layers: npt.NDArray[np.int64],
     rule: str,
     optimizer: Mapping[str, Any],
     counts: npt.NDArray[np.int64],
     scalars: _Double,
+    rates: _Double,
+    seed: int,
     step_loss: _Double,
     loss: _Double,
     smooth: _Double,
+    rank: int = 0,
+    size: int = 1,
+    shared: _Ids | None = None,
 ) -> None: ...
 def loss_and_gradients(
-    x: _Ids, y: _Ids, params: _Real, grads: _Real, work: _Real, plan: Mapping[str, int], loss: _Double
+    x: _Ids,
+    y: _Ids,
+    params: _Real,
+    grads: _Real,
+    work: _Real,
+    plan: Mapping[str, float],
+    layers: npt.NDArray[np.int64],
+    loss: _Double,
+    seed: int = 0,
 ) -> float: ...
-def evaluate(ids: _Ids, params: _Real, work: _Real, plan: Mapping[str, int], loss: _Double) -> None: ...
+def evaluate(
+    ids: _Ids, params: _Real, work: _Real, plan: Mapping[str, float], layers: npt.NDArray[np.int64], loss: _Double
+) -> None: ...
 def sample(
     prompt: _Ids,
     params: _Real,
     work: _Real,
-    plan: Mapping[str, int],
+    plan: Mapping[str, float],
+    layers: npt.NDArray[np.int64],
     pack: bool,
     uniform: _Double,
     temperature: float,

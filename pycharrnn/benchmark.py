@@ -1,6 +1,7 @@
-"""The classic job side by side with a NumPy loop, PyTorch and JAX: what ``pycharrnn bench`` runs.
+"""Speed side by side with a NumPy loop, PyTorch and JAX: what ``pycharrnn bench`` runs.
 
-Every competitor runs in a process of its own, on the same core, in turns; the best of its turns counts.
+`run` measures the classic job, `run_full` training steps of larger models. Every competitor runs in a process of its
+own, on the same cores, in turns; the best of its turns counts.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pycharrnn import CharRNN, Vocabulary, __version__, _kernels, datasets
+from pycharrnn.cells import CELLS
+from pycharrnn.network import Network
+from pycharrnn.optim import Adam, Update
 
 Array = npt.NDArray[Any]
 Ids = npt.NDArray[np.int32]
@@ -199,21 +204,27 @@ def _seconds(call: Callable[[int], object], n: int) -> float:
     return (time.perf_counter() - begin) / n
 
 
-def fma_peaks(dtype: str = "float32", best_of: int = 10) -> dict[str, float]:
-    """Multiply-adds and nothing else, on one core, in operations per second: for each instruction set that it has."""
-    x, n, peaks, selected = np.full(64, 0.5, dtype), 1_000_000, {}, _kernels.simd_selected()
-    for simd in filter(_kernels.simd_supported, _kernels.simd_names()):
-        _kernels.simd_select(simd)
-        flops = _kernels.multiply_adds(x, n)
-        peaks[simd] = flops / min(_seconds(lambda _: _kernels.multiply_adds(x, n), 1) for _ in range(best_of))
+def fma_peaks(dtype: str = "float32", best_of: int = 10, threads: int = 1) -> dict[str, float]:
+    """Multiply-adds and nothing else, in operations per second: for each instruction set that the processor has."""
+    n = 1_000_000 if threads == 1 else 10_000_000  # longer than threads take to start
+    x, peaks, selected = [np.full(64, 0.5, dtype) for _ in range(threads)], {}, _kernels.simd_selected()
+    with ThreadPoolExecutor(threads) as pool:
+
+        def spin(_: int) -> float:
+            others = [pool.submit(_kernels.multiply_adds, own, n) for own in x[1:]]
+            flops: float = threads * _kernels.multiply_adds(x[0], n)
+            wait(others)
+            return flops
+
+        for simd in filter(_kernels.simd_supported, _kernels.simd_names()):
+            _kernels.simd_select(simd)
+            peaks[simd] = spin(1) / min(_seconds(spin, 1) for _ in range(best_of))
     _kernels.simd_select(selected)
     return peaks
 
 
-def _turn(name: str, updates: int, characters: int, cores: list[int]) -> dict[str, Any]:
+def _turn(cores: list[int], name: str, updates: int, characters: int) -> dict[str, Any]:
     """Warm up and measure on these cores; the text comes in on stdin."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
     text = sys.stdin.buffer.read().decode("utf-8", "surrogatepass")
     vocabulary = Vocabulary.from_text(text)
     train, sample, version = WORKERS[name](text, vocabulary.encode(text), len(vocabulary), len(cores))
@@ -237,17 +248,35 @@ class Row(NamedTuple):
 def measure(row: Row, text: str, updates: int, turn: int = 0) -> dict[str, Any]:
     """Let a worker take one turn. RuntimeError, with what it wrote to stderr, if it fails."""
     n, drawn = (max(20, int(updates * share)) for share in (row.updates, row.characters))
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(row.threads)]
-    cores = [cores[(turn + i) % len(cores)] for i in range(row.threads)]  # turns go round the cores, too
-    env = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(row.threads))
-    env |= {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "JAX_PLATFORMS": "cpu", "PYCHARRNN_SIMD": row.simd}
+    data, simd = text.encode("utf-8", "surrogatepass"), row.simd or _kernels.simd_selected()
+    found = _ask(row.label, "turn", (row.worker, n, drawn), row.threads, turn, simd, data)
+    return {"n": n, "drawn": drawn} | found
+
+
+def _ask(
+    label: str, kind: str, arguments: Sequence[object], threads: int, turn: int, simd: str, data: bytes = b""
+) -> dict[str, Any]:
+    """What a worker of `_KINDS` answers to these arguments, in a process of its own."""
+    cores = _cores() or [*range(threads)]
+    cores = [cores[(turn + i) % len(cores)] for i in range(threads)]  # turns go round the cores, too
+    env = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    env |= {"XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={threads > 1}".lower(), "JAX_PLATFORMS": "cpu"}
     env |= {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}  # so that it finds what we found
-    command = [sys.executable, "-P", "-m", "pycharrnn.benchmark", row.worker, str(n), str(drawn), json.dumps(cores)]
-    ended = subprocess.run(command, input=text.encode("utf-8", "surrogatepass"), env=env, capture_output=True)
+    command = [sys.executable, "-P", "-m", "pycharrnn.benchmark", kind, *map(json.dumps, (cores, *arguments))]
+    ended = subprocess.run(command, input=data, env=env | {"PYCHARRNN_SIMD": simd}, capture_output=True)
     if ended.returncode or not ended.stdout.startswith(b"{"):
         said = (ended.stderr + ended.stdout).decode(errors="replace")[-4000:]
-        raise RuntimeError(f"the worker of {row.label!r} failed with exit status {ended.returncode}:\n{said}")
-    return {"n": n, "drawn": drawn} | dict(json.loads(ended.stdout))
+        raise RuntimeError(f"the worker of {label!r} failed with exit status {ended.returncode}:\n{said}")
+    return dict(json.loads(ended.stdout))
+
+
+def _cores() -> list[int]:
+    """The processors that this process may use, or none where the system does not say."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def _installed(worker: str) -> bool:
+    return worker not in ("torch", "jax") or importlib.util.find_spec(worker) is not None
 
 
 def run(updates: int = 20_000, repeats: int = 5, text: str | None = None, file: IO[str] | None = None) -> None:
@@ -264,7 +293,7 @@ def run(updates: int = 20_000, repeats: int = 5, text: str | None = None, file: 
     rows.append(Row("NumPy float64", "numpy", 1 / 20, 2))
     rows += [Row(f"PyTorch float32, threads: {n}", "torch", 1 / 25, 1 / 2, threads=n) for n in (1, 2)]
     rows.append(Row("JAX float32, jitted", "jax", 1 / 2, 8))
-    there = [row for row in rows if row.worker not in ("torch", "jax") or importlib.util.find_spec(row.worker)]
+    there = [row for row in rows if _installed(row.worker)]
     turns = [(row.label, measure(row, text, updates, turn)) for turn in range(repeats) for row in there]
     best: dict[str, dict[str, Any]] = {}
     for label, turn in turns:
@@ -296,5 +325,257 @@ def run(updates: int = 20_000, repeats: int = 5, text: str | None = None, file: 
     print(*lines, f"{versions}, Python {platform.python_version()}, {platform.machine()}", sep="\n", file=file)
 
 
+# --- training steps of larger models -------------------------------------------------------------------------------
+SYMBOLS = 65
+
+
+class Job(NamedTuple):
+    """A model and its windows: what one update of it is."""
+
+    cell: str
+    num_layers: int
+    hidden_size: int
+    batch_size: int
+    seq_length: int
+
+    @property
+    def flops(self) -> int:
+        """Operations of pycharrnn's matrix products in an update; nothing else is counted.
+
+        Each matrix is in three products, forward and for two gradients, of two operations a multiply-add. The input
+        matrix of the first layer is in none, as it is read row by row.
+        """
+        recurrent, inputs = self.num_layers, self.num_layers - 1
+        gates = CELLS[self.cell].gates * self.hidden_size**2 * (recurrent + inputs)
+        return 3 * 2 * self.seq_length * self.batch_size * (gates + SYMBOLS * self.hidden_size)
+
+    def __str__(self) -> str:
+        return f"{self.cell} {self.num_layers} x {self.hidden_size}, B {self.batch_size}, T {self.seq_length}"
+
+
+JOBS = (
+    *(Job(cell, L, m, 50, 50) for cell in ("lstm", "gru", "rnn") for L, m in ((1, 256), (2, 512))),
+    Job("lstm", 1, 128, 32, 64),
+    Job("lstm", 2, 128, 50, 50),
+)
+
+Step = tuple[Callable[[int], float], str]  # n updates and the last one's loss in nats per character; the version
+
+
+def _pycharrnn_step(job: Job, ids: Ids, threads: int) -> Step:
+    rule, architecture = Update(Adam(), None, None, CLIP), (job.hidden_size, job.seq_length, "float32")
+    network = Network(job.cell, SYMBOLS, *architecture, num_layers=job.num_layers)
+    state = network.state(network.initial(np.random.default_rng(0), None), rule, job.batch_size)
+    trainer = network.trainer(state, rule, ids, threads)
+
+    def train(n: int) -> float:
+        losses = np.empty(n)
+        trainer.advance(losses, np.empty(n))
+        return float(losses[-1] / job.seq_length)
+
+    return train, f"pycharrnn {__version__}"
+
+
+def _streams(ids: Ids, B: int) -> Ids:
+    """The text in B columns; the last symbol of each is the first of the next, where pycharrnn cuts it, too."""
+    n = (len(ids) - 1) // B
+    found: Ids = ids[np.arange(n + 1)[:, None] + n * np.arange(B)]
+    return found
+
+
+def _torch_step(job: Job, ids: Ids, threads: int) -> Step:
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(threads)
+    nn, m, T, B = torch.nn, job.hidden_size, job.seq_length, job.batch_size
+    torch.manual_seed(0)
+    streams = torch.tensor(_streams(ids, B)).long()
+    embedding, head = nn.Embedding(SYMBOLS, m), nn.Linear(m, SYMBOLS)
+    layers = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[job.cell](m, m, job.num_layers)
+    params = [p for module in (embedding, layers, head) for p in module.parameters()]
+    optimizer, state, position = torch.optim.Adam(params, lr=Adam.rate), None, 0
+
+    def train(n: int) -> float:
+        nonlocal state, position
+        found = 0.0
+        for _ in range(n):
+            if position + T >= len(streams):
+                state, position = None, 0
+            x, y = streams[position : position + T], streams[position + 1 : position + T + 1]
+            out, state = layers(embedding(x), state)
+            loss = nn.functional.cross_entropy(head(out).view(-1, SYMBOLS), y.reshape(-1))
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(params, CLIP)
+            optimizer.step()
+            state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+            found = loss.item()
+            position += T
+        return found
+
+    return train, f"PyTorch {torch.__version__}"
+
+
+def _jax_step(job: Job, ids: Ids, threads: int) -> Step:
+    jax: Any = importlib.import_module("jax")
+    jnp, tree, sigmoid, rng = jax.numpy, jax.tree, jax.nn.sigmoid, np.random.default_rng(0)
+    m, L, T, B, cell = job.hidden_size, job.num_layers, job.seq_length, job.batch_size, CELLS[job.cell]
+    streams, N = _streams(ids, B), cell.gates * m
+
+    def matrix(*shape: int) -> Any:
+        return jnp.array(rng.uniform(-(m**-0.5), m**-0.5, shape), jnp.float32)
+
+    def step(p: Any, state: Any, a: Any) -> Any:
+        """One step of a layer from its input's share of the pre-activations, (B, N)."""
+        r = state[0] @ p["W"]
+        if job.cell == "rnn":
+            state = (jnp.tanh(a + r),)
+        elif job.cell == "lstm":
+            i, f, g, o = jnp.split(a + r, 4, 1)
+            c = sigmoid(f) * state[1] + sigmoid(i) * jnp.tanh(g)
+            state = sigmoid(o) * jnp.tanh(c), c
+        else:
+            reset, update = jnp.split(sigmoid((a + r)[:, : 2 * m]), 2, 1)
+            new = jnp.tanh(a[:, 2 * m :] + reset * (r[:, 2 * m :] + p["n"]))
+            state = (new + update * (state[0] - new),)
+        return state, state[0]
+
+    def loss_of(params: Any, states: Any, x: Any, y: Any) -> Any:
+        layers, V, c = params
+        below, last = None, []
+        for p, state in zip(layers, states, strict=True):
+            a = (p["U"][x] if below is None else below @ p["U"]) + p["b"]
+            state, below = jax.lax.scan(lambda state, a, p=p: step(p, state, a), state, a)
+            last.append(state)
+        logs = jax.nn.log_softmax(below @ V + c)
+        return -jnp.take_along_axis(logs, y[..., None], -1).mean(), last
+
+    def update(run: Any, t: Any, x: Any, y: Any) -> Any:
+        params, means, squares, states = run
+        (loss, states), g = jax.value_and_grad(loss_of, has_aux=True)(params, states, x, y)
+        norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in tree.leaves(g)))
+        g = tree.map(lambda g: g * jnp.minimum(1.0, CLIP / norm), g)
+        means = tree.map(lambda old, g: 0.9 * old + 0.1 * g, means, g)
+        squares = tree.map(lambda old, g: 0.999 * old + 0.001 * g * g, squares, g)
+        rate = Adam.rate * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        params = tree.map(lambda p, a, b: p - rate * a / (jnp.sqrt(b) + 1e-8), params, means, squares)
+        return (params, means, squares, states), loss
+
+    own = [{"U": matrix(n, N), "W": matrix(m, N), "b": jnp.zeros(N)} for n in (SYMBOLS, *[m] * (L - 1))]
+    layers = [p | ({"n": jnp.zeros(m)} if cell.candidate_bias else {}) for p in own]
+    params = layers, matrix(m, SYMBOLS), jnp.zeros(SYMBOLS)
+    states = [tuple(jnp.zeros((B, m)) for _ in cell.states) for _ in range(L)]
+    run = params, tree.map(jnp.zeros_like, params), tree.map(jnp.zeros_like, params), states
+    updated, made = jax.jit(update, donate_argnums=0), 0
+
+    def train(n: int) -> float:
+        nonlocal run, made
+        found = 0.0
+        for _ in range(n):
+            at = made % ((len(streams) - 1) // T) * T
+            run, loss = updated(run, made + 1.0, streams[at : at + T], streams[at + 1 : at + T + 1])
+            found = float(loss)
+            made += 1
+        jax.block_until_ready(run)
+        return found
+
+    return train, f"JAX {jax.__version__}"
+
+
+STEPS = {"pycharrnn": _pycharrnn_step, "torch": _torch_step, "jax": _jax_step}
+
+
+def _steps(cores: list[int], name: str, jobs: list[list[Any]], seconds: float) -> dict[str, Any]:
+    """Seconds of an update of each job, and of pycharrnn the FMA peaks; a job is measured for `seconds` or longer."""
+    updates, version = [], ""
+    for job in (Job(*job) for job in jobs):
+        train, version = prepare(name, job, len(cores))
+        train(1)  # JAX compiles, PyTorch allocates
+        one = _seconds(train, 1)
+        updates.append(_seconds(train, int(seconds / one)) if one * 2 <= seconds else one)
+    peaks = fma_peaks(threads=len(cores)) if name == "pycharrnn" else {}
+    return {"version": version, "update": updates, "peak": max(peaks.values(), default=0.0)}
+
+
+def prepare(worker: str, job: Job, threads: int = 1) -> Step:
+    """A function that makes n updates of a job on random symbols and returns the last loss; and its maker's version.
+
+    Examples
+    --------
+    >>> train, version = prepare("pycharrnn", Job("gru", num_layers=2, hidden_size=8, batch_size=3, seq_length=5))
+    >>> f"{train(1):.1f} nats per character"
+    '4.2 nats per character'
+    """
+    ids = np.random.default_rng(0).integers(0, SYMBOLS, job.batch_size * 20 * job.seq_length + 1, np.int32)
+    return STEPS[worker](job, ids, threads)
+
+
+def steps(
+    jobs: Sequence[Job], workers: Sequence[str], threads: int = 1, repeats: int = 3, seconds: float = 0.3
+) -> dict[str, dict[str, Any]]:
+    """Of each worker: seconds of an update of each job, `version`, and of pycharrnn the FMA peak of these threads.
+
+    The workers take turns, each in a new process with all the jobs; the best of `repeats` turns counts.
+    """
+    best: dict[str, dict[str, Any]] = {}
+    for turn in range(repeats):
+        for name in workers:
+            found = _ask(name, "steps", (name, jobs, seconds), threads, turn, _kernels.simd_selected())
+            old = best.setdefault(name, found)
+            old["update"] = [*map(min, old["update"], found["update"])]
+            old["peak"] = max(old["peak"], found["peak"])
+    return best
+
+
+def run_full(repeats: int = 3, seconds: float = 0.3, jobs: Sequence[Job] = JOBS, file: IO[str] | None = None) -> None:
+    """Measure whole training steps (forward, backward, clip by norm, Adam) and print a table to `file` (None: stdout).
+
+    With one thread, and with two where there are two processors. A turn measures each job for `seconds` or longer;
+    the best of `repeats` turns counts.
+    """
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats}")
+    labels = {"torch": "PyTorch", "jax": "JAX"}
+    workers = ["pycharrnn", *filter(_installed, labels)]
+    form = "{:<26}{:>8}{:>11}{:>10}{:>9}{:>14}" + "{:>13}{:>8}" * (len(workers) - 1)
+    others = [word for name in workers[1:] for word in (f"{labels[name]} ms", "ratio")]
+    print(
+        f"Training steps in float32: forward, backward, clip by norm, Adam; {SYMBOLS} symbols, B streams, windows of T",
+        f"best of {repeats} turns; ratio: time over that of pycharrnn with as many threads\n",
+        form.format("", "threads", "ms/update", "GFLOP/s", "of peak", "characters/s", *others),
+        sep="\n",
+        file=file,
+        flush=True,
+    )
+    peaks, best = [], {}
+    for threads in range(1, 1 + min(2, len(_cores()) or os.cpu_count() or 1)):
+        best = steps(jobs, workers, threads, repeats, seconds)
+        peak = best["pycharrnn"]["peak"]
+        peaks.append(f"{threads}: {peak / 1e9:.1f}")
+        for job, ours, *theirs in zip(jobs, *(best[name]["update"] for name in workers), strict=True):
+            speed, characters = job.flops / ours, job.batch_size * job.seq_length / ours
+            cells = f"{ours * 1e3:,.2f}", f"{speed / 1e9:,.1f}", f"{speed / peak:.0%}", f"{characters:,.0f}"
+            ratios = [word for other in theirs for word in (f"{other * 1e3:,.2f}", f"{other / ours:.2f}")]
+            print(form.format(str(job), threads, *cells, *ratios), file=file, flush=True)
+    versions = ", ".join(best[name]["version"] for name in workers)
+    print(
+        *("", *(f"{label}: not installed" for name, label in labels.items() if name not in workers)),
+        "GFLOP/s: the matrix products of pycharrnn alone",
+        f"FMA peak in float32 by threads, GFLOP/s: {', '.join(peaks)}",
+        f"{versions}, Python {platform.python_version()}, {platform.machine()}, {_kernels.simd_selected()}",
+        sep="\n",
+        file=file,
+    )
+
+
+_KINDS: dict[str, Callable[..., dict[str, Any]]] = {"turn": _turn, "steps": _steps}
+
+
+def _answer(kind: str, cores: list[int], *arguments: Any) -> None:
+    """Be a worker on these cores: print what was measured."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    print(json.dumps(_KINDS[kind](cores, *arguments)))
+
+
 if __name__ == "__main__":
-    print(json.dumps(_turn(sys.argv[1], *map(json.loads, sys.argv[2:]))))
+    _answer(sys.argv[1], *map(json.loads, sys.argv[2:]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from typing import IO, Any, Literal
 
 
@@ -58,6 +59,39 @@ class SampleText:
                 print(f"--- update {run.n_updates}{loss}\n{text}\n", file=file, flush=True)
 
 
+class Validate:
+    """Look at a validation text, keep the best weights, and end the training when it no longer gets better.
+
+    Parameters
+    ----------
+    every : int
+        Updates between two looks, of which the last is at the end of the training.
+    loss : callable
+        Gives nats per character at the present weights.
+    keep : callable
+        Called with the loss when it is the lowest so far.
+    patience : int or None
+        Looks without a new lowest loss after which the training ends.
+    """
+
+    def __init__(
+        self, every: int, loss: Callable[[], float], keep: Callable[[float], object], patience: int | None
+    ) -> None:
+        self.every, self._loss, self._keep, self._patience = every, loss, keep, patience
+        self._lowest, self._waited, self._looked = float("inf"), 0, -1
+
+    def __call__(self, run: Any) -> bool:
+        if run.n_updates == self._looked:
+            return False
+        self._looked, nats = run.n_updates, self._loss()
+        run.history.look(run.n_updates, run.seconds, nats)
+        self._waited += 1
+        if nats < self._lowest:
+            self._lowest, self._waited = nats, 0
+            self._keep(nats)
+        return self._patience is not None and self._waited >= self._patience
+
+
 class Progress:
     """A tqdm bar with the smooth loss and the characters read per second.
 
@@ -81,7 +115,9 @@ class Progress:
 
             self._bar = tqdm(total=run.total, unit=" updates", delay=self.delay, dynamic_ncols=True, smoothing=0.1)
         speed = f"{run.characters / run.seconds:,.0f}" if run.seconds > 0 else "?"
-        self._bar.set_postfix_str(f"smooth loss {run.smooth_loss:.2f}, {speed} characters/s", refresh=False)
+        looks = run.history.validation
+        valid = f", validation {looks[-1].nats:.3f}" if looks else ""
+        self._bar.set_postfix_str(f"smooth loss {run.smooth_loss:.2f}{valid}, {speed} characters/s", refresh=False)
         self._bar.update(run.n_updates - run.first - self._bar.n)
 
     def close(self) -> None:

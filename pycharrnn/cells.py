@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 
 class Cell(NamedTuple):
-    """A recurrent cell of H units that reads one of K symbols.
+    """A recurrent cell of H units.
 
     Attributes
     ----------
-    shapes : callable
-        ``shapes(K, H)`` gives name and shape of each parameter as it is stored: an input matrix has one row a symbol,
-        so that reading a symbol reads a row.
-    stored_transposed : tuple of str
-        Parameters that the equations write the other way round.
-    random : tuple of str
-        Parameters that start as noise, in the order in which they are drawn; the others start at zero.
+    kind : int
+        What the kernels call it.
+    gates : int
+        Pre-activations of a unit, each with weights for the input (U), for the state (W) and a bias (b). Gates lie one
+        below the other in PyTorch's order: LSTM input, forget, candidate, output; GRU reset, update, candidate.
+    kept : int
+        Numbers that a unit keeps of each step for the way back.
+    states : tuple of str
+        What is carried from step to step.
+    candidate_bias : bool
+        Whether the candidate has a second bias (n), on the input's side of the reset gate.
     """
 
-    shapes: Callable[[int, int], dict[str, tuple[int, ...]]]
-    stored_transposed: tuple[str, ...]
-    random: tuple[str, ...]
+    kind: int
+    gates: int
+    kept: int
+    states: tuple[str, ...]
+    candidate_bias: bool = False
+
+    def shapes(self, inputs: int, H: int, first: bool) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each parameter as it is stored.
+
+        The input matrix of the first layer has one row a symbol, so that reading a symbol reads a row.
+        """
+        N = self.gates * H
+        shapes: dict[str, tuple[int, ...]] = {"U": (inputs, N) if first else (N, inputs), "W": (N, H), "b": (N,)}
+        return shapes | ({"n": (H,)} if self.candidate_bias else {})
 
 
-def _rnn(K: int, H: int) -> dict[str, tuple[int, ...]]:
-    return {"U": (K, H), "W": (H, H), "b": (H,)}
-
-
-CELLS = {"rnn": Cell(shapes=_rnn, stored_transposed=("U",), random=("U", "W"))}
+CELLS = {
+    "rnn": Cell(kind=0, gates=1, kept=1, states=("h",)),
+    "lstm": Cell(kind=1, gates=4, kept=4, states=("h", "c")),
+    "gru": Cell(kind=2, gates=3, kept=4, states=("h",), candidate_bias=True),
+}

@@ -114,10 +114,16 @@ def _info(options: Options, model: CharRNN, text: Text, source: str) -> None:
     }
     for name, value in (rows | model.get_params()).items():
         if name != "verbose":  # says how the training was watched
-            print(f"{name:<18}{'none' if value is None else value}")
+            print(f"{name:<20}{'none' if value is None else value}")
 
 
 def _bench(options: Options, model: CharRNN, text: Text, source: str) -> None:
+    if "full" in options:
+        if useless := options.keys() - {"run", "full", "repeats"}:
+            names = (name if name == "TEXT" else _option(name) for name in sorted(useless))
+            raise _Stop(f"--full has sizes and a text of its own; leave out {', '.join(names)}", 2)
+        benchmark.run_full(file=sys.stdout, **_given(options, benchmark.run_full))
+        return
     joined = text if isinstance(text, str) else "\n".join(text)
     benchmark.run(file=sys.stdout, **_given(options, benchmark.run) | {"text": joined})
 
@@ -298,7 +304,8 @@ _OPTIONS: dict[str, Options] = {
     "--on-unknown": _own("for characters new to it (default: as trained)", choices=("raise", "skip", "replace")),
     "--compare": _own("train with these values of an option, too", type=_comparison, metavar="NAME=VALUE,VALUE"),
     "--updates": _own("updates in one measurement (default: 20000)", least=1),
-    "--repeats": _own("measurements of each kind (default: 5)", least=1),
+    "--repeats": _own("measurements of each kind (default: 5, with --full 3)", least=1),
+    "--full": _own("training steps of LSTM, GRU and tanh networks instead, about 3 minutes", action="store_true"),
 }
 _TEXT = ("TEXT|--corpus", "--format", (read_documents, "field"), "--on-bad", (read_documents, "unescape encoding"))
 _TRAINING = ("--quiet|--progress", (CharRNN, ""))
@@ -333,7 +340,7 @@ _COMMANDS: dict[Callable[..., None], tuple[str, str, Sequence[str | tuple[Callab
     _bench: (
         "measure the speed of this machine",
         "bench --updates 5000 --repeats 3",
-        (*_TEXT, "--updates", "--repeats"),
+        (*_TEXT, "--updates", "--repeats", "--full"),
     ),
 }
 

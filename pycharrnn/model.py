@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from pycharrnn import gradcheck, storage
 from pycharrnn.arguments import choice, generator, integer, real
-from pycharrnn.callbacks import Progress
+from pycharrnn.callbacks import Progress, Validate
 from pycharrnn.network import Network, State
-from pycharrnn.optim import OPTIMIZERS, Optimizer, Update
+from pycharrnn.optim import OPTIMIZERS, SCHEDULES, Optimizer, Schedule, Update
 from pycharrnn.sampling import Ids, Sampler
 from pycharrnn.text import Vocabulary, read_corpus
 from pycharrnn.training import Budget, Callback, History, Run, train
@@ -31,15 +31,28 @@ _LONGEST = 10_000  # characters of a document for which nobody gave a length: so
 _Corpus = TypeVar("_Corpus", str, list[str], str | list[str], Ids)
 
 
+PRESETS: dict[str, dict[str, Any]] = {"classic": {}}
+PRESETS["minute"] = {
+    "cell": "gru", "hidden_size": 256, "seq_length": 64, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.004,
+    "schedule": "cosine", "clip_value": None, "clip_norm": 64.0, "epochs": None, "max_seconds": 60.0,
+    "validation_fraction": 0.1,
+}  # fmt: skip
+PRESETS["quality"] = PRESETS["minute"] | {"hidden_size": 512, "dropout": 0.3, "max_seconds": 900.0}
+
+
 class NotFittedError(ValueError, AttributeError):
     """The model has not been trained yet."""
 
 
 class Best(NamedTuple):
-    """The model that is kept: its weights are those of the lowest smooth loss."""
+    """The model that is kept: its weights are those of the lowest validation loss or, without one, smooth loss.
+
+    The smooth loss is in nats per `seq_length` characters, the validation loss in nats per character.
+    """
 
     n_updates: int
     smooth_loss: float
+    validation_loss: float | None = None
 
 
 class Evaluation(NamedTuple):
@@ -65,33 +78,53 @@ class CharRNN:
 
     Parameters
     ----------
-    cell : {"rnn"}, default "rnn"
-        The recurrent cell.
+    cell : {"rnn", "lstm", "gru"}, default "rnn"
+        The recurrent cell; LSTM and GRU remember longer and cost four and three times as much.
     hidden_size : int, default 100
-        Units of the hidden state.
+        Units of the hidden state of a layer.
+    num_layers : int, default 1
+        Layers, each of which reads the states of the one below.
+    dropout : float, default 0.0
+        The share of the outputs of each layer that the layer above, or the softmax, does not see while training.
     seq_length : int, default 25
         Characters through which the gradient flows back.
+    batch_size : int, default 1
+        Streams that are read at once: the text is cut into so many parts of equal length, and each update takes a
+        window of `seq_length` characters of every one. Losses and gradients are the mean over the streams.
     optimizer : {"adagrad", "sgd", "momentum", "rmsprop", "adam"} or an `optim` object, default "adagrad"
         The update rule.
     learning_rate : float or None, default None
         Its step. None takes what suits the rule: AdaGrad 0.1, SGD 0.005, Momentum 0.0005, RMSProp and Adam 0.002.
+    schedule : {"constant", "cosine", "step", "plateau"}, an `optim` object or None, default None
+        How the learning rate changes over the budget, be it one of epochs, updates or seconds. None is constant.
     clip_value : float or None, default 5.0
         Every entry of the gradient is clipped to [-clip_value, clip_value].
     clip_norm : float or None, default None
         The whole gradient is scaled down to this Euclidean norm, before `clip_value`.
-    init_scale : float, default 0.01
-        Standard deviation of the initial weights. Biases start at zero.
+    weight_decay : float, default 0.0
+        Decoupled decay (Loshchilov and Hutter 2019): before each step all weights shrink by learning rate times this.
+    init_scale : float or None, default None
+        Standard deviation of the initial weights. None is 0.01 for an RNN; the weights of an LSTM and a GRU are uniform
+        in +-1 / sqrt(hidden_size) then. Biases start at zero, those of an LSTM's forget gate at one.
     epochs : int or None, default 4
         Passes over the text.
     max_updates : int or None, default None
         Updates, one for each window. Training ends with whichever of the three limits comes first.
     max_seconds : float or None, default None
         Seconds of training.
+    validation_fraction : float, default 0.0
+        The share of the text, at its end, or of the documents, that is not trained on. After each epoch its loss is
+        computed; the best model is then the one for which it is lowest.
+    patience : int or None, default None
+        Epochs without a new lowest validation loss after which training ends.
     dtype : {"float32", "float64"}, default "float32"
         Precision of the computation.
     on_unknown : {"raise", "skip", "replace"}, default "raise"
         What to do with a character that the trained model does not know, wherever a text goes in: raise an
         UnknownCharacterError, leave it out, or put in its place the first of U+FFFD, "?" and the space that it knows.
+    n_threads : int or None, default None
+        Threads for a batch, at most one a stream; any number gives the same bits. None takes as many as this process
+        has processors, if there is work enough for them.
     random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
         Where randomness comes from. With a number, everything repeats to the bit.
     verbose : bool or None, default None
@@ -124,35 +157,71 @@ class CharRNN:
         self,
         cell: str = "rnn",
         hidden_size: int = 100,
+        num_layers: int = 1,
+        dropout: float = 0.0,
         seq_length: int = 25,
+        batch_size: int = 1,
         optimizer: str | Optimizer = "adagrad",
         learning_rate: float | None = None,
+        schedule: str | Schedule | None = None,
         clip_value: float | None = 5.0,
         clip_norm: float | None = None,
-        init_scale: float = 0.01,
+        weight_decay: float = 0.0,
+        init_scale: float | None = None,
         epochs: int | None = 4,
         max_updates: int | None = None,
         max_seconds: float | None = None,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
         dtype: str = "float32",
         on_unknown: str = "raise",
+        n_threads: int | None = None,
         random_state: _Seed = None,
         verbose: bool | None = None,
     ) -> None:
         self.cell = cell
         self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.dropout = dropout
         self.seq_length = seq_length
+        self.batch_size = batch_size
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.clip_value = clip_value
         self.clip_norm = clip_norm
+        self.weight_decay = weight_decay
         self.init_scale = init_scale
         self.epochs = epochs
         self.max_updates = max_updates
         self.max_seconds = max_seconds
+        self.validation_fraction = validation_fraction
+        self.patience = patience
         self.dtype = dtype
         self.on_unknown = on_unknown
+        self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
+
+    @classmethod
+    def preset(cls, name: str, **overrides: Any) -> Self:
+        """A model with parameters that go well together.
+
+        Parameters
+        ----------
+        name : {"classic", "minute", "quality"}
+            "classic" is ``CharRNN()``. "minute" trains a GRU of 256 units for 60 seconds, "quality" a larger one with
+            dropout for 15 minutes; a ``max_seconds`` of your own stretches or shortens the schedule of either.
+        **overrides
+            Parameters in place of the preset's.
+
+        Examples
+        --------
+        >>> CharRNN.preset("minute", max_seconds=10, random_state=0).hidden_size
+        256
+        """
+        choice("name", name, PRESETS)
+        return cls(**(PRESETS[name] | overrides))
 
     # --- parameters ---------------------------------------------------------------------------------------------
 
@@ -199,12 +268,20 @@ class CharRNN:
         choice("on_unknown", self.on_unknown, ("raise", "skip", "replace"))
         if not isinstance(self.optimizer, Optimizer):
             choice("optimizer", self.optimizer, OPTIMIZERS)
-        for name in ("hidden_size", "seq_length"):
+        if self.schedule is not None and not isinstance(self.schedule, Schedule):
+            choice("schedule", self.schedule, SCHEDULES)
+        for name in ("dropout", "validation_fraction", "weight_decay"):
+            real(name, getattr(self, name), zero=True)
+            if name != "weight_decay" and getattr(self, name) >= 1:
+                raise ValueError(f"{name} must be below 1, got {getattr(self, name)!r}")
+        for name in ("hidden_size", "seq_length", "batch_size"):
             integer(name, getattr(self, name), 1, 65_536)
-        for name in ("epochs", "max_updates"):
+        integer("num_layers", self.num_layers, 1, 64)
+        for name, most in (("epochs", 2**62), ("max_updates", 2**62), ("patience", 2**31), ("n_threads", 1024)):
             if getattr(self, name) is not None:
-                integer(name, getattr(self, name), 1, 2**62)
-        real("init_scale", self.init_scale, zero=True)
+                integer(name, getattr(self, name), 1, most)
+        if self.init_scale is not None:
+            real("init_scale", self.init_scale, zero=True)
         for name in ("learning_rate", "clip_value", "clip_norm", "max_seconds"):
             if getattr(self, name) is not None:
                 real(name, getattr(self, name))
@@ -216,7 +293,9 @@ class CharRNN:
 
     # --- training -----------------------------------------------------------------------------------------------
 
-    def fit(self, X: Text, y: None = None, *, callbacks: Sequence[Callback] = ()) -> Self:
+    def fit(
+        self, X: Text, y: None = None, *, validation: Text | None = None, callbacks: Sequence[Callback] = ()
+    ) -> Self:
         """Train a new model.
 
         Parameters
@@ -227,6 +306,8 @@ class CharRNN:
             are shuffled once, by `random_state`. See `read_documents` for JSON, CSV and folders.
         y : None
             Ignored; there for scikit-learn.
+        validation : str, path-like, sequence of str or None
+            A text, or documents, to find the best model with, instead of a `validation_fraction` of X.
         callbacks : sequence of callable
             Each is called with the `training.Run`; see `callbacks`. True from one ends the training.
 
@@ -241,7 +322,8 @@ class CharRNN:
         TypeError
             If X is not one of these.
         TrainingDivergedError
-            If the loss stops being finite. The model keeps the last weights for which it was.
+            If the loss stops being finite and cutting the learning rate does not help (`history_.divergences` tells of
+            the times that it did). The model keeps the last weights for which it was.
         KeyboardInterrupt
             On Ctrl-C. The model is left as it was after the last finished update.
         """
@@ -250,10 +332,18 @@ class CharRNN:
         vocabulary = Vocabulary.from_text(text)
         network = self._network(vocabulary)
         rng = generator(self.random_state)
-        state = network.state(network.initial(rng, self.init_scale), self._update())
+        state = network.state(network.initial(rng, self.init_scale), self._update(), self.batch_size)
+        if network.dropout:
+            state.counts[3] = rng.integers(2**62)
         ids = _shuffled(vocabulary.encode(text), vocabulary.end, rng)
+        unseen = None
+        if validation is not None:
+            unseen = self._encode(read_corpus(validation, "validation"), vocabulary)
+        elif self.validation_fraction:
+            ids, unseen = _split(ids, vocabulary.end, self.validation_fraction)
         budget = Budget(self.epochs, self.max_updates, self.max_seconds)
-        self._train(ids, vocabulary, network, state, History(seq_length=self.seq_length), budget, callbacks)
+        history = History(seq_length=self.seq_length)
+        self._train(ids, vocabulary, network, state, history, budget, callbacks, unseen)
         return self
 
     def partial_fit(self, X: Text, y: None = None, *, callbacks: Sequence[Callback] = ()) -> Self:
@@ -262,8 +352,10 @@ class CharRNN:
         After `set_params(optimizer=...)` the new rule begins with moments of its own.
 
         `max_updates` and `max_seconds` limit each call. The best model is sought anew. Without a `fit` before it
-        begins a new model. Arguments and errors are those of `fit`, and UnknownCharacterError if the text has a
-        character that the model does not know.
+        begins a new model. Arguments and errors are those of `fit`.
+
+        Characters that the model does not know are added to its vocabulary, with a UserWarning that names them, unless
+        `on_unknown` says to skip or replace them. The others keep their weights.
         """
         budget = Budget(1, self.max_updates, self.max_seconds)
         if not hasattr(self, "_state"):
@@ -273,9 +365,24 @@ class CharRNN:
             finally:
                 self.epochs = epochs
         self._validate()
-        ids = _shuffled(self._encode(read_corpus(X)), self.vocabulary_.end, generator(self.random_state))
-        state = self._net.resume(self._state, self._update())
-        self._train(ids, self.vocabulary_, self._net, state, self.history_, budget, callbacks)
+        corpus, rng = read_corpus(X), generator(self.random_state)
+        vocabulary, network, state = self.vocabulary_, self._net, self._state
+        if self.on_unknown == "raise" and isinstance(corpus, list) == (vocabulary.end is not None):
+            vocabulary = vocabulary | Vocabulary.from_text(_trainable(corpus))
+        ids = self._encode(corpus, vocabulary)
+        if vocabulary != self.vocabulary_:
+            new = [character for character in vocabulary if character not in self.vocabulary_]
+            named = ", ".join(map(ascii, new[:10])) + ", ..." * (len(new) > 10)
+            warnings.warn(
+                f"the vocabulary has grown by {len(new)}, to {len(vocabulary)} characters: {named}", stacklevel=2
+            )
+            network = Network(**(network.architecture | {"n_symbols": vocabulary.n_symbols}))
+            old_ids = vocabulary.encode("".join(self.vocabulary_))
+            old_ids = old_ids if vocabulary.end is None else np.append(old_ids, vocabulary.end)
+            state = self._net.grown(state, network, old_ids, self._update(), network.initial(rng, self.init_scale))
+        state = network.resume(state, self._update(), self.batch_size)
+        ids = _shuffled(ids, vocabulary.end, rng)
+        self._train(ids, vocabulary, network, state, self.history_, budget, callbacks)
         return self
 
     def _train(
@@ -287,8 +394,10 @@ class CharRNN:
         history: History,
         budget: Budget,
         callbacks: Sequence[Callback],
+        unseen: Ids | None = None,
     ) -> None:
-        trainer = network.trainer(state, self._update(), ids)
+        seed = int(state.counts[3])
+        trainer = network.trainer(state, self._update(), ids, self.n_threads, seed, keep_best=unseen is None)
 
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
@@ -297,28 +406,47 @@ class CharRNN:
 
         run = Run(history, sample, first=state.n_updates, total=budget.updates(trainer.updates_per_epoch))
         progress = Progress(disable=not _shown(self.verbose))
+        looks: list[Validate] = []
+        if unseen is not None:
+
+            def loss() -> float:
+                return float(network.validation_losses(state.params, unseen).mean())
+
+            def keep(nats: float) -> None:
+                state.best[:] = state.params
+                state.counts[2] = state.n_updates
+                state.scalars[1], state.scalars[4] = state.scalars[0], nats
+
+            looks = [Validate(trainer.updates_per_epoch, loss, keep, self.patience)]
+        schedule = (
+            SCHEDULES[self.schedule or "constant"]() if not isinstance(self.schedule, Schedule) else self.schedule
+        )
         try:
-            train(trainer, budget, [*callbacks, progress], run, len(ids) - 1)
+            train(trainer, budget, [*looks, *callbacks, progress], run, schedule.factors)
+            for look in looks:
+                look(run)  # at the end, wherever in an epoch that is
         finally:  # after an interrupt or a divergence too: whole updates only
             progress.close()
+            trainer.close()
             self.vocabulary_, self._net, self._state, self.history_ = vocabulary, network, state, history
 
     def _network(self, vocabulary: Vocabulary, seq_length: int | None = None, dtype: str | None = None) -> Network:
         T, K, documents = seq_length or self.seq_length, vocabulary.n_symbols, vocabulary.end is not None
-        return Network(self.cell, K, self.hidden_size, T, dtype or self.dtype, documents)
+        return Network(self.cell, K, self.hidden_size, T, dtype or self.dtype, documents, self.num_layers, self.dropout)
 
-    def _encode(self, text: str | list[str]) -> Ids:
-        """The ids of a corpus for the trained model."""
-        documents, wanted = isinstance(text, list), self.vocabulary_.end is not None
+    def _encode(self, text: str | list[str], vocabulary: Vocabulary | None = None) -> Ids:
+        """The ids of a corpus for the trained model, or for the vocabulary of one that will be."""
+        vocabulary = vocabulary or self.vocabulary_
+        documents, wanted = isinstance(text, list), vocabulary.end is not None
         if documents != wanted:
             kinds = ("running text: pass one text, not a sequence", "documents: pass a sequence of them, not one text")
             raise ValueError(f"the model was trained on {kinds[wanted]}")
-        ids = self.vocabulary_.encode(text, self.on_unknown)
+        ids = vocabulary.encode(text, self.on_unknown)
         return ids if documents else _trainable(ids)
 
     def _update(self) -> Update:
         rule = self.optimizer if isinstance(self.optimizer, Optimizer) else OPTIMIZERS[self.optimizer]()
-        return Update(rule, self.learning_rate, self.clip_value, self.clip_norm)
+        return Update(rule, self.learning_rate, self.clip_value, self.clip_norm, self.weight_decay)
 
     # --- what was learned ---------------------------------------------------------------------------------------
 
@@ -343,7 +471,8 @@ class CharRNN:
     @property
     def best_(self) -> Best:
         state = self._fitted()
-        return Best(int(state.counts[2]), float(state.scalars[1]))
+        looked = np.isfinite(state.scalars[4])
+        return Best(int(state.counts[2]), float(state.scalars[1]), float(state.scalars[4]) if looked else None)
 
     # --- sampling -----------------------------------------------------------------------------------------------
 
@@ -490,8 +619,7 @@ class CharRNN:
         """The model in double precision: as trained, or as `fit(text)` would begin."""
         if hasattr(self, "_state"):
             vocabulary, net = self.vocabulary_, self._net
-            K, documents = vocabulary.n_symbols, vocabulary.end is not None
-            network = Network(net.architecture["cell"], K, net.H, seq_length, "float64", documents)
+            network = Network(**(net.architecture | {"seq_length": seq_length, "dtype": "float64", "dropout": 0.0}))
             return vocabulary, network, network.flatten(net.named(self._state.best))
         self._validate()
         vocabulary = Vocabulary.from_text(text)
@@ -598,9 +726,12 @@ class CharRNN:
         """
         self._fitted()
         self._validate()  # no file that load would refuse
-        params = self.get_params() | self._net.architecture  # as trained, whatever set_params has said since
+        params = self.get_params()  # as trained, whatever set_params has said since:
+        params |= {name: value for name, value in self._net.architecture.items() if name in params}
         if isinstance(self.optimizer, Optimizer):
             params["optimizer"] = {"name": self.optimizer.name} | self.optimizer.numbers()
+        if isinstance(self.schedule, Schedule):
+            params["schedule"] = {"name": self.schedule.name} | self.schedule.numbers()
         if not isinstance(self.random_state, (int, np.integer)):
             params["random_state"] = None  # a generator is a state of its own, not a parameter
         params["verbose"] = None  # says how it was watched, not what it is
@@ -633,15 +764,19 @@ class CharRNN:
         model._state.counts[1:] = best["n_updates"]
         if best["smooth_loss"] is not None:
             model._state.scalars[:2] = best["smooth_loss"]
+        if best["validation_loss"] is not None:
+            model._state.scalars[4] = best["validation_loss"]
         model.history_ = History(seq_length=model.seq_length)
         return model
 
     @classmethod
     def _from_metadata(cls, metadata: dict[str, Any]) -> Self:
         params = dict(metadata["params"])
-        if isinstance(params["optimizer"], dict):
-            numbers = dict(params["optimizer"])
-            params["optimizer"] = OPTIMIZERS[numbers.pop("name")](**numbers)
+        tables: dict[str, dict[str, Any]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+        for name, table in tables.items():
+            if isinstance(params.get(name), dict):
+                numbers = {key: tuple(n) if isinstance(n, list) else n for key, n in params[name].items()}
+                params[name] = table[str(numbers.pop("name"))](**numbers)
         if unknown := set(params) - set(cls._defaults()):
             raise ValueError(f"this version does not know the parameters {sorted(unknown)}")
         model = cls(**params)
@@ -657,10 +792,11 @@ class CharRNN:
         if not isinstance(documents, bool):
             raise ValueError(f"documents must be true or false, got {documents!a}")
         integer("best n_updates", best["n_updates"], 0, 2**62)
-        if best["smooth_loss"] is not None:
-            real("best smooth_loss", best["smooth_loss"], zero=True)
+        for name in ("smooth_loss", "validation_loss"):
+            if best[name] is not None:
+                real(f"best {name}", best[name], zero=True)
         K = n_characters + documents
-        network = Network(model.cell, K, model.hidden_size, model.seq_length, model.dtype, documents)
+        network = Network(model.cell, K, model.hidden_size, model.seq_length, model.dtype, documents, model.num_layers)
         stored = {name: (shape, model.dtype) for name, shape in network.shapes.items()}
         return stored | {"vocabulary": ((n_characters,), "uint32")}
 
@@ -680,6 +816,19 @@ def _shuffled(ids: Ids, end: int | None, rng: np.random.Generator) -> Ids:
         return ids
     *documents, last = np.split(ids, np.flatnonzero(ids == end)[1:])
     return np.concatenate([documents[i] for i in rng.permutation(len(documents))] + [last])
+
+
+def _split(ids: Ids, end: int | None, fraction: float) -> tuple[Ids, Ids]:
+    """The part to train on and the last `fraction`, cut between two documents if there are any."""
+    cut = round(len(ids) * (1 - fraction))
+    if end is not None:
+        ends = np.flatnonzero(ids == end)
+        cut = int(ends[min(max(1, round((len(ends) - 1) * (1 - fraction))), len(ends) - 2)])
+    if min(cut, len(ids) - cut) < 2:
+        raise ValueError(
+            f"validation_fraction {fraction} leaves too little of the text to train on or to validate with"
+        )
+    return ids[: cut + (end is not None)], ids[cut:]
 
 
 def _prompt(vocabulary: Vocabulary, ids: Ids) -> Ids:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,78 @@ class Adam(_Rule):
     eps: float = 1e-8
 
 
+@dataclass(frozen=True)
+class _Schedule:
+    name: ClassVar[str] = "constant"
+    warmup: float = 0.0
+
+    def numbers(self) -> dict[str, Any]:
+        """The schedule's own numbers by name, as JSON has them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def factors(self, progress: Floats, validation: Sequence[float]) -> Floats:
+        """What multiplies the learning rate at each progress, from 0 at the start to 1 at the end of the budget.
+
+        `validation` has the losses of the validation text so far.
+        """
+        rising = np.minimum(1.0, progress / self.warmup) if self.warmup else np.ones_like(progress)
+        return np.asarray(rising * self._after_warmup(progress, validation))
+
+    def _after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats | float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Constant(_Schedule):
+    """The same learning rate all the way, after a linear rise in the `warmup` share of the budget."""
+
+
+@dataclass(frozen=True)
+class Cosine(_Schedule):
+    """Half a cosine (Loshchilov and Hutter 2017) from 1 down to `final`, after a linear rise in the `warmup` share."""
+
+    name: ClassVar[str] = "cosine"
+    warmup: float = 0.02
+    final: float = 0.02
+
+    def _after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:
+        down = np.clip((progress - self.warmup) / (1 - self.warmup), 0, 1)
+        return np.asarray(self.final + (1 - self.final) * (1 + np.cos(np.pi * down)) / 2)
+
+
+@dataclass(frozen=True)
+class Step(_Schedule):
+    """A `factor` at each of the shares `at` of the budget."""
+
+    name: ClassVar[str] = "step"
+    at: tuple[float, ...] = (0.5, 0.75, 0.9)
+    factor: float = 0.3
+
+    def _after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:
+        return np.asarray(self.factor ** (progress[:, None] >= np.array(self.at)).sum(axis=1))
+
+
+@dataclass(frozen=True)
+class Plateau(_Schedule):
+    """A `factor` each time the validation loss has not fallen to a new low for `patience` times in a row."""
+
+    name: ClassVar[str] = "plateau"
+    factor: float = 0.5
+    patience: int = 2
+
+    def _after_warmup(self, progress: Floats, validation: Sequence[float]) -> float:
+        lowest, waiting, factor = np.inf, 0, 1.0
+        for loss in validation:
+            waiting = 0 if loss < lowest else waiting + 1
+            lowest = min(lowest, loss)
+            if waiting == self.patience:
+                waiting, factor = 0, factor * self.factor
+        return factor
+
+
+Schedule = Constant | Cosine | Step | Plateau
+SCHEDULES: dict[str, type[Schedule]] = {rule.name: rule for rule in (Constant, Cosine, Step, Plateau)}
 Optimizer = SGD | Momentum | AdaGrad | RMSProp | Adam
 OPTIMIZERS: dict[str, type[Optimizer]] = {rule.name: rule for rule in (SGD, Momentum, AdaGrad, RMSProp, Adam)}
 
@@ -85,6 +163,7 @@ class Update:
     rate: float | None
     clip_value: float | None
     clip_norm: float | None
+    weight_decay: float = 0.0
 
     @property
     def name(self) -> str:
@@ -102,4 +181,5 @@ class Update:
         clip = float("inf") if self.clip_value is None else self.clip_value
         hyper = dict.fromkeys(("momentum", "decay", "eps", "beta1", "beta2", "correction1", "correction2"), 0.0)
         hyper |= self.rule.numbers() | {"rate": self.rule.rate if self.rate is None else self.rate, "clip": clip}
-        return {"sparse": self.rule.sparse, "clip_norm": self.clip_norm or 0.0, "hyper": hyper}
+        sparse = self.rule.sparse and not self.weight_decay  # which changes all
+        return {"sparse": sparse, "clip_norm": self.clip_norm or 0.0, "weight_decay": self.weight_decay, "hyper": hyper}

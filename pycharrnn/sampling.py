@@ -20,7 +20,7 @@ class Network(Protocol):
     @property
     def patience(self) -> int: ...
 
-    def plan(self, T: int) -> tuple[dict[str, int], npt.NDArray[Any]]: ...
+    def workspace(self, T: int) -> Any: ...
 
 
 class Sampler:
@@ -46,9 +46,9 @@ class Sampler:
         rng: np.random.Generator,
         temperature: float,
     ) -> None:
-        self._plan, self._work = network.plan(1)
+        self._space = network.workspace(1)
         self._params, self._rng, self._temperature = params, rng, temperature
-        self._weights = np.zeros(self._plan["Kp"])
+        self._weights = np.zeros(self._space.plan["Kp"])
         self._prompt, self._pack, self._patience, self._end = prompt, True, network.patience, network.end
         self._uniform = np.empty(0)
         self.restart()
@@ -56,7 +56,7 @@ class Sampler:
     def restart(self) -> None:
         """Forget all but the prompt, and the numbers that were drawn: what comes is another text."""
         self._unread, self._ended = self._prompt, False
-        self._work[: self._plan["Hp"]] = 0  # the state
+        self._space.put(None)
 
     def draw(self, length: int, whole: bool = False) -> Ids:
         """The next `length` symbols. Drawing n and then m gives the same as drawing n + m.
@@ -71,8 +71,8 @@ class Sampler:
             n = 0 if len(self._unread) else min(length - done, most)  # back in Python now and then, for signals
             part, uniform = out[done : done + n], self._uniforms(n)
             n = _kernels.sample(
-                prompt, self._params, self._work, self._plan, self._pack, uniform, self._temperature, self._weights,
-                whole, part,
+                prompt, self._params, self._space.memory, self._space.plan, self._space.layers, self._pack, uniform,
+                self._temperature, self._weights, whole, part,
             )  # fmt: skip
             self._pack, self._uniform = False, np.concatenate([uniform[n:], self._uniform])
             if n:

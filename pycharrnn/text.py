@@ -184,6 +184,10 @@ class Vocabulary:
             raise ValueError(f"ids[{position}] is {a[position]}, but ids go from 0 to {self.n_symbols - 1}")
         return self._symbols[a.astype(np.intp)].tobytes().decode(*_UTF32)
 
+    def __or__(self, other: Self) -> Self:
+        """The characters of both."""
+        return type(self)(np.union1d(self._code_points, other._code_points), self.end is not None)
+
     def __len__(self) -> int:
         return self._code_points.size
 

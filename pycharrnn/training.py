@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+CUT, MOST_CUTS = 0.3, 5  # what multiplies the learning rate after a divergence, and how often
 SLICE = 0.02  # seconds of updates between two looks at signals, clock and callbacks
 
 
 class TrainingDivergedError(ArithmeticError):
-    """The loss is no longer a finite number.
+    """The loss is no longer a finite number, even with a learning rate that was cut again and again.
 
     The model keeps the last weights whose loss was finite, and the best ones.
 
@@ -46,6 +47,21 @@ class Sample(NamedTuple):
     text: str
 
 
+class Divergence(NamedTuple):
+    """A loss that was not finite: training went on from `n_updates`, its learning rate multiplied by `factor`."""
+
+    n_updates: int
+    factor: float
+
+
+class Validation(NamedTuple):
+    """A look at the validation text while training."""
+
+    n_updates: int
+    seconds: float
+    nats: float
+
+
 class History:
     """What is remembered of training: losses, texts and times.
 
@@ -70,6 +86,10 @@ class History:
         The loss of a window and the running mean of such losses, 0.999 of the old and 0.001 of the new.
     seconds : ndarray of float64, (n,)
         Time since training began.
+    divergences : list of Divergence
+        ``(n_updates, factor)`` of each time that the loss was not finite and training went on more slowly.
+    validation : list of Validation
+        ``(n_updates, seconds, nats)`` of each look at the validation text, in nats per character.
     texts : list of Sample
         ``(n_updates, smooth_loss, text)`` of each text that a `SampleText` callback wrote.
     """
@@ -79,6 +99,8 @@ class History:
         self.stride = 1
         self.n_updates = 0
         self.texts: list[Sample] = []
+        self.validation: list[Validation] = []
+        self.divergences: list[Divergence] = []
         self._blocks: list[Floats] = [np.zeros((4, 0))]  # updates, loss, smooth loss and seconds, side by side
         self._passes: dict[int, tuple[int, int]] = {}  # updates before a run: those of an epoch, epochs
 
@@ -98,6 +120,7 @@ class History:
         if n_updates < self.n_updates:
             table = self._table()
             self.texts = [text for text in self.texts if text.n_updates <= n_updates]
+            self.validation = [look for look in self.validation if look.n_updates <= n_updates]
             self._blocks, self.n_updates = [table[:, table[0] < n_updates]], n_updates
 
     def count_epochs(self, first: int, updates_per_epoch: int, epochs: int) -> None:
@@ -146,6 +169,10 @@ class History:
 
         return plot_losses(self, **options)
 
+    def look(self, n_updates: int, seconds: float, nats: float) -> None:
+        """Remember a look at the validation text."""
+        self.validation.append(Validation(n_updates, seconds, nats))
+
     def remember(self, n_updates: int, smooth_loss: float, text: str) -> None:
         """Keep a text written while training."""
         self.texts.append(Sample(n_updates, smooth_loss, text))
@@ -163,11 +190,15 @@ class Trainer(Protocol):
     """Updates of a state over a text; `network.Trainer` is one."""
 
     state: Any
+    batch_size: int
 
     @property
     def updates_per_epoch(self) -> int: ...
 
-    def advance(self, loss: Floats, smooth: Floats) -> None: ...
+    @property
+    def characters(self) -> int: ...
+
+    def advance(self, loss: Floats, smooth: Floats, factors: Floats | float = 1.0) -> None: ...
 
 
 @dataclass
@@ -227,23 +258,35 @@ class _Rollback:
     """Two states of the last half second or so, to return to when the weights go bad."""
 
     states: list[tuple[Any, int]] = field(default_factory=list)
+    factors: list[Floats] = field(default_factory=list)  # of the learning rate, since the first of the states
     marked: float = -math.inf
+    cost: float = 0.0
 
     def mark(self, state: Any, now: float) -> None:
-        if now - self.marked > 10 * SLICE:
-            self.states, self.marked = [*self.states[-1:], (state.copy(), state.n_updates)], now
+        if now - self.marked > max(10 * SLICE, 50 * self.cost):  # copies of a large state take their time
+            begin = time.perf_counter()
+            kept = self.states[-1:]
+            self.factors = [np.concatenate(self.factors)[kept[0][1] - self.states[0][1] :]] if kept else []
+            self.states, self.marked = [*kept, (state.copy(), state.n_updates)], now
+            self.cost = time.perf_counter() - begin
 
     def last_good(self, trainer: Trainer, bad: int) -> None:
         """Put back the state one update before `bad`, the number of updates that made a loss that is not finite."""
         saved, n_updates = next((s for s in reversed(self.states) if s[1] < bad), self.states[0])
         trainer.state.assign(saved)
         n = max(0, bad - 1 - n_updates)
-        trainer.advance(np.empty(n), np.empty(n))
+        factors = np.concatenate(self.factors)[n_updates - self.states[0][1] :][:n]
+        trainer.advance(np.empty(n), np.empty(n), factors)
         if not np.isfinite(trainer.state.params).all():
             trainer.state.assign(saved)
 
 
-def train(trainer: Trainer, budget: Budget, callbacks: Sequence[Callback], run: Run, characters: int) -> None:
+Factors = Callable[[Floats, Sequence[float]], Floats]
+
+
+def train(
+    trainer: Trainer, budget: Budget, callbacks: Sequence[Callback], run: Run, factors: Factors | None = None
+) -> None:
     """Update until the budget is spent or a callback returns True.
 
     Parameters
@@ -255,16 +298,17 @@ def train(trainer: Trainer, budget: Budget, callbacks: Sequence[Callback], run: 
         Each is called with `run` after every 20 ms or so, or, if it has an attribute `every`, after each `every`-th
         update exactly. True ends the training.
     run : Run
-    characters : int
-        Predictions in one epoch.
+    factors : callable or None
+        ``factors(progress, validation)`` gives what multiplies the learning rate at each share of the budget; a limit
+        of time counts like one of updates, whichever is nearer.
 
     Raises
     ------
     TrainingDivergedError
-        If a loss or a weight is not finite.
+        If a loss or a weight is not finite, and cutting the learning rate has not helped.
     """
     state, begin, per_epoch = trainer.state, time.perf_counter(), trainer.updates_per_epoch
-    rollback, size, now, then, before = _Rollback(), 1, 0.0, 0.0, state.n_updates
+    rollback, size, now, then, before, cut = _Rollback(), 1, 0.0, 0.0, state.n_updates, 1.0
     loss = smooth = np.empty(0)
 
     def settle() -> float:
@@ -275,7 +319,7 @@ def train(trainer: Trainer, budget: Budget, callbacks: Sequence[Callback], run: 
         run.n_updates, run.seconds = state.n_updates, now
         run.epoch = (run.n_updates - run.first) // per_epoch
         run.history.count_epochs(run.first, per_epoch, run.epoch)
-        run.characters = run.epoch * characters + state.position
+        run.characters = run.epoch * trainer.characters + state.position * trainer.batch_size
         if done:
             run.loss, run.smooth_loss = float(loss[done - 1]), float(smooth[done - 1])
         return now
@@ -291,11 +335,22 @@ def train(trainer: Trainer, budget: Budget, callbacks: Sequence[Callback], run: 
                 n = min(n, run.total - (state.n_updates - run.first))
             rollback.mark(state, now)
             loss, smooth, before, then = np.empty(n), np.empty(n), state.n_updates, now
-            trainer.advance(loss, smooth)
+            by = np.full(n, cut)
+            if factors is not None:
+                progress = np.full(n, now / budget.max_seconds if budget.max_seconds else 0.0)
+                if run.total is not None:
+                    progress = np.maximum(progress, (before - run.first + np.arange(n)) / run.total)
+                by *= factors(np.minimum(progress, 1.0), [look.nats for look in run.history.validation])
+            rollback.factors.append(by)
+            trainer.advance(loss, smooth, by)
             now = settle()
             if state.n_updates < before + n or not np.isfinite(state.params).all():
                 rollback.last_good(trainer, state.n_updates)
-                raise TrainingDivergedError(state.n_updates)
+                now, cut, rollback, size = settle(), cut * CUT, _Rollback(), 1
+                if cut < CUT ** (MOST_CUTS + 0.5):
+                    raise TrainingDivergedError(state.n_updates)
+                run.history.divergences.append(Divergence(state.n_updates, cut))
+                continue
             size = max(1, min(2 * n, int(n * SLICE / max(now - then, 1e-6))))
             stop = _call(callbacks, run)
     finally:

@@ -11,7 +11,7 @@ The equations are those of the classic character-level RNN (Elman 1990; Karpathy
 """
 from cython cimport floating
 from libc.math cimport sqrt
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 
@@ -35,8 +35,17 @@ cdef extern from "core/core.h" nogil:
         void (*add_tanh)(Py_ssize_t n, const void *u, void *x) noexcept nogil
         void (*tanh_backward)(Py_ssize_t n, const void *h, void *d) noexcept nogil
         void (*sigmoid)(Py_ssize_t n, void *x) noexcept nogil
+        void (*lstm_forward)(Py_ssize_t H, const void *u, const void *r, const void *c0, void *a, void *c,
+                             void *h) noexcept nogil
+        void (*lstm_backward)(Py_ssize_t H, const void *dh, const void *c0, const void *c, void *dc,
+                              void *a) noexcept nogil
+        void (*gru_forward)(Py_ssize_t H, const void *u, const void *r, const void *n, const void *h0, void *a,
+                            void *h) noexcept nogil
+        void (*gru_backward)(Py_ssize_t H, const void *dh, const void *h0, void *dh0, void *a) noexcept nogil
         void (*softmax)(Py_ssize_t M, Py_ssize_t K, void *p, Py_ssize_t ld, const int32_t *y,
                         double *loss) noexcept nogil
+        void (*dropout)(Py_ssize_t n, double rate, uint32_t key, Py_ssize_t first, const void *x,
+                        void *y) noexcept nogil
         double (*sum_squares)(Py_ssize_t n, const void *x) noexcept nogil
         void (*scale)(Py_ssize_t n, double factor, void *x) noexcept nogil
         core_step *sgd
@@ -52,6 +61,8 @@ cdef extern from "core/core.h" nogil:
     int core_supported(const char *name) noexcept nogil
     int core_select(const char *name) noexcept nogil
     const char *core_selected() noexcept nogil
+    uint32_t core_key(uint64_t seed, uint64_t counter) noexcept nogil
+    int core_meet(int32_t *shared, int size) noexcept nogil
 
 
 LANES = CORE_LANES
@@ -94,21 +105,48 @@ def simd_select(str name not None):
         )
 
 
-# --- one recurrent layer and the softmax head -------------------------------------------------------------------
+# --- recurrent layers and the softmax head ----------------------------------------------------------------------
 
-# Sizes, and where each array starts in the flat vectors (in elements). One dict of network.py becomes one Plan.
+# Sizes, strides, and where each array starts in the flat vectors (in elements). network.py makes the dict.
 cdef struct Plan:
-    Py_ssize_t T, B, K, H, Hp, Kp
-    Py_ssize_t U, W, b, V, c     # in params, grads and moments: (K, H) (H, H) (H) (K, H) (K)
-    Py_ssize_t h, p, d, WT, VT   # in work: (T+1, B, H) (T, B, K) (T, B, H) (H, H) packed, (H, K) packed
-    Py_ssize_t r                 # in work, scratch: (B, H)
+    Py_ssize_t T, B, K, H, L
+    Py_ssize_t kind, G           # the cell; gates that meet the state
+    Py_ssize_t Hp, Kp, Gp        # rows of H, K and G * H elements, padded
+    Py_ssize_t Hs, As, Ds        # distance of rows in work: of h, c and d; of a; of da (da is d in an RNN, else a)
+    Py_ssize_t V, c              # in params, grads and moments: (K, H) (K)
+    Py_ssize_t p, VT, r, z       # in work: (T, B, K) (H, K) packed; r (L, B, A) and z (2, B, H) scratch
+    Py_ssize_t zero, top         # in work: (H) zeros; the head's inputs (T, B, H)
+    double dropout               # the share of each layer's outputs that the layer above, or the head, does not see
     Py_ssize_t end               # the symbol that ends a document and begins the next from a zero state; -1: none
+
+# One layer; all fields are Py_ssize_t, for they come as a row of integers.
+cdef struct Layer:
+    Py_ssize_t U, W, b, n        # params: U (K, G * H) to gather from, above the first layer (G * H, H); W (G * H, H);
+                                 # b (G * H); n (H), GRU's second bias of the candidate
+    Py_ssize_t h, c, a, d, da    # work: (T+1, B, H) (T+1, B, H) (T, B, A) (T, B, H); da (T, B, A) is d or a
+    Py_ssize_t UT, WT, UB, WB    # work: U.T, W.T (H, G * H) and U, W (G * H, H), packed
+    Py_ssize_t y, x              # work: the outputs with dropout (T, B, H); the inputs (T, B, H) above the first layer
+
+cdef enum: RNN, LSTM, GRU
+cdef enum: REFRESH = 64
+
+# The threads of one call: what each does is a share of rows or columns, and after each phase they meet.
+cdef struct Team:
+    int rank, size
+    uint64_t seed, update        # what the masks of dropout are drawn from
+    int32_t *shared              # (4): the meeting place, and whether to go on
+
+
+cdef inline Py_ssize_t share(Team *team, Py_ssize_t n, Py_ssize_t of, int rank) noexcept nogil:
+    """Where the share of a rank begins: whole units of `of`."""
+    cdef Py_ssize_t units = (n + of - 1) // of, first = rank * units // team.size * of
+    return n if first > n else first
 
 
 cdef inline Py_ssize_t step_stride(const core_table *k, Plan *plan) noexcept nogil:
     """Distance of WT's rows: whole rows for a matrix-vector product, panels for a batch. Its panels are
     `panel_stride` apart. The one place that looks at the batch; both ways sum alike and give the same bits."""
-    return plan.Hp if plan.B == 1 else k.panel
+    return plan.Gp if plan.B == 1 else k.panel
 
 
 cdef inline Py_ssize_t panel_stride(const core_table *k, Plan *plan) noexcept nogil:
@@ -120,121 +158,284 @@ cdef inline Py_ssize_t columns(const core_table *k, Py_ssize_t n) noexcept nogil
     return (n + k.width - 1) // k.width * k.width
 
 
-cdef void pack_weights(const core_table *k, Plan *plan,
+cdef void pack_weights(const core_table *k, Plan *plan, Layer *layers, Team *team,
                        floating *params,  # in
-                       floating *work,    # WT = W.T and VT = V.T  out
+                       floating *work,    # UT, WT, UB, WB and VT  out
                        ) noexcept nogil:
-    k.pack(plan.H, plan.H, params + plan.W, 1, plan.Hp, work + plan.WT, step_stride(k, plan), panel_stride(k, plan))
-    k.pack(plan.H, plan.K, params + plan.V, 1, plan.Hp, work + plan.VT, k.panel, k.panel * plan.H)
+    """Each matrix in the order in which the products read it; a batch also packs those of the way back."""
+    cdef Py_ssize_t l, N = plan.G * plan.H, H = plan.H, panel = k.panel
+    for l in range(plan.L):
+        if l % team.size != team.rank:
+            continue
+        k.pack(H, N, params + layers[l].W, 1, plan.Hp, work + layers[l].WT, step_stride(k, plan), panel_stride(k, plan))
+        if plan.B > 1:
+            k.pack(N, H, params + layers[l].W, plan.Hp, 1, work + layers[l].WB, panel, panel * N)
+        if l:
+            k.pack(H, N, params + layers[l].U, 1, plan.Hp, work + layers[l].UT, panel, panel * H)
+            k.pack(N, H, params + layers[l].U, plan.Hp, 1, work + layers[l].UB, panel, panel * N)
+    if team.rank == team.size - 1:
+        k.pack(H, plan.K, params + plan.V, 1, plan.Hp, work + plan.VT, panel, panel * H)
 
 
-cdef inline void recur(const core_table *k, Plan *plan, bint reverse,
-                       floating *params,  # b           in
-                       floating *work,    # WT          in
-                       floating *h,       # (B, H)      in
-                       floating *a,       # (B, H)      out
+cdef inline void recur(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t M, bint reverse,
+                       floating *params,            # b           in
+                       floating *work,              # WT          in
+                       floating *h,                 # (M, H)      in
+                       floating *r, Py_ssize_t ldr, # (M, G * H)  out
                        ) noexcept nogil:
-    """a = b + h @ W.T"""
-    k.gemm(plan.B, columns(k, plan.H), plan.H, h, plan.Hp, 1, work + plan.WT, step_stride(k, plan),
-           panel_stride(k, plan), params + plan.b, 0, a, plan.Hp, reverse)
+    """r = b + h @ W.T"""
+    k.gemm(M, columns(k, plan.G * plan.H), plan.H, h, plan.Hs, 1, work + layer.WT, step_stride(k, plan),
+           panel_stride(k, plan), params + layer.b, 0, r, ldr, reverse)
 
 
-cdef inline void read(const core_table *k, Plan *plan,
-                      const int32_t *x,   # (B)                        in
-                      floating *params,   # U, b                       in
-                      floating *a,        # (B, H): b + W h in, the new h out
-                      ) noexcept nogil:
-    """h = tanh(a + U[x]), with a = b where a document begins"""
-    cdef Py_ssize_t i
-    for i in range(plan.B):
-        if x[i] == plan.end:
-            memcpy(a + i * plan.Hp, params + plan.b, plan.Hp * sizeof(floating))
-        k.add_tanh(plan.Hp, params + plan.U + x[i] * plan.Hp, a + i * plan.Hp)
+cdef inline void cell_forward(const core_table *k, Plan *plan, Layer *layer, bint start,
+                              floating *params,      # b, n                                       in
+                              floating *work,        # zero                                       in
+                              floating *u,           # (G * H): the input's share; may be a       in
+                              floating *r,           # (G * H): the state's share; RNN: h out     in
+                              floating *h0, floating *c0,                      # (H): the state    in
+                              floating *a,           # (A * H): gates, for the way back           out
+                              floating *h, floating *c,                        # (H)              out
+                              ) noexcept nogil:
+    """One stream, one step. A document starts from a zero state, whatever h0 and c0 are.
+
+    RNN (Elman 1990)                     h = tanh(r + u)
+    LSTM (Hochreiter, Schmidhuber 1997)  i, f, g, o = sigmoid, sigmoid, tanh, sigmoid(r + u);  c = f c0 + i g;  h = o tanh(c)
+    GRU (Cho et al. 2014)                s, z = sigmoid(r + u);  g = tanh(u_g + n + s r_g);  h = (1 - z) g + z h0
+    """
+    if start:
+        memcpy(r, params + layer.b, plan.G * plan.H * sizeof(floating))
+        h0 = c0 = work + plan.zero
+    if plan.kind == RNN:
+        k.add_tanh(plan.Hp, u, r)
+    elif plan.kind == LSTM:
+        k.lstm_forward(plan.H, u, r, c0, a, c, h)
+    else:
+        k.gru_forward(plan.H, u, r, params + layer.n, h0, a, h)
 
 
-cdef void rnn_forward(const core_table *k, Plan *plan, Py_ssize_t T,
-                      const int32_t *x,   # (T, B)         in
-                      floating *params,   # U, b           in
-                      floating *work,     # WT in; h (T+1, B, H): row 0 in, rows 1.. out
-                      ) noexcept nogil:
-    """h[t+1] = tanh(b + h[t] @ W.T + U[x[t]]). Every other step walks W backwards, to meet it in the cache."""
-    cdef Py_ssize_t t, n = plan.B * plan.Hp
-    cdef floating *h = work + plan.h
+cdef void layer_forward(const core_table *k, Plan *plan, Layer *layer, bint first, Py_ssize_t T,
+                        Py_ssize_t lo, Py_ssize_t hi,  # the streams
+                        const int32_t *x,   # (T, B)                                         in
+                        floating *params,   # U, b, n                                        in
+                        floating *work,     # WT, zero in; above the first layer a = x @ U.T in; row 0 of h, c in, others out
+                        ) noexcept nogil:
+    """h[t+1] of h[t]. Every other step walks W backwards, to meet it in the cache."""
+    cdef Py_ssize_t t, i, q, ld = plan.Hs if plan.kind == RNN else plan.As
+    cdef floating *h
+    cdef floating *r
+    cdef floating *a
     for t in range(T):
-        recur(k, plan, t & 1, params, work, h + t * n, h + (t + 1) * n)
-        read(k, plan, x + t * plan.B, params, h + (t + 1) * n)
+        h = work + layer.h + t * plan.B * plan.Hs
+        r = h + plan.B * plan.Hs if plan.kind == RNN else work + plan.r
+        recur(k, plan, layer, hi - lo, t & 1, params, work, h + lo * plan.Hs, r + lo * ld, ld)
+        for i in range(lo, hi):
+            q = t * plan.B + i
+            a = work + layer.a + q * plan.As
+            cell_forward(k, plan, layer, x[q] == plan.end, params, work,
+                         params + layer.U + x[q] * plan.Gp if first else a, r + i * ld,
+                         h + i * plan.Hs, work + layer.c + q * plan.Hs, a,
+                         h + (plan.B + i) * plan.Hs, work + layer.c + (q + plan.B) * plan.Hs)
 
 
-cdef inline void copy_starts(Plan *plan,
+cdef void layer_backward(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t T,
+                         Py_ssize_t lo, Py_ssize_t hi,  # the streams
+                         const int32_t *x,  # (T, B)                                                  in
+                         floating *params,  # W                                                       in
+                         floating *work,    # WB, h, c, a in; d: dloss/dh from above in; da: dloss/d(r + u) out; z scratch
+                         ) noexcept nogil:
+    """From the last step to the first: da[t] of d[t], then d[t-1] += da[t] @ W unless x[t] begins a document."""
+    cdef Py_ssize_t t, i, q, N = plan.G * plan.H, bs = plan.Hp, ps = k.panel
+    cdef floating *W = params + layer.W
+    cdef floating *d
+    cdef floating *a
+    cdef floating *keep = work + plan.z                         # (B, H): d[t-1] of the streams that begin a document
+    cdef floating *dc = work + plan.z + plan.B * plan.Hs        # (B, H): LSTM's dloss/dc, carried back
+    cdef floating *zero = work + plan.zero
+    cdef bint start
+    if plan.B > 1:
+        W, bs, ps = work + layer.WB, k.panel, k.panel * N
+    memset(dc + lo * plan.Hs, 0, (hi - lo) * plan.Hs * sizeof(floating))
+    for t in range(T - 1, -1, -1):
+        for i in range(lo, hi):
+            q = t * plan.B + i
+            start = x[q] == plan.end
+            d = work + layer.d + q * plan.Hs
+            a = work + layer.a + q * plan.As
+            if plan.kind == RNN:
+                k.tanh_backward(plan.Hp, work + layer.h + (q + plan.B) * plan.Hs, d)
+            elif plan.kind == LSTM:
+                k.lstm_backward(plan.H, d, zero if start else work + layer.c + q * plan.Hs,
+                                work + layer.c + (q + plan.B) * plan.Hs, dc + i * plan.Hs, a)
+                if start:
+                    memset(dc + i * plan.Hs, 0, plan.Hs * sizeof(floating))
+            else:
+                k.gru_backward(plan.H, d, zero if start else work + layer.h + q * plan.Hs,
+                               dc + i * plan.Hs if start or t == 0 else d - plan.B * plan.Hs, a)
+        if t == 0:
+            break
+        d = work + layer.d + (t - 1) * plan.B * plan.Hs
+        copy_starts(plan, lo, hi, x + t * plan.B, d, keep)
+        k.gemm(hi - lo, columns(k, plan.H), N, work + layer.da + (t * plan.B + lo) * plan.Ds, plan.Ds, 1, W, bs, ps,
+               d + lo * plan.Hs, plan.Hs, d + lo * plan.Hs, plan.Hs, ~t & 1)
+        copy_starts(plan, lo, hi, x + t * plan.B, keep, d)
+
+
+cdef inline void copy_starts(Plan *plan, Py_ssize_t lo, Py_ssize_t hi,
                              const int32_t *x,  # (B)     in
                              floating *a,       # (B, H)  in; NULL: zeros
                              floating *c,       # (B, H)  out: the rows of streams in which x begins a document
                              ) noexcept nogil:
     cdef Py_ssize_t i
-    for i in range(plan.B):
+    for i in range(lo, hi):
         if x[i] == plan.end:
             if a == NULL:
-                memset(c + i * plan.Hp, 0, plan.Hp * sizeof(floating))
+                memset(c + i * plan.Hs, 0, plan.Hp * sizeof(floating))
             else:
-                memcpy(c + i * plan.Hp, a + i * plan.Hp, plan.Hp * sizeof(floating))
+                memcpy(c + i * plan.Hs, a + i * plan.Hs, plan.Hp * sizeof(floating))
 
 
-cdef void rnn_backward(const core_table *k, Plan *plan, Py_ssize_t T,
-                       const int32_t *x,  # (T, B)                                          in
-                       floating *params,  # W                                               in
-                       floating *work,    # h in; d (T, B, H): dloss/dh from the head in, dloss/da out
-                       ) noexcept nogil:
-    """da[t] = (1 - h[t+1]**2) * (dh[t] + da[t+1] @ W), without the product where x[t+1] begins a document"""
-    cdef Py_ssize_t t, n = plan.B * plan.Hp
-    cdef floating *d
-    for t in range(T - 1, -1, -1):
-        d = work + plan.d + t * n
-        if t < T - 1:
-            copy_starts(plan, x + (t + 1) * plan.B, d, work + plan.r)
-            k.gemm(plan.B, columns(k, plan.H), plan.H, d + n, plan.Hp, 1, params + plan.W, plan.Hp, k.panel,
-                   d, plan.Hp, d, plan.Hp, t & 1)
-            copy_starts(plan, x + (t + 1) * plan.B, work + plan.r, d)
-        k.tanh_backward(n, work + plan.h + (t + 1) * n, d)
+cdef inline void project(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t lo, Py_ssize_t hi,
+                         floating *work,    # x, UT in; a out
+                         ) noexcept nogil:
+    """a = x @ U.T, for the rows lo .. hi of all T * B"""
+    k.gemm(hi - lo, columns(k, plan.G * plan.H), plan.H, work + layer.x + lo * plan.Hs, plan.Hs, 1, work + layer.UT,
+           k.panel, k.panel * plan.H, NULL, 0, work + layer.a + lo * plan.As, plan.As, 0)
 
 
-cdef void head_forward(const core_table *k, Plan *plan, Py_ssize_t M,
-                       bint reverse,
+cdef inline void project_backward(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t lo, Py_ssize_t hi,
+                                  floating *d,       # (T * B, H): dloss/dx  out
+                                  floating *work,    # da, UB                in
+                                  ) noexcept nogil:
+    """dx = da @ U, for the rows lo .. hi. A GRU's candidate has its input's derivative beside its state's."""
+    cdef Py_ssize_t N = plan.G * plan.H, n = 2 * plan.H if plan.kind == GRU else N
+    cdef floating *da = work + layer.da + lo * plan.Ds
+    cdef floating *dx = d + lo * plan.Hs
+    k.gemm(hi - lo, columns(k, plan.H), n, da, plan.Ds, 1, work + layer.UB, k.panel, k.panel * N,
+           NULL, 0, dx, plan.Hs, 0)
+    if plan.kind == GRU:
+        k.gemm(hi - lo, columns(k, plan.H), plan.H, da + 3 * plan.H, plan.Ds, 1, work + layer.UB + n * k.panel, k.panel,
+               k.panel * N, dx, plan.Hs, dx, plan.Hs, 0)
+
+
+cdef inline void drop(const core_table *k, Plan *plan, Team *team, Py_ssize_t l, Py_ssize_t lo, Py_ssize_t hi,
+                      floating *x,  # (T * B, H)                                                     in
+                      floating *y,  # (T * B, H): the rows lo .. hi of x without what dropout takes  out
+                      ) noexcept nogil:
+    """Forward with a layer's outputs and backward with their derivatives: the same mask."""
+    cdef Py_ssize_t i
+    cdef uint32_t key = core_key(team.seed, team.update * plan.L + l)
+    for i in range(lo, hi):
+        k.dropout(plan.Hp, plan.dropout, key, i * plan.Hp, x + i * plan.Hs, y + i * plan.Hs)
+
+
+cdef void head_forward(const core_table *k, Plan *plan, Py_ssize_t lo, Py_ssize_t hi, bint reverse,
                        floating *h,       # (M, H)                    in
                        floating *params,  # c                         in
                        floating *work,    # VT in; p (M, K): logits   out
                        ) noexcept nogil:
-    """logits = c + h @ V.T, for M rows at once"""
-    k.gemm(M, columns(k, plan.K), plan.H, h, plan.Hp, 1, work + plan.VT, k.panel, k.panel * plan.H,
-           params + plan.c, 0, work + plan.p, plan.Kp, reverse)
+    """logits = c + h @ V.T, for the rows lo .. hi at once"""
+    k.gemm(hi - lo, columns(k, plan.K), plan.H, h + lo * plan.Hs, plan.Hs, 1, work + plan.VT, k.panel, k.panel * plan.H,
+           params + plan.c, 0, work + plan.p + lo * plan.Kp, plan.Kp, reverse)
 
 
-cdef void head_backward(const core_table *k, Plan *plan, Py_ssize_t M,
-                        const int32_t *y,  # (M)                                         in
-                        floating *params,  # V                                           in
-                        floating *work,    # p: softmax in, dloss/dlogits out; d (M, H) = dlogits @ V  out
+cdef void head_backward(const core_table *k, Plan *plan, Py_ssize_t lo, Py_ssize_t hi, double weight,
+                        const int32_t *y,  # (M)                                              in
+                        floating *params,  # V                                                in
+                        floating *d,       # (M, H): weight * dlogits @ V                     out
+                        floating *work,    # p: softmax in, weight * dloss/dlogits out
                         ) noexcept nogil:
     cdef Py_ssize_t i
-    for i in range(M):
+    for i in range(lo, hi):
         work[plan.p + i * plan.Kp + y[i]] -= 1
-    k.gemm(M, columns(k, plan.H), plan.K, work + plan.p, plan.Kp, 1, params + plan.V, plan.Hp, k.panel,
-           NULL, 0, work + plan.d, plan.Hp, 0)
+        if weight != 1:
+            k.scale(plan.Kp, weight, work + plan.p + i * plan.Kp)
+    k.gemm(hi - lo, columns(k, plan.H), plan.K, work + plan.p + lo * plan.Kp, plan.Kp, 1, params + plan.V, plan.Hp,
+           k.panel, NULL, 0, d + lo * plan.Hs, plan.Hs, 0)
 
 
-cdef double forward(const core_table *k, Plan *plan, Py_ssize_t T,
+cdef double forward(const core_table *k, Plan *plan, Layer *layers, Team *team, Py_ssize_t T,
                     const int32_t *x,   # (T, B)  in
                     const int32_t *y,   # (T, B)  in
                     floating *params,   # in
-                    floating *work,     # WT, VT, h[0] in; h, p (softmax) out
+                    floating *work,     # UT, WT, VT, row 0 of h and c in; h, c, a, p (softmax) out
                     double *loss,       # (T, B)  out, nats
                     ) noexcept nogil:
-    cdef Py_ssize_t i
+    """The summed loss. The whole team gets the same."""
+    cdef Py_ssize_t l, i, M = T * plan.B
+    cdef Py_ssize_t lo = share(team, plan.B, 1, team.rank), hi = share(team, plan.B, 1, team.rank + 1)
+    cdef Py_ssize_t first = share(team, M, 1, team.rank), last = share(team, M, 1, team.rank + 1)
     cdef double total = 0
-    rnn_forward(k, plan, T, x, params, work)
-    head_forward(k, plan, T * plan.B, False, work + plan.h + plan.B * plan.Hp, params, work)
-    k.softmax(T * plan.B, plan.K, work + plan.p, plan.Kp, y, loss)
-    for i in range(T * plan.B):
+    for l in range(plan.L):
+        if l:
+            project(k, plan, &layers[l], first, last, work)
+            meet(team)
+        layer_forward(k, plan, &layers[l], l == 0, T, lo, hi, x, params, work)
+        meet(team)
+        if plan.dropout > 0:
+            drop(k, plan, team, l, first, last, work + layers[l].h + plan.B * plan.Hs, work + layers[l].y)
+    head_forward(k, plan, first, last, False, work + plan.top, params, work)
+    if last > first:
+        k.softmax(last - first, plan.K, work + plan.p + first * plan.Kp, plan.Kp, y + first, loss + first)
+    meet(team)
+    for i in range(M):
         total += loss[i]
     return total
+
+
+cdef void backward(const core_table *k, Plan *plan, Layer *layers, Team *team, Py_ssize_t T, double weight,
+                   const int32_t *x,   # (T, B)                               in
+                   const int32_t *y,   # (T, B)                               in
+                   floating *params,   # in
+                   floating *work,     # UB, WB, h, c, a, p (softmax) in; p = dlogits, da out
+                   ) noexcept nogil:
+    """The derivatives of weight times the loss, down to those of the gates."""
+    cdef Py_ssize_t l, M = T * plan.B
+    cdef Py_ssize_t lo = share(team, plan.B, 1, team.rank), hi = share(team, plan.B, 1, team.rank + 1)
+    cdef Py_ssize_t first = share(team, M, 1, team.rank), last = share(team, M, 1, team.rank + 1)
+    head_backward(k, plan, first, last, weight, y, params, work + layers[plan.L - 1].d, work)
+    for l in range(plan.L - 1, -1, -1):
+        if plan.dropout > 0:
+            drop(k, plan, team, l, first, last, work + layers[l].d, work + layers[l].d)
+        meet(team)
+        layer_backward(k, plan, &layers[l], T, lo, hi, x, params, work)
+        meet(team)
+        if l:
+            project_backward(k, plan, &layers[l], first, last, work + layers[l - 1].d, work)
+
+
+cdef void carry(Plan *plan, Layer *layers, Py_ssize_t T,
+                floating *work,  # h, c: row T in, row 0 out
+                ) noexcept nogil:
+    cdef Py_ssize_t l, n = plan.B * plan.Hs
+    for l in range(plan.L):
+        memcpy(work + layers[l].h, work + layers[l].h + T * n, n * sizeof(floating))
+        if plan.kind == LSTM:
+            memcpy(work + layers[l].c, work + layers[l].c + T * n, n * sizeof(floating))
+
+
+cdef void refresh(Plan *plan, Layer *layers, Py_ssize_t update,
+                  floating *work,  # h, c: row 0 = 0 of the streams whose turn it is  out
+                  ) noexcept nogil:
+    """Each stream of a batch begins from a zero state every REFRESH windows, one stream after the other: a network that
+    has only ever known states carried on from its first steps gets lost when it has to start afresh."""
+    cdef Py_ssize_t l, j
+    for j in range(plan.B):
+        if (update + j * REFRESH // plan.B) % REFRESH == 0:
+            for l in range(plan.L):
+                memset(work + layers[l].h + j * plan.Hs, 0, plan.Hp * sizeof(floating))
+                if plan.kind == LSTM:
+                    memset(work + layers[l].c + j * plan.Hs, 0, plan.Hp * sizeof(floating))
+
+
+cdef void forget(Plan *plan, Layer *layers,
+                 floating *work,  # h, c: row 0 = 0 out
+                 ) noexcept nogil:
+    cdef Py_ssize_t l, n = plan.B * plan.Hs
+    for l in range(plan.L):
+        memset(work + layers[l].h, 0, n * sizeof(floating))
+        if plan.kind == LSTM:
+            memset(work + layers[l].c, 0, n * sizeof(floating))
 
 
 # --- gradients and the update -----------------------------------------------------------------------------------
@@ -242,6 +443,7 @@ cdef double forward(const core_table *k, Plan *plan, Py_ssize_t T,
 cdef struct Optimizer:
     bint sparse                  # a zero gradient changes nothing: rows that were not read need no step
     double clip_norm             # 0: no clipping by norm
+    double weight_decay          # decoupled: before each step p *= 1 - rate * weight_decay
     core_hyper hyper
 
 
@@ -260,7 +462,7 @@ cdef core_step *step_of(const core_table *k, str rule) except NULL:
 
 
 # What one update moves. `together` steps each block of rows while its gradient is still in the cache; it needs no
-# whole gradient, so it is the way when nothing has to look at all of it first.
+# whole gradient, so it is the way of one thread when nothing has to look at all of it first.
 cdef struct Update:
     bint together
     Py_ssize_t size
@@ -271,105 +473,139 @@ cdef struct Update:
     void *best                   # takes the parameters before their step, or NULL
     Optimizer *optimizer
     core_step *step
+    void (*scale)(Py_ssize_t, double, void *) noexcept nogil
     int32_t *seen                # (K)
 
 
 cdef inline void step(Update *u, Py_ssize_t offset, Py_ssize_t n, floating *grad) noexcept nogil:
     if u.best != NULL:  # now that the step reads them anyway
         memcpy(<floating *>u.best + offset, <floating *>u.params + offset, n * sizeof(floating))
+    if u.optimizer.weight_decay > 0:
+        u.scale(n, 1 - u.optimizer.hyper.rate * u.optimizer.weight_decay, <floating *>u.params + offset)
     u.step(n, <floating *>u.params + offset, grad,
            <floating *>u.m + offset if u.m != NULL else NULL,
            <floating *>u.v + offset if u.v != NULL else NULL, &u.optimizer.hyper)
 
 
-cdef void matrix_gradient(const core_table *k, Update *u, Py_ssize_t offset, Py_ssize_t rows, Py_ssize_t used,
-                          Py_ssize_t n, Py_ssize_t M,
+cdef void matrix_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t offset, Py_ssize_t rows,
+                          Py_ssize_t used, Py_ssize_t n, Py_ssize_t M,
                           floating *d, Py_ssize_t ldd,  # (M, rows)  in
-                          floating *x,                  # (M, n)     in
+                          floating *x, Py_ssize_t ldx,  # (M, used)  in
                           ) noexcept nogil:
     """dP += d.T @ x, P (rows, n) at the offset"""
     cdef floating *grad = <floating *>u.grads + offset
     cdef Py_ssize_t i, end, q, blocks = (rows + k.rows - 1) // k.rows
     if not u.together:
-        k.gemm(rows, columns(k, used), M, d, 1, ldd, x, n, k.panel, grad, n, grad, n, 0)
+        i, end = share(team, rows, 1, team.rank), share(team, rows, 1, team.rank + 1)
+        if end > i:
+            k.gemm(end - i, columns(k, used), M, d + i, 1, ldd, x, ldx, k.panel, grad + i * n, n, grad + i * n, n, 0)
         return
     for q in range(blocks):
         i = q * rows // blocks
         end = (q + 1) * rows // blocks
-        k.gemm(end - i, columns(k, used), M, d + i, 1, ldd, x, n, k.panel, NULL, 0, grad, n, 0)
+        k.gemm(end - i, columns(k, used), M, d + i, 1, ldd, x, ldx, k.panel, NULL, 0, grad, n, 0)
         step(u, offset + i * n, (end - i) * n, grad)
 
 
-cdef void vector_gradient(const core_table *k, Update *u, Py_ssize_t offset, Py_ssize_t n, Py_ssize_t M,
-                          floating *d,  # (M, n)  in
+cdef void vector_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t offset, Py_ssize_t used, Py_ssize_t n,
+                          Py_ssize_t M,
+                          floating *d, Py_ssize_t ldd,  # (M, used)  in
                           ) noexcept nogil:
-    """dp += d.sum(axis=0), p (n) at the offset"""
+    """dp += d.sum(axis=0), p (used, padded to n) at the offset"""
     cdef floating *grad = <floating *>u.grads + offset
+    cdef Py_ssize_t i = share(team, used, CORE_LANES, team.rank), end = share(team, used, CORE_LANES, team.rank + 1)
     if u.together:
         memset(grad, 0, n * sizeof(floating))
-    k.sum_rows(M, n, d, n, grad)
+    k.sum_rows(M, end - i, d + i, ldd, grad + i)
     if u.together:
         step(u, offset, n, grad)
 
 
-cdef void rows_gradient(const core_table *k, Update *u, Py_ssize_t offset, Py_ssize_t rows, Py_ssize_t n,
-                        Py_ssize_t M,
-                        const int32_t *x,  # (M)     in: the rows that were read
-                        floating *d,       # (M, n)  in
+cdef void rows_gradient(const core_table *k, Update *u, Team *team, Plan *plan, Layer *layer, Py_ssize_t M,
+                        const int32_t *x,  # (M)         in: the rows that were read
+                        floating *d,       # (M, A * H)  in
                         ) noexcept nogil:
-    """dP[x[i]] += d[i], P (rows, n) at the offset"""
-    cdef floating *grad = <floating *>u.grads + offset
-    cdef Py_ssize_t i
+    """dU[x[i]] += d[i]; the columns of a GRU's candidate come from behind those of its state"""
+    cdef floating *grad = <floating *>u.grads + layer.U
+    cdef Py_ssize_t i, n = plan.Gp, state = 2 * plan.H if plan.kind == GRU else plan.G * plan.H
+    cdef Py_ssize_t lo = share(team, state, CORE_LANES, team.rank), hi = share(team, state, CORE_LANES, team.rank + 1)
     if u.together:
         if u.optimizer.sparse:
             for i in range(M):
                 memset(grad + x[i] * n, 0, n * sizeof(floating))
         else:
-            memset(grad, 0, rows * n * sizeof(floating))
+            memset(grad, 0, plan.K * n * sizeof(floating))
     for i in range(M):
-        k.add(n, d + i * n, grad + x[i] * n)
+        k.add(hi - lo, d + i * plan.Ds + lo, grad + x[i] * n + lo)
+    if plan.kind == GRU:
+        lo = share(team, plan.H, CORE_LANES, team.rank)
+        hi = share(team, plan.H, CORE_LANES, team.rank + 1)
+        for i in range(M):
+            k.add(hi - lo, d + i * plan.Ds + 3 * plan.H + lo, grad + x[i] * n + state + lo)
     if not u.together:
         return
     if not u.optimizer.sparse:
-        step(u, offset, rows * n, grad)
+        step(u, layer.U, plan.K * n, grad)
         return
     if u.best != NULL:  # all rows, not only those that are stepped
-        memcpy(<floating *>u.best + offset, <floating *>u.params + offset, rows * n * sizeof(floating))
-    memset(u.seen, 0, rows * sizeof(int32_t))
+        memcpy(<floating *>u.best + layer.U, <floating *>u.params + layer.U, plan.K * n * sizeof(floating))
+    memset(u.seen, 0, plan.K * sizeof(int32_t))
     for i in range(M):
         if not u.seen[x[i]]:
             u.seen[x[i]] = 1
-            step(u, offset + x[i] * n, n, grad + x[i] * n)
+            step(u, layer.U + x[i] * n, n, grad + x[i] * n)
 
 
-cdef void gradients(const core_table *k, Plan *plan, Py_ssize_t T, Update *u,
+cdef void gradients(const core_table *k, Plan *plan, Layer *layers, Team *team, Py_ssize_t T, Update *u,
                     const int32_t *x,  # (T, B)                     in
-                    floating *work,    # p = dlogits, d = da in; h in, then zero before each document: what W met there
+                    floating *work,    # p = dlogits, da in; h in, then zero before each document: what W met there
                     ) noexcept nogil:
-    cdef Py_ssize_t t, M = T * plan.B
-    matrix_gradient(k, u, plan.V, plan.K, plan.H, plan.Hp, M, work + plan.p, plan.Kp, work + plan.h + plan.B * plan.Hp)
-    vector_gradient(k, u, plan.c, plan.Kp, M, work + plan.p)
-    for t in range(T):
-        copy_starts(plan, x + t * plan.B, <floating *>NULL, work + plan.h + t * plan.B * plan.Hp)
-    matrix_gradient(k, u, plan.W, plan.H, plan.H, plan.Hp, M, work + plan.d, plan.Hp, work + plan.h)
-    rows_gradient(k, u, plan.U, plan.K, plan.Hp, M, x, work + plan.d)
-    vector_gradient(k, u, plan.b, plan.Hp, M, work + plan.d)
+    cdef Py_ssize_t l, t, M = T * plan.B, N = plan.G * plan.H, H = plan.H
+    cdef Layer *layer
+    cdef floating *da
+    matrix_gradient(k, u, team, plan.V, plan.K, H, plan.Hp, M, work + plan.p, plan.Kp, work + plan.top, plan.Hs)
+    vector_gradient(k, u, team, plan.c, plan.Kp, plan.Kp, M, work + plan.p, plan.Kp)
+    for l in range(plan.L - 1, -1, -1):  # what a layer gave to the one above is zeroed only after that has read it
+        layer = &layers[l]
+        da = work + layer.da
+        if plan.end >= 0:
+            meet(team)
+            if team.rank == 0:
+                for t in range(T):
+                    copy_starts(plan, 0, plan.B, x + t * plan.B, <floating *>NULL, work + layer.h + t * plan.B * plan.Hs)
+            meet(team)
+        matrix_gradient(k, u, team, layer.W, N, H, plan.Hp, M, da, plan.Ds, work + layer.h, plan.Hs)
+        if l == 0:
+            rows_gradient(k, u, team, plan, layer, M, x, da)
+        elif plan.kind != GRU:
+            matrix_gradient(k, u, team, layer.U, N, H, plan.Hp, M, da, plan.Ds, work + layer.x, plan.Hs)
+        else:
+            matrix_gradient(k, u, team, layer.U, 2 * H, H, plan.Hp, M, da, plan.Ds, work + layer.x, plan.Hs)
+            matrix_gradient(k, u, team, layer.U + 2 * H * plan.Hp, H, H, plan.Hp, M, da + 3 * H, plan.Ds,
+                            work + layer.x, plan.Hs)
+        vector_gradient(k, u, team, layer.b, N, plan.Gp, M, da, plan.Ds)
+        if plan.kind == GRU:
+            vector_gradient(k, u, team, layer.n, H, plan.Hp, M, da + 3 * H, plan.Ds)
 
 
-cdef void update(const core_table *k, Plan *plan, Py_ssize_t T, Update *u, const int32_t *x, floating *work,
-                 ) noexcept nogil:
+cdef void update(const core_table *k, Plan *plan, Layer *layers, Team *team, Py_ssize_t T, Update *u, const int32_t *x,
+                 floating *work) noexcept nogil:
     """Gradients, clipping and the optimiser's step, at once or one after the other: the same bits."""
     cdef floating *grads = <floating *>u.grads
+    cdef Py_ssize_t lo = share(team, u.size, CORE_LANES, team.rank), hi = share(team, u.size, CORE_LANES, team.rank + 1)
     cdef double norm
     if not u.together:
-        memset(grads, 0, u.size * sizeof(floating))
-    gradients(k, plan, T, u, x, work)
+        memset(grads + lo, 0, (hi - lo) * sizeof(floating))
+        meet(team)
+    gradients(k, plan, layers, team, T, u, x, work)
     if not u.together:
+        meet(team)
         if u.optimizer.clip_norm > 0:
-            norm = sqrt(k.sum_squares(u.size, grads))
+            norm = sqrt(k.sum_squares(u.size, grads))  # each thread the whole of it: the same bits, and no meeting
+            meet(team)
             if norm > u.optimizer.clip_norm:
-                k.scale(u.size, u.optimizer.clip_norm / norm, grads)
-        step(u, 0, u.size, grads)
+                k.scale(hi - lo, u.optimizer.clip_norm / norm, grads + lo)
+        step(u, lo, hi - lo, grads + lo)
 
 
 # --- entry points -----------------------------------------------------------------------------------------------
@@ -382,8 +618,21 @@ cdef enum:
 cdef enum:
     SMOOTH_LOSS                  # nats per T characters; negative before the first update
     BEST_LOSS
-    POWER1                       # beta1**n and
-    POWER2                       # beta2**n of Adam
+    POWER1                       # beta1 ** n and beta2 ** n of Adam
+    POWER2
+
+
+cdef inline Layer *first_layer(const int64_t[:, ::1] layers) noexcept:
+    return <Layer *>&layers[0, 0]
+
+
+cdef inline void alone(Team *team) noexcept nogil:
+    team.rank, team.size, team.seed, team.update, team.shared = 0, 1, 0, 0, NULL
+
+
+cdef inline bint meet(Team *team) noexcept nogil:
+    """Wait for the whole team; False if one of its threads could not be started."""
+    return team.size == 1 or core_meet(team.shared, team.size) == 0
 
 
 def train(const int32_t[::1] ids not None,   # (N)                                  in
@@ -391,32 +640,45 @@ def train(const int32_t[::1] ids not None,   # (N)                              
           floating[::1] grads not None,      # (P)                                  scratch
           floating[::1] m not None,          # (P) or (0)                           in, out
           floating[::1] v not None,          # (P) or (0)                           in, out
-          floating[::1] best not None,       # (P): weights of the lowest smooth loss   out
-          floating[::1] work not None,       # h[0] is the carried state            in, out
+          floating[::1] best not None,       # (P): weights of the lowest smooth loss, or (0)   out
+          floating[::1] work not None,       # row 0 of h and c is the carried state    in, out
           int32_t[::1] seen not None,        # (K)                                  scratch
           int32_t[::1] xy not None,          # (2 * T * B)                          scratch
-          Plan plan, str rule not None, Optimizer optimizer,
+          Plan plan,
+          const int64_t[:, ::1] layers not None,  # (L, fields)                     in
+          str rule not None, Optimizer optimizer,
           int64_t[::1] counts not None,      # (3)                                  in, out
           double[::1] scalars not None,      # (4)                                  in, out
+          const double[::1] rates not None,  # (n): learning rates                  in
+          uint64_t seed,                     # of the masks of dropout
           double[::1] step_loss not None,    # (T * B)                              scratch
           double[::1] loss not None,         # (n): loss of each update             out
           double[::1] smooth not None,       # (n): smooth loss after each          out
+          int rank=0, int size=1,            # this thread, of so many that make the same call
+          int32_t[::1] shared=None,          # (4): where they meet, zeros at first     in, out
           ):
     """Run n updates, or stop before one whose loss is not finite: the weights are then those that gave it.
 
     Each stream is read in windows of T, the last one as short as what is left, and the state is reset when the text
-    starts anew. A window of n < T characters weighs n / T in the smooth loss, so that every character counts alike;
-    losses are given for T characters of one stream.
+    starts anew. Losses are given for T characters of one stream, and gradients are the mean over the streams. In the
+    smooth loss a window of n < T characters weighs n / T, and that of B streams nearly B times as much as that of one.
     """
     cdef const core_table *k = core_get(sizeof(floating))
+    cdef Layer *L = first_layer(layers)
     cdef Update u
-    cdef Py_ssize_t i, t, j, n, S = (ids.shape[0] - 1) // plan.B, state = plan.B * plan.Hp
-    cdef double total, share
+    cdef Team team
+    cdef Py_ssize_t i, t, j, n, S = (ids.shape[0] - 1) // plan.B
+    cdef double total, part, fresh = 0.001 * plan.B / (1 + 0.001 * (plan.B - 1)), power1 = scalars[POWER1], power2 = scalars[POWER2]
     cdef int32_t *x = &xy[0]
     cdef int32_t *y
     cdef floating *P = &params[0]
     cdef floating *w = &work[0]
-    u.together = optimizer.clip_norm <= 0
+    cdef int64_t position = counts[POSITION]
+    cdef bint improved
+    team.rank, team.size, team.seed, team.update, team.shared = rank, size, seed, counts[N_UPDATES], NULL
+    if size > 1:
+        team.shared = &shared[0]
+    u.together = optimizer.clip_norm <= 0 and size == 1 and plan.T * plan.B <= 256
     u.size = params.shape[0]
     u.params = P
     u.grads = &grads[0]
@@ -424,100 +686,129 @@ def train(const int32_t[::1] ids not None,   # (N)                              
     u.v = &v[0] if v.shape[0] else NULL
     u.optimizer = &optimizer
     u.step = step_of(k, rule)
+    u.scale = k.scale
     u.seen = &seen[0]
     with nogil:
-        pack_weights(k, &plan, P, w)
-        for i in range(loss.shape[0]):
-            n = S - counts[POSITION]
-            if n > plan.T:
-                n = plan.T
-            y = x + n * plan.B
-            for t in range(n):
-                for j in range(plan.B):
-                    x[t * plan.B + j] = ids[j * S + counts[POSITION] + t]
-                    y[t * plan.B + j] = ids[j * S + counts[POSITION] + t + 1]
-            if counts[POSITION] == 0:
-                memset(w + plan.h, 0, state * sizeof(floating))
-            total = forward(k, &plan, n, x, y, P, w, &step_loss[0])
-            if not total - total == 0:
-                break
-            share = <double>n / plan.T
-            loss[i] = total / share / plan.B
-            if scalars[SMOOTH_LOSS] < 0:
-                scalars[SMOOTH_LOSS] = loss[i]
-            else:
-                scalars[SMOOTH_LOSS] += 0.001 * share * (loss[i] - scalars[SMOOTH_LOSS])
-            smooth[i] = scalars[SMOOTH_LOSS]
-            u.best = NULL
-            if scalars[SMOOTH_LOSS] < scalars[BEST_LOSS]:
-                scalars[BEST_LOSS] = scalars[SMOOTH_LOSS]
-                counts[BEST_UPDATE] = counts[N_UPDATES]
-                u.best = &best[0]
-            head_backward(k, &plan, n * plan.B, y, P, w)
-            rnn_backward(k, &plan, n, x, P, w)
-            scalars[POWER1] *= optimizer.hyper.beta1
-            scalars[POWER2] *= optimizer.hyper.beta2
-            optimizer.hyper.correction1 = 1 / (1 - scalars[POWER1])
-            optimizer.hyper.correction2 = 1 / (1 - scalars[POWER2])
-            update(k, &plan, n, &u, x, w)
-            pack_weights(k, &plan, P, w)
-            memcpy(w + plan.h, w + plan.h + n * state, state * sizeof(floating))
-            counts[N_UPDATES] += 1
-            counts[POSITION] += n
-            if counts[POSITION] == S:
-                counts[POSITION] = 0
+        if meet(&team):
+            pack_weights(k, &plan, L, &team, P, w)
+            for i in range(loss.shape[0]):
+                n = S - position
+                if n > plan.T:
+                    n = plan.T
+                y = x + n * plan.B
+                if rank == 0:
+                    for t in range(n):
+                        for j in range(plan.B):
+                            x[t * plan.B + j] = ids[j * S + position + t]
+                            y[t * plan.B + j] = ids[j * S + position + t + 1]
+                    if position == 0:
+                        forget(&plan, L, w)
+                meet(&team)
+                total = forward(k, &plan, L, &team, n, x, y, P, w, &step_loss[0])
+                if not total - total == 0:  # all see the same total
+                    break
+                part = <double>n / plan.T
+                improved = False
+                if rank == 0:
+                    loss[i] = total / part / plan.B
+                    if scalars[SMOOTH_LOSS] < 0:
+                        scalars[SMOOTH_LOSS] = loss[i]
+                    else:
+                        scalars[SMOOTH_LOSS] += fresh * part * (loss[i] - scalars[SMOOTH_LOSS])
+                    smooth[i] = scalars[SMOOTH_LOSS]
+                    improved = best.shape[0] and scalars[SMOOTH_LOSS] < scalars[BEST_LOSS]
+                    if improved:
+                        scalars[BEST_LOSS] = scalars[SMOOTH_LOSS]
+                        counts[BEST_UPDATE] = counts[N_UPDATES]
+                    if size > 1:
+                        team.shared[3] = improved
+                backward(k, &plan, L, &team, n, 1.0 / plan.B, x, y, P, w)
+                if size > 1:
+                    improved = team.shared[3]  # backward has met at least twice
+                u.best = &best[0] if improved else NULL
+                optimizer.hyper.rate = rates[i]
+                power1 *= optimizer.hyper.beta1
+                power2 *= optimizer.hyper.beta2
+                optimizer.hyper.correction1 = 1 / (1 - power1)
+                optimizer.hyper.correction2 = 1 / (1 - power2)
+                update(k, &plan, L, &team, n, &u, x, w)
+                meet(&team)
+                pack_weights(k, &plan, L, &team, P, w)
+                team.update += 1
+                position += n
+                if position == S:
+                    position = 0
+                if rank == 0:
+                    carry(&plan, L, n, w)
+                    if plan.B > 1:
+                        refresh(&plan, L, counts[N_UPDATES] + 1, w)
+                    scalars[POWER1] = power1
+                    scalars[POWER2] = power2
+                    counts[N_UPDATES] += 1
+                    counts[POSITION] = position
 
 
 def loss_and_gradients(const int32_t[::1] x not None,     # (T * B)                         in
                        const int32_t[::1] y not None,     # (T * B)                         in
                        floating[::1] params not None,     # (P)                             in
                        floating[::1] grads not None,      # (P) += dloss/dparams; empty: the loss alone
-                       floating[::1] work not None,       # h[0] is the state before x[0]   in
+                       floating[::1] work not None,       # row 0 of h and c is the state before x[0]   in
                        Plan plan,
+                       const int64_t[:, ::1] layers not None,  # (L, fields)                in
                        double[::1] loss not None,         # (T * B)                         out, nats
+                       uint64_t seed=0,                   # of the masks of dropout, those of the first update
                        ):
     """The summed loss of one window and, when there is room for them, its gradients."""
     cdef const core_table *k = core_get(sizeof(floating))
+    cdef Layer *L = first_layer(layers)
     cdef Update u
+    cdef Team team
     cdef double total
     cdef floating *P = &params[0]
     cdef floating *w = &work[0]
     memset(&u, 0, sizeof(Update))
+    alone(&team)
+    team.seed = seed
     with nogil:
-        pack_weights(k, &plan, P, w)
-        total = forward(k, &plan, plan.T, &x[0], &y[0], P, w, &loss[0])
+        pack_weights(k, &plan, L, &team, P, w)
+        total = forward(k, &plan, L, &team, plan.T, &x[0], &y[0], P, w, &loss[0])
         if grads.shape[0]:
             u.grads = &grads[0]
-            head_backward(k, &plan, plan.T * plan.B, &y[0], P, w)
-            rnn_backward(k, &plan, plan.T, &x[0], P, w)
-            gradients(k, &plan, plan.T, &u, &x[0], w)
+            backward(k, &plan, L, &team, plan.T, 1.0, &x[0], &y[0], P, w)
+            gradients(k, &plan, L, &team, plan.T, &u, &x[0], w)
     return total
 
 
 def evaluate(const int32_t[::1] ids not None,   # (N)                                   in
              floating[::1] params not None,     # (P)                                   in
-             floating[::1] work not None,       # h[0] is the state before ids[0]: in; before ids[N-1]: out
+             floating[::1] work not None,       # row 0 of h and c is the state before ids[0]: in; before ids[N-1]: out
              Plan plan,
+             const int64_t[:, ::1] layers not None,  # (L, fields)                      in
              double[::1] loss not None,         # (N - 1): nats of each character after the first  out
              ):
     """-log p of every next character, the state carried along."""
     cdef const core_table *k = core_get(sizeof(floating))
-    cdef Py_ssize_t n, start = 0, state = plan.Hp, N = ids.shape[0] - 1
+    cdef Layer *L = first_layer(layers)
+    cdef Team team
+    cdef Py_ssize_t n, start = 0, N = ids.shape[0] - 1
     cdef floating *P = &params[0]
     cdef floating *w = &work[0]
+    alone(&team)
     with nogil:
-        pack_weights(k, &plan, P, w)
+        pack_weights(k, &plan, L, &team, P, w)
         while start < N:
             n = N - start if N - start < plan.T else plan.T
-            forward(k, &plan, n, &ids[start], &ids[start + 1], P, w, &loss[start])
-            memcpy(w + plan.h, w + plan.h + n * state, state * sizeof(floating))
+            forward(k, &plan, L, &team, n, &ids[start], &ids[start + 1], P, w, &loss[start])
+            carry(&plan, L, n, w)
             start += n
 
 
 def sample(const int32_t[::1] prompt not None,   # (M): read before the first character is drawn; may be empty   in
            floating[::1] params not None,        # (P)                                                in
-           floating[::1] work not None,          # T = B = 1; h[0] is the carried state               in, out
-           Plan plan, bint pack,                 # pack the weights first: once for each set of them
+           floating[::1] work not None,          # T = B = 1; row 0 of h and c is the carried state   in, out
+           Plan plan,
+           const int64_t[:, ::1] layers not None,  # (L, fields)                                      in
+           bint pack,                            # pack the weights first: once for each set of them
            const double[::1] uniform not None,   # (N) in [0, 1)                                      in
            double temperature,                   # divides the logits; 0 takes the likeliest character
            double[::1] weights not None,         # (Kp)                                               scratch
@@ -530,30 +821,45 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
     """
     cdef const core_table *k = core_get(sizeof(floating))
     cdef const core_table *k64 = core_get(sizeof(double))
-    cdef Py_ssize_t i, j, M = prompt.shape[0], drawn = out.shape[0]
-    cdef const int32_t *x
+    cdef Layer *L = first_layer(layers)
+    cdef Layer *layer
+    cdef Team team
+    cdef Py_ssize_t i, j, l, M = prompt.shape[0], drawn = out.shape[0], x
     cdef double *z = &weights[0]
     cdef floating *P = &params[0]
     cdef floating *w = &work[0]
-    cdef floating *h = w + plan.h
-    cdef floating *a = h + plan.Hp
+    cdef floating *top = w + L[plan.L - 1].h
+    cdef floating *r
+    cdef floating *h
+    cdef floating *a
+    alone(&team)
     with nogil:
         if pack:
-            pack_weights(k, &plan, P, w)
-        recur(k, &plan, False, P, w, h, a)
+            pack_weights(k, &plan, L, &team, P, w)
+        for l in range(plan.L):
+            recur(k, &plan, &L[l], 1, False, P, w, w + L[l].h, w + plan.r + l * plan.As, plan.As)
         for i in range(M + out.shape[0]):
             if i != M:  # the state reads a character; at M it has read the prompt and nothing else
-                x = &prompt[i] if i < M else &out[i - M - 1]
-                read(k, &plan, x, P, a)
-                memcpy(h, a, plan.Hp * sizeof(floating))
-            # Both products read the same h, so they take turns to be last: what one character leaves in the cache
-            # is what the next one begins with.
+                x = prompt[i] if i < M else out[i - M - 1]
+                for l in range(plan.L):
+                    layer = &L[l]
+                    h, a, r = w + layer.h, w + layer.a, w + plan.r + l * plan.As
+                    if l:
+                        k.gemm(1, columns(k, plan.G * plan.H), plan.H, w + L[l - 1].h, plan.Hs, 1, w + layer.UT, k.panel,
+                               k.panel * plan.H, NULL, 0, a, plan.As, 0)
+                    cell_forward(k, &plan, layer, x == plan.end, P, w, a if l else P + layer.U + x * plan.Gp, r,
+                                 h, w + layer.c, a, h, w + layer.c)
+                    if plan.kind == RNN:
+                        memcpy(h, r, plan.Hp * sizeof(floating))
+            # The products over h take turns to be last: what one character leaves in the cache is what the next one
+            # begins with.
             if i & 1 and i >= M:
-                head_forward(k, &plan, 1, True, h, P, w)
+                head_forward(k, &plan, 0, 1, True, top, P, w)
             if i != M:
-                recur(k, &plan, i & 1, P, w, h, a)
+                for l in range(plan.L):
+                    recur(k, &plan, &L[l], 1, i & 1, P, w, w + L[l].h, w + plan.r + l * plan.As, plan.As)
             if not i & 1 and i >= M:
-                head_forward(k, &plan, 1, False, h, P, w)
+                head_forward(k, &plan, 0, 1, False, top, P, w)
             if i >= M:
                 for j in range(plan.K):
                     z[j] = w[plan.p + j]

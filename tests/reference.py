@@ -24,37 +24,126 @@ def softmax(logits):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def rnn_forward(params, x, h0, end=-1):
-    """h (T + 1, B, H) for x (T, B): h[t+1] = tanh(W h[t] + U x[t] + b), with h[t] = 0 where x[t] is the end symbol."""
-    h = np.empty((len(x) + 1, *h0.shape), h0.dtype)
-    h[0] = h0
-    for t in range(len(x)):
-        met = h[t] * (x[t] != end)[:, None]
-        h[t + 1] = np.tanh(met @ params["W"].T + params["U"].T[x[t]] + params["b"])
-    return h
+def tensors(named, layer):
+    """Those of one layer: U, W, b and, in a GRU, n."""
+    suffix = str(layer + 1) if layer else ""
+    return {name: named[name + suffix] for name in "UWbn" if name + suffix in named}
 
 
-def loss_and_gradients(params, x, y, h0, end=-1):
-    """Summed loss, gradients by name and the last state, for x and y (T, B) and h0 (B, H)."""
-    h = rnn_forward(params, x, h0, end)
-    p = softmax(h[1:] @ params["V"].T + params["c"])
+def step(cell, p, x, state):
+    """One step of one layer that reads x (B, inputs): the next state (h or h and c, B, H), and the gates.
+
+    A GRU's candidate resets the product with the state, as cuDNN and PyTorch do.
+    """
+    u, r = x @ p["U"].T, state[0] @ p["W"].T + p["b"]
+    if cell == "rnn":
+        return np.tanh(u + r)[None], ()
+    if cell == "lstm":
+        i, f, g, o = np.split(u + r, 4, axis=1)
+        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        c = f * state[1] + i * g
+        return np.stack([o * np.tanh(c), c]), (i, f, g, o)
+    (u_s, u_z, u_g), (r_s, r_z, q) = np.split(u, 3, axis=1), np.split(r, 3, axis=1)
+    s, z = sigmoid(u_s + r_s), sigmoid(u_z + r_z)
+    g = np.tanh(u_g + p["n"] + s * q)
+    return ((1 - z) * g + z * state[0])[None], (s, z, g, q)
+
+
+def step_backward(cell, gates, before, after, d):
+    """Of d = dloss/d after: dloss/du, dloss/dr, and the part of dloss/d before that does not pass through W."""
+    if cell == "rnn":
+        da = (1 - after[0] ** 2) * d[0]
+        return da, da, np.zeros_like(d)
+    if cell == "lstm":
+        (i, f, g, o), t = gates, np.tanh(after[1])
+        dc = d[1] + d[0] * o * (1 - t**2)
+        di, df, dg, do = dc * g, dc * before[1], dc * i, d[0] * t
+        da = np.hstack([di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)])
+        return da, da, np.stack([np.zeros_like(dc), dc * f])
+    s, z, g, q = gates
+    dg, dz = d[0] * (1 - z) * (1 - g**2), d[0] * (before[0] - g) * z * (1 - z)
+    ds = dg * q * s * (1 - s)
+    return np.hstack([ds, dz, dg]), np.hstack([ds, dz, dg * s]), d * z
+
+
+def forward(params, x, state, end=-1, cell="rnn"):
+    """What goes in and comes out of each step: for each t and layer (inputs, state before, state after, gates).
+
+    x is (T, B), state (L, h or h and c, B, H). A state is zero before the end symbol is read.
+    """
+    steps = []
+    for symbols in x:
+        inputs, layers = np.eye(len(params["c"]))[symbols], []
+        for layer, before in enumerate(state):
+            before = before * (symbols != end)[:, None]
+            after, gates = step(cell, tensors(params, layer), inputs, before)
+            layers.append((inputs, before, after, gates))
+            inputs = after[0]
+        steps.append(layers)
+        state = [after for _, _, after, _ in layers]
+    return steps
+
+
+def predict(params, x, state, end=-1, cell="rnn"):
+    """The probability of each symbol after each x[t] (T, B, K), the last state, the top layer's h, and all steps."""
+    steps = forward(params, x, state, end, cell)
+    h = np.stack([layers[-1][2][0] for layers in steps])
+    last = np.stack([after for _, _, after, _ in steps[-1]])
+    return softmax(h @ params["V"].T + params["c"]), last, h, steps
+
+
+def loss_and_gradients(params, x, y, state, end=-1, cell="rnn"):
+    """Summed loss, gradients by name and the last state, for x and y (T, B).
+
+    The state is (L, h or h and c, B, H), or in one layer of an RNN (B, H), and comes back shaped alike.
+    """
+    p, last, h, steps = predict(params, x, state if state.ndim == 4 else state[None, None], end, cell)
     t, b = np.indices(y.shape)
     loss = -np.log(p[t, b, y]).sum()
     dlogits = p.copy()
     dlogits[t, b, y] -= 1
-    grads = {name: np.zeros_like(value) for name, value in params.items()}
-    grads["V"] = np.einsum("tbk,tbh->kh", dlogits, h[1:])
-    grads["c"] = dlogits.sum(axis=(0, 1))
-    da_next = np.zeros_like(h0)
+    grads = {name: np.zeros(value.shape) for name, value in params.items()}
+    grads["V"] += np.einsum("tbk,tbh->kh", dlogits, h)
+    grads["c"] += dlogits.sum(axis=(0, 1))
+    d = np.zeros_like(last)  # dloss / d state, by way of the steps that follow
     for t in reversed(range(len(x))):
-        dh = dlogits[t] @ params["V"] + da_next @ params["W"]
-        da = (1 - h[t + 1] ** 2) * dh
-        goes_on = (x[t] != end)[:, None]
-        grads["W"] += da.T @ (h[t] * goes_on)
-        grads["b"] += da.sum(axis=0)
-        np.add.at(grads["U"].T, x[t], da)
-        da_next = da * goes_on
-    return loss, grads, h[-1]
+        from_above = dlogits[t] @ params["V"]
+        for layer in reversed(range(len(d))):
+            inputs, before, after, gates = steps[t][layer]
+            weights, into = tensors(params, layer), tensors(grads, layer)
+            d[layer, 0] += from_above
+            du, dr, d[layer] = step_backward(cell, gates, before, after, d[layer])
+            into["U"] += du.T @ inputs
+            into["W"] += dr.T @ before[0]
+            into["b"] += dr.sum(axis=0)
+            if "n" in into:
+                into["n"] += np.split(du, 3, axis=1)[2].sum(axis=0)
+            d[layer, 0] += dr @ weights["W"]
+            d[layer] *= (x[t] != end)[:, None]
+            from_above = du @ weights["U"]
+    return loss, grads, last.reshape(state.shape)
+
+
+def rnn_forward(params, x, h0, end=-1):
+    """h (T + 1, B, H) of one layer of an RNN, from h0 (B, H)."""
+    return np.stack([h0, *(layers[0][2][0] for layers in forward(params, x, h0[None, None], end))])
+
+
+def train(params, ids, *, cell, end, T, B, layers, rate, n_updates):
+    """Plain gradient descent on B equal streams: params, state and the losses in nats per T characters of a stream."""
+    params = {name: np.array(value, np.float64) for name, value in params.items()}
+    S, position, losses = (len(ids) - 1) // B, 0, []
+    streams = np.stack([ids[j * S : (j + 1) * S + 1] for j in range(B)], axis=1)
+    for _ in range(n_updates):
+        if position == 0:
+            state = np.zeros((layers, 1 + (cell == "lstm"), B, params["V"].shape[1]))
+        window = streams[position : position + T + 1]
+        n = len(window) - 1
+        loss, grads, state = loss_and_gradients(params, window[:-1], window[1:], state, end, cell)
+        losses.append(loss / n * T / B)
+        params = {name: value - rate * grads[name] / B for name, value in params.items()}
+        position = (position + n) % S
+    return params, state, np.array(losses)
 
 
 def optimizer_step(rule, p, g, m, v, n, *, rate, clip, momentum, decay, eps, beta1, beta2):

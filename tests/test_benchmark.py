@@ -2,13 +2,17 @@
 
 import importlib.util
 import io
+import os
+import re
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pycharrnn import CharRNN, Vocabulary, _kernels, benchmark
+from pycharrnn import CharRNN, Vocabulary, _kernels, benchmark, cli
 
 
 def pair(text, hidden_size, seq_length, n_updates):
@@ -177,3 +181,156 @@ def test_peaks_leave_the_instruction_set_as_it_was():
     assert _kernels.simd_selected() == before
     assert before in peaks
     assert min(peaks.values()) > 1e6
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_peak_counts_the_work_of_every_thread(threads, monkeypatch):
+    monkeypatch.setattr(benchmark, "_seconds", lambda call, n: call(n) * 0 + 1)
+    simd, x = _kernels.simd_selected(), np.full(64, 0.5, "float32")
+    of_one = _kernels.multiply_adds(x, 1000) / 1000
+    rounds = {1: 1_000_000, 2: 10_000_000}[threads]
+    assert benchmark.fma_peaks(best_of=1, threads=threads)[simd] == threads * rounds * of_one
+
+
+TINY = benchmark.Job("lstm", 2, 8, 3, 5)
+
+
+def test_only_products_that_are_made_are_counted():
+    """Of the first layer W alone, of the others U and W, and V."""
+    assert benchmark.Job("rnn", 1, 10, 2, 3).flops == 6 * 3 * 2 * (10 * 10 + 65 * 10)
+    assert TINY.flops == 6 * 5 * 3 * (4 * 64 + 2 * 4 * 64 - 4 * 64 + 4 * 64 + 65 * 8)
+    assert benchmark.Job("gru", 3, 7, 1, 1).flops == 6 * (3 * 49 * 5 + 65 * 7)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("worker", benchmark.STEPS)
+def test_every_competitor_learns(worker, cell):
+    """From the loss of guessing, ln 65 = 4.17, some of 100 random symbols by heart."""
+    if worker != "pycharrnn":
+        pytest.importorskip(worker)
+    train, version = benchmark.prepare(worker, benchmark.Job(cell, 1, 64, 1, 5))
+    assert abs(train(1) - np.log(65)) < 0.4
+    assert train(500) < 3
+    assert version.split()[1][0].isdigit()
+
+
+def test_streams_are_cut_where_pycharrnn_cuts_them():
+    streams = benchmark._streams(np.arange(21, dtype=np.int32), 2)
+    np.testing.assert_array_equal(streams.T, [np.arange(11), np.arange(10, 21)])
+
+
+def test_every_window_is_whole(monkeypatch):
+    """A short one would count as an update of less work."""
+    monkeypatch.setitem(benchmark.STEPS, "pycharrnn", lambda job, ids, threads: ids)
+    assert (len(benchmark.prepare("pycharrnn", TINY)) - 1) % (TINY.batch_size * TINY.seq_length) == 0
+
+
+def full(jobs=(TINY,), **options):
+    file = io.StringIO()
+    benchmark.run_full(repeats=1, seconds=0.001, jobs=jobs, file=file, **options)
+    return file.getvalue()
+
+
+def test_a_full_table_has_each_job_for_each_number_of_threads(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "jax", None)
+    jobs = (TINY, benchmark.Job("rnn", 1, 16, 4, 5))
+    printed = full(jobs)
+    _, table, end = printed.split("\n\n")
+    rows = [line.split() for line in table.splitlines()[1:]]
+    n_threads = min(2, len(benchmark._cores()) or 2)
+    assert [row[:-5] for row in rows] == [str(job).split() for _ in range(n_threads) for job in jobs]
+    assert [row[-5] for row in rows] == [str(1 + n) for n in range(n_threads) for _ in jobs]
+    assert "PyTorch: not installed\nJAX: not installed\n" in printed
+    assert f"{_kernels.simd_selected()}\n" in end
+
+
+def test_the_figures_of_a_full_table(monkeypatch):
+    """For 2 ms an update at a peak of 1 GFLOP/s, PyTorch 3 ms: less than one would be printed, too."""
+    times = {"pycharrnn": 0.002, "torch": 0.003, "jax": 0.001}
+
+    def ask(label, kind, arguments, threads, turn, simd, data=b""):
+        name, jobs, _ = arguments
+        return {"version": f"{name} 1", "update": [times[name]] * len(jobs), "peak": 1e9 * (name == "pycharrnn")}
+
+    monkeypatch.setattr(benchmark, "_ask", ask)
+    monkeypatch.setattr(benchmark, "_installed", lambda worker: True)
+    monkeypatch.setattr(benchmark, "_cores", lambda: [0])
+    printed, job = full([benchmark.Job("lstm", 1, 100, 20, 10)]), "lstm 1 x 100, B 20, T 10"
+    speed = 6 * 200 * (4 * 10_000 + 6_500) / 0.002
+    [row] = [line.split() for line in printed.splitlines() if line.startswith(job)]
+    figures = ["1", "2.00", f"{speed / 1e9:.1f}", f"{speed / 1e9:.0%}", "100,000", "3.00", "1.50", "1.00", "0.50"]
+    assert row == [*job.split(), *figures]
+    assert "GFLOP/s: 1: 1.0\n" in printed
+    assert "pycharrnn 1, torch 1, jax 1, Python" in printed
+    assert "not installed" not in printed
+
+
+def test_the_best_turn_counts_and_turns_alternate(monkeypatch):
+    ours, theirs = [([3.0, 9.0], 5.0), ([4.0, 8.0], 7.0), ([5.0, 8.5], 6.0)], [([1.0, 1.0], 0.0), ([2.0, 0.5], 0.0)] * 2
+    said = (turn for pair in zip(ours, theirs, strict=False) for turn in pair)
+    asked = []
+
+    def ask(label, kind, arguments, threads, turn, simd, data=b""):
+        asked.append((arguments[0], turn, threads, kind))
+        update, peak = next(said)
+        return {"version": "1", "update": update, "peak": peak}
+
+    monkeypatch.setattr(benchmark, "_ask", ask)
+    best = benchmark.steps([TINY, TINY], ["pycharrnn", "torch"], threads=2, repeats=3)
+    assert asked == [(name, turn, 2, "steps") for turn in range(3) for name in ("pycharrnn", "torch")]
+    assert best["pycharrnn"] == {"version": "1", "update": [3.0, 8.0], "peak": 7.0}
+    assert best["torch"]["update"] == [1.0, 0.5]
+
+
+def test_a_failing_competitor_is_an_error_in_full(tmp_path, monkeypatch):
+    (tmp_path / "torch.py").write_text("raise OSError('libtorch is broken')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RuntimeError, match=r"(?s)'torch' failed.*OSError: libtorch is broken"):
+        benchmark.steps([TINY], ["torch"])
+
+
+def test_no_turns_are_refused():
+    with pytest.raises(ValueError, match="repeats must be at least 1, got 0"):
+        benchmark.run_full(repeats=0)
+
+
+def test_full_on_the_command_line(monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr(benchmark, "run_full", lambda repeats=3, file=None: calls.append((repeats, file)))
+    assert cli.main(["bench", "--full"]) == cli.main(["bench", "--full", "--repeats", "2"]) == 0
+    assert calls == [(3, sys.stdout), (2, sys.stdout)]
+    assert cli.main(["bench", "--full", "--updates", "5", __file__]) == 2
+    assert "--full has sizes and a text of its own; leave out TEXT, --updates" in capsys.readouterr().err
+    assert len(calls) == 2
+
+
+def script(name, *options):
+    """What a script of benchmarks/ prints where PyTorch is not installed."""
+    path = Path(__file__).resolve().parents[1] / "benchmarks" / name
+    code = (
+        "import runpy, sys; sys.modules['torch'] = None; del sys.argv[0]; runpy.run_path(sys.argv[0], {}, '__main__')"
+    )
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code, str(path), *options], env=env, capture_output=True, text=True)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_memory_is_what_the_formula_says():
+    """Over it are NumPy's random generator, 6 MiB, and its draws in double precision, here 2 MiB a matrix."""
+    printed = script("memory.py", "--hidden-size", "256", "--batch-size", "64")
+    measured = float(re.search(r"(?m)^pycharrnn .* ([\d.]+)$", printed)[1])
+    predicted = float(re.search(r"= ([\d.]+) MiB", printed)[1])
+    assert predicted > 60
+    assert 0 < measured - predicted < 16
+    assert re.search(r"(?m)^torch +not installed$", printed)
+
+
+@pytest.mark.slow
+def test_scaling_has_a_row_for_each_size(tmp_path):
+    printed = script("scaling.py", "--repeats", "1", "--seconds", "0.001", "--plot", str(tmp_path / "s.png"))
+    rows = [line.split() for line in printed.splitlines() if line[:1].isdigit()]
+    assert [int(row[0]) for row in rows] == [64, 128, 256, 512, 1024, 1, 2, 4, 8, 16, 32, 64, 128, 256]
+    assert all(float(row[1]) > 0 and row[3].endswith("%") for row in rows)
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")

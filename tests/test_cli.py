@@ -147,7 +147,8 @@ def test_options_are_the_constructors_parameters(tmp_path: Path, book: str) -> N
     given: dict[str, Any] = {
         "cell": "rnn", "hidden_size": 7, "seq_length": 11, "optimizer": "rmsprop", "learning_rate": 0.003,
         "clip_value": None, "clip_norm": 2.5, "init_scale": 0.2, "epochs": 3, "max_updates": 9, "max_seconds": 50.0,
-        "dtype": "float64", "on_unknown": "skip", "random_state": 42,
+        "dtype": "float64", "on_unknown": "skip", "random_state": 42, "num_layers": 2, "dropout": 0.1, "batch_size": 3,
+        "schedule": "cosine", "weight_decay": 0.01, "validation_fraction": 0.2, "patience": 5, "n_threads": 2,
     }  # fmt: skip
     assert {*given, "verbose"} == set(inspect.signature(CharRNN).parameters)
     options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
@@ -272,7 +273,7 @@ def test_the_examples_parse(
 def test_help_explains_the_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     main(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "--hidden-size SIZE Units of the hidden state. (default: 100)" in shown
+    assert "--hidden-size SIZE Units of the hidden state of a layer. (default: 100)" in shown
     assert re.search(r"--optimizer \{[a-z,]*adagrad[a-z,]*\} The update rule. \(default: adagrad\)", shown)
     assert "(default: 4; none if --max- updates or --max-seconds is given)" in shown
     main(["sample", "--help"])
@@ -836,7 +837,7 @@ def test_a_file_may_be_called_minus(shop: Path, capsys: pytest.CaptureFixture[st
     assert main(["train", "book.txt", "-o", "./-", *QUICK, "--sample", "0"]) == 0
     assert main(["train", "-o", "./-", *QUICK, "--sample", "0"]) == 0  # the text is a corpus, no file
     assert main(["info", "./-"]) == 0
-    assert "hidden_size       8" in capsys.readouterr().out
+    assert "hidden_size         8" in capsys.readouterr().out
 
 
 def test_stdin_may_be_closed_in_a_process(tmp_path: Path, names_file: str) -> None:
@@ -1022,7 +1023,7 @@ def test_eval_prints_a_table(
 def test_info_tells_what_a_file_holds(shop: Path, model: CharRNN, capsys: pytest.CaptureFixture[str]) -> None:
     def rows(name: str) -> dict[str, str]:
         assert main(["info", name]) == 0
-        return {line[:18].rstrip(): line[18:] for line in capsys.readouterr().out.splitlines()}
+        return {line[:20].rstrip(): line[20:] for line in capsys.readouterr().out.splitlines()}
 
     found = rows("model")
     assert found.pop("file") == f"'model', {os.path.getsize('model'):,} bytes"

@@ -38,7 +38,7 @@ def test_the_readme_prints_what_it_shows(tmp_path, monkeypatch):
 
 def test_the_readme_names_every_parameter_it_uses():
     known = set(pycharrnn.CharRNN().get_params()) | {"length", "prompt", "every", "callbacks", "temperature"}
-    known |= {"n_samples", "unescape", "on_bad"}
+    known |= {"n_samples", "unescape", "on_bad", "validation"}
     used = {name for call in re.findall(r"(?:CharRNN|SampleText|sample|stream|fit)\(([^()]*)\)", README.read_text())
             for name in re.findall(r"\b([a-z_]+)=", call)}  # fmt: skip
     assert used

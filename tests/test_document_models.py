@@ -164,7 +164,7 @@ def test_training_goes_on_with_documents():
     before = model.n_updates_
     assert model.partial_fit(["bob", "anna"]).n_updates_ == before + 1
     with pytest.raises(UnknownCharacterError, match="position 1 of document 2"):
-        model.partial_fit(["bob", "anna", "aX"])
+        model.score(["bob", "anna", "aX"])
 
 
 def test_files(names, tmp_path):

@@ -133,21 +133,57 @@ def test_numerical_gradient_puts_everything_back(rng):
     assert (x == before).all()
 
 
-def test_equal_to_autograd(text):
+def filled(cell, K, H, T, B, *, documents=False, layers=1, scale=0.5):
+    """A network with weights far from zero, so that no derivative is hidden by another; symbols, and a state."""
+    rng, network = np.random.default_rng(6), Network(cell, K, H, T, "float64", documents, layers)
+    params = network.flatten({name: rng.normal(0, scale, shape) for name, shape in network.shapes.items()})
+    x, y = rng.integers(0, K, (2, T, B)).astype(np.int32)
+    return network, params, x, y, rng.uniform(-0.9, 0.9, network.carried(B))
+
+
+@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", Network.cells)
+def test_every_tensor_of_every_cell(cell, layers, documents):
+    network, params, x, y, carried = filled(cell, 5, 3, 4, 3, documents=documents, layers=layers)
+    if documents:
+        x[:] = [[1, 4, 0], [4, 2, 3], [0, 4, 1], [2, 4, 3]]  # one stream begins anew at 1, one at 0, 2 and 3, one never
+        y[:3] = x[1:]
+    _, gradients, _ = network.loss_and_gradients(params, x, y, carried)
+    loss = network.loss_function(params, x, y, carried)
+    assert gradients.keys() == network.shapes.keys()
+    for name, array in network.named(params).items():
+        numerical = gradcheck.numerical_gradient(loss, array, 1e-5)
+        norms = np.linalg.norm(gradients[name]) + np.linalg.norm(numerical)
+        assert norms > 1e-3, name
+        assert np.linalg.norm(gradients[name] - numerical) <= 1e-7 * norms, name
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", Network.cells)
+def test_equal_to_autograd(cell, layers):
     torch = pytest.importorskip("torch")
-    model = CharRNN(hidden_size=20, init_scale=0.3, random_state=5)
-    window = text[:26]
-    vocabulary, network, params = model._exact(window, 25)
+    network, params, x, y, carried = filled(cell, 13, 20, 25, 3, layers=layers, scale=0.3)
     p = {name: torch.tensor(value, requires_grad=True) for name, value in network.named(params).items()}
-    ids = torch.tensor(vocabulary.encode(window), dtype=torch.long)
-    rnn = torch.nn.RNN(len(vocabulary), 20, dtype=torch.float64)
-    weights = {"weight_ih_l0": p["U"], "weight_hh_l0": p["W"], "bias_ih_l0": p["b"]}
-    weights["bias_hh_l0"] = torch.zeros(20, dtype=torch.float64)
-    one_hot = torch.nn.functional.one_hot(ids[:-1], len(vocabulary)).to(torch.float64)
-    states, _ = torch.func.functional_call(rnn, weights, (one_hot,))
-    expected = torch.nn.functional.cross_entropy(states @ p["V"].T + p["c"], ids[1:], reduction="sum")
+    weights = {}
+    for layer in range(layers):
+        end = str(layer + 1) if layer else ""
+        weights |= {f"weight_ih_l{layer}": p["U" + end], f"weight_hh_l{layer}": p["W" + end]}
+        before = torch.zeros(len(p["b" + end]), dtype=torch.float64)  # of the gates with one bias
+        if cell == "gru":
+            before = torch.cat([before[: 2 * network.H], p["n" + end]])
+        weights |= {f"bias_ih_l{layer}": before, f"bias_hh_l{layer}": p["b" + end]}
+    states = tuple(torch.tensor(carried).unbind(dim=1))
+    one_hot = torch.nn.functional.one_hot(torch.tensor(x, dtype=torch.long), network.K).to(torch.float64)
+    rnn = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
+    rnn = rnn(network.K, network.H, layers, dtype=torch.float64)
+    h, last = torch.func.functional_call(rnn, weights, (one_hot, states if cell == "lstm" else states[0]))
+    logits, targets = (h @ p["V"].T + p["c"]).reshape(-1, network.K), torch.tensor(y, dtype=torch.long).reshape(-1)
+    expected = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
     expected.backward()
-    loss, grads = model.loss_and_gradients(window)
-    assert_allclose(loss, expected.item(), rtol=1e-12)
+    loss, grads, after = network.loss_and_gradients(params, x, y, carried)
+    assert_allclose(loss, expected.item(), rtol=1e-10)
     for name, grad in grads.items():
         assert_allclose(grad, p[name].grad.numpy(), rtol=1e-10, atol=1e-12, err_msg=name)
+    last = torch.stack(last if cell == "lstm" else (last,), dim=1)
+    assert_allclose(after, last.detach().numpy(), rtol=1e-10, atol=1e-12)

@@ -1,10 +1,15 @@
 """Each kernel against its NumPy twin, in both precisions and on every instruction set that this processor has."""
 
+import faulthandler
+import functools
 import hashlib
 import itertools
 import os
+import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,6 +25,7 @@ pytestmark = pytest.mark.usefixtures("simd")
 
 DTYPES = ("float32", "float64")
 RTOL = {"float32": 1e-5, "float64": 1e-12}
+CELLS = Network.cells
 
 
 def padded(n):
@@ -37,7 +43,10 @@ def rows(rng, m, n, dtype, width=None):
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("packed", [False, True])
 def test_matmul(rng, dtype, transposed, packed):
-    for M, N, K in itertools.product((1, 2, 7, 13, 14, 25, 40), (1, 16, 31, 80), (1, 25, 100)):
+    blocked = itertools.product((2, 16 * 13 + 2), (31, 48), (256, 257, 700))  # depth of a block 256, height up to 208
+    for M, N, K in itertools.chain(
+        itertools.product((1, 2, 7, 13, 14, 25, 40), (1, 16, 31, 80), (1, 25, 100)), blocked
+    ):
         A, B, start = rng.normal(size=(M, K)).astype(dtype), rows(rng, K, N, dtype), rows(rng, M, N, dtype)
         panels = np.zeros((padded(N) + 2 * _kernels.LANES) * K, dtype)
         found = [start.copy(), start.copy()]
@@ -51,13 +60,15 @@ def test_matmul(rng, dtype, transposed, packed):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_every_row_of_a_product_has_the_bits_of_the_row_alone(rng, dtype):
-    A, B = rng.normal(size=(40, 100)).astype(dtype), rows(rng, 100, 80, dtype)
-    panels = np.zeros((padded(80) + 2 * _kernels.LANES) * 100, dtype)
-    together = rows(rng, 40, 80, dtype)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("M", "K"), [(40, 100), (16 * 13 + 2, 700)])
+def test_every_row_of_a_product_has_the_bits_of_the_row_alone(rng, dtype, transposed, M, K):
+    A, B = rng.normal(size=(M, K)).astype(dtype), rows(rng, K, 80, dtype)
+    panels = np.zeros((padded(80) + 2 * _kernels.LANES) * K, dtype)
+    together = rows(rng, M, 80, dtype)
     alone = together.copy()
-    _kernels.matmul(A, B, together, panels, False, True, False)
-    for i in range(40):
+    _kernels.matmul(np.ascontiguousarray(A.T) if transposed else A, B, together, panels, transposed, True, False)
+    for i in range(M):
         _kernels.matmul(A[i : i + 1].copy(), B, alone[i : i + 1], panels, False, False, i % 2 == 1)
     assert_array_equal(together, alone)
 
@@ -168,98 +179,229 @@ def test_vanishing_gradients_leave_no_subnormal_numbers(rng, dtype, rule):
 # --- the whole window -------------------------------------------------------------------------------------------
 
 
-def small(rng, dtype, T, B, K=11, H=19, documents=False):
-    network = Network("rnn", K, H, T, dtype, documents)
-    params = network.initial(rng, 0.5)
-    for name in ("b", "c"):
-        network.named(params)[name][:] = rng.normal(size=network.shapes[name])
-    x, y = rng.integers(0, K, (2, T, B)).astype(np.int32)
-    return network, params, x, y, rng.uniform(-0.9, 0.9, (B, H))
+def text(rng, network, *shape):
+    """Symbols; those of documents end now and then."""
+    ids = rng.integers(0, network.K, shape).astype(np.int32)
+    return np.where(rng.random(shape) < 0.3, network.end, ids).astype(np.int32) if network.end >= 0 else ids
 
 
-def batch_plan(network, T, B):
-    """A plan for B streams at once, which the kernels know and the API does not offer yet."""
-    plan, _ = network.plan(T * B)
-    plan |= {"T": T, "B": B, "p": plan["p"] + B * plan["Hp"], "d": plan["d"] + B * plan["Hp"]}
-    plan |= {"WT": plan["WT"] + B * plan["Hp"], "VT": plan["VT"] + B * plan["Hp"]}
-    plan |= {"r": plan["r"] + B * plan["Hp"]}
-    return plan, aligned(network.plan(T * B)[1].size + 2 * B * plan["Hp"], network.dtype)
+def weights(rng, network):
+    """By name, all far from zero, the same in both precisions."""
+    scale = min(0.5, 1.2 / network.H**0.5)  # more, and the RNN amplifies what rounding leaves
+    return {name: rng.normal(0, scale, shape).astype(np.float32) for name, shape in network.shapes.items()}
+
+
+def exact(named):
+    return {name: value.astype(np.float64) for name, value in named.items()}
+
+
+@functools.cache
+def window(cell, T, B, H, layers, documents):
+    """Weights, symbols, a state, and what the twin makes of them."""
+    rng, network = np.random.default_rng(0), Network(cell, 11, H, T, "float64", documents, layers)
+    named, x, y = weights(rng, network), *text(rng, network, 2, T, B)
+    if documents:
+        x[-1, -1] = network.end  # some streams begin anew within the window, this one certainly
+    carried = rng.uniform(-0.9, 0.9, network.carried(B)).astype(np.float32).astype(np.float64)
+    twin = exact(named), x, carried, network.end, cell
+    p, *_ = reference.predict(*twin)
+    nats = -np.log(np.take_along_axis(p, y[..., None], axis=2))[..., 0]
+    return named, x, y, carried, nats, *reference.loss_and_gradients(*twin[:2], y, *twin[2:])
+
+
+def assert_close(found, expected, dtype, what):
+    assert np.linalg.norm(found - expected) <= RTOL[dtype] * np.linalg.norm(expected), what
+
+
+def check_window(dtype, cell, T, B, H, layers, documents):
+    what = f"{cell=} {T=} {B=} {H=} {layers=} {documents=}"
+    named, x, y, carried, nats, loss, grads, last = window(cell, T, B, H, layers, documents)
+    network = Network(cell, 11, H, T, dtype, documents, layers)
+    params, found, losses = network.flatten(named), aligned(network.layout.size, dtype), np.empty((T, B))
+    w = network.workspace(T, B)
+    w.put(carried)
+    total = _kernels.loss_and_gradients(
+        x.ravel(), y.ravel(), params, found, w.memory, w.plan, w.layers, losses.reshape(-1)
+    )
+    assert abs(total - loss) <= RTOL[dtype] * loss, what
+    assert_close(losses, nats, dtype, what)
+    for name, gradient in network.named(found).items():
+        assert_close(gradient, grads[name], dtype, f"{name} of {what}")
+        gradient[...] = 0
+    assert not found.any(), f"padding of {what}"
+    for layer, states in enumerate(w.last):
+        for s, state in enumerate(states):
+            assert_close(state, last[layer, s], dtype, f"state of {what}")
+            start, stride = w.layers[layer, 4 + s], w.plan["Hs"]
+            assert not w.memory[start:][: (T + 1) * B * stride].reshape(-1, stride)[:, H:].any(), f"padding of {what}"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("documents", [False, True])
-@pytest.mark.parametrize(("T", "B"), [(1, 1), (3, 1), (25, 1), (3, 2), (6, 5), (4, 17)])
-def test_loss_and_gradients(rng, dtype, T, B, documents):
-    network, params, x, y, h0 = small(rng, dtype, T, B, documents=documents)
-    if documents:
-        x[rng.random(x.shape) < 0.4] = network.end
-        x[-1, -1] = network.end  # some streams begin anew within the window, this one certainly
-    plan, work = batch_plan(network, T, B)
-    work[: B * plan["Hp"]].reshape(B, -1)[:, : network.H] = h0
-    grads, losses = aligned(network.layout.size, dtype), np.empty(T * B)
-    loss = _kernels.loss_and_gradients(x.ravel(), y.ravel(), params, grads, work, plan, losses)
-    named = {name: value.astype(np.float64) for name, value in network.named(params).items()}
-    h0 = h0.astype(dtype).astype(np.float64)
-    expected, expected_grads, last = reference.loss_and_gradients(named, x, y, h0, network.end)
-    assert_allclose(loss, expected, rtol=RTOL[dtype])
-    assert_allclose(losses.sum(), loss, rtol=1e-12)
-    for name, found in network.named(grads).items():
-        error = np.linalg.norm(found - expected_grads[name])
-        assert error <= RTOL[dtype] * np.linalg.norm(expected_grads[name]), name
-    state = work[plan["h"] + T * B * plan["Hp"] :][: B * plan["Hp"]].reshape(B, -1)
-    assert_allclose(state[:, : network.H], last, rtol=RTOL[dtype], atol=RTOL[dtype])
-    assert not state[:, network.H :].any()
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_loss_and_gradients(dtype, cell, layers):
+    sizes = (1, 1), (25, 1), (3, 2), (6, 5), (4, 17)
+    for (T, B), H, documents in itertools.product(sizes, (5, 16, 19, 33), (False, True)):
+        check_window(dtype, cell, T, B, H, layers, documents)
 
 
-def test_gradients_accumulate(rng):
-    network, params, x, y, _ = small(rng, "float64", 5, 1)
-    plan, work = network.plan(5)
-    once, twice = aligned(params.size, "float64"), aligned(params.size, "float64")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("T", "B", "H"), [(2, 3, 64), (2, 3, 128), (2, 2, 256), (20, 17, 19)])
+def test_loss_and_gradients_of_rows_set_apart_and_of_sums_in_blocks(dtype, cell, T, B, H):
+    # rows of whole multiples of 2 KiB lie a cache line further apart; T * B > 256 is a product in blocks
+    check_window(dtype, cell, T, B, H, 2, True)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_accumulate(rng, cell):
+    network = Network(cell, 11, 19, 5, "float64", True, 2)
+    params, (x, y) = network.flatten(weights(rng, network)), text(rng, network, 2, 5 * 3)
+    w, once, twice = network.workspace(5, 3), *(aligned(network.layout.size, "float64") for _ in range(2))
     for grads in (once, twice, twice):
-        _kernels.loss_and_gradients(x.ravel(), y.ravel(), params, grads, work, plan, np.empty(5))
-    assert_allclose(twice, 2 * once, rtol=1e-12)
+        _kernels.loss_and_gradients(x, y, params, grads, w.memory, w.plan, w.layers, np.empty(15))
+    assert once.any()
+    assert_allclose(twice, 2 * once, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("documents", [False, True])
+def test_evaluation_equals_the_twin(rng, cell, documents):
+    for layers, N in ((1, 40), (2, 4), (3, 23)):
+        network = Network(cell, 11, 19, 7, "float64", documents, layers)
+        named, ids = weights(rng, network), text(rng, network, N)
+        carried = rng.uniform(-0.9, 0.9, network.carried())
+        p, *_ = reference.predict(exact(named), ids[:-1, None], carried, network.end, cell)
+        found = network.losses(network.flatten(named), ids, carried)
+        assert_allclose(found, -np.log(p[np.arange(N - 1), 0, ids[1:]]), rtol=1e-11)
+
+
+# --- training ---------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def twin_training(cell, layers, B, documents):
+    """Nine updates by the twin, of four windows an epoch, the last one short."""
+    rng, network = np.random.default_rng(1), Network(cell, 7, 5, 4, "float64", documents, layers)
+    named, ids = weights(rng, network), text(rng, network, 14 * B)
+    options = {"cell": cell, "end": network.end, "T": 4, "B": B, "layers": layers, "rate": 0.3, "n_updates": 9}
+    return named, ids, reference.train(named, ids, **options)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize(("layers", "B", "n_threads"), [(1, 1, 1), (1, 3, 1), (2, 2, 2), (2, 3, 3)])
+def test_training_equals_the_twin(cell, documents, layers, B, n_threads):
+    named, ids, (expected, carried, losses) = twin_training(cell, layers, B, documents)
+    network, update = Network(cell, 7, 5, 4, "float64", documents, layers), Update(SGD(), 0.3, None, None)
+    state, loss, smooth = network.state(network.flatten(named), update, B), np.empty(9), np.empty(9)
+    trainer = network.trainer(state, update, ids, n_threads)
+    trainer.advance(loss[:5], smooth[:5])
+    trainer.advance(loss[5:], smooth[5:])
+    trainer.close()
+    assert trainer.updates_per_epoch == 4
+    assert (state.n_updates, state.position) == (9, 4)
+    assert_allclose(loss, losses, rtol=1e-10)
+    for name, found in network.named(state.params).items():
+        assert_close(found, expected[name], "float64", name)
+    assert_allclose(state.carried, carried, rtol=1e-10, atol=1e-12)
+    weight, mean = [1e-3 * B / (1 + 1e-3 * (B - 1)) * n / 4 for n in (4, 4, 4, 1)], losses[0]
+    for i in range(1, 9):
+        mean += weight[i % 4] * (losses[i] - mean)
+        assert_allclose(smooth[i], mean, rtol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_stepping_at_once_gives_the_bits_of_clipping_then_stepping(rng, dtype, rule):
+@pytest.mark.parametrize("cell", CELLS)
+def test_stepping_at_once_gives_the_bits_of_clipping_then_stepping(rng, dtype, rule, cell):
     # a norm that is never reached takes the way over the whole gradient
-    network = Network("rnn", 11, 19, 7, dtype)
-    start, ids = network.initial(rng, 0.5), rng.integers(0, 11, 100).astype(np.int32)
+    network = Network(cell, 11, 19, 7, dtype, True, 2)
+    start, ids = network.flatten(weights(rng, network)), text(rng, network, 100)
     states = []
     for clip_norm in (None, 1e30):
         update = Update(rule, 0.05, 0.3, clip_norm)
-        state = network.state(start.copy(), update)
-        network.trainer(state, update, ids).advance(np.empty(40), np.empty(40))
+        state = network.state(start.copy(), update, 2)
+        network.trainer(state, update, ids).advance(np.empty(20), np.empty(20))
         states.append(state)
-    for name in ("params", "m", "v", "hidden"):
+    for name in ("params", "best", "m", "v", "carried"):
         assert_array_equal(getattr(states[0], name), getattr(states[1], name))
 
 
-def test_clip_norm(rng):
-    network = Network("rnn", 11, 19, 7, "float64")
-    start, ids = network.initial(rng, 0.5), rng.integers(0, 11, 8).astype(np.int32)
-    _, grads, _ = network.loss_and_gradients(start, ids[:-1], ids[1:])
-    norm = np.sqrt(sum((g**2).sum() for g in grads.values()))
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_clip_norm(rng, n_threads):
+    network = Network("lstm", 11, 19, 7, "float64", num_layers=2)
+    start, ids = network.flatten(weights(rng, network)), rng.integers(0, 11, 15).astype(np.int32)
+    x, y = (np.stack([ids[shift:][:7], ids[shift + 7 :][:7]], axis=1) for shift in (0, 1))
+    _, grads, _ = network.loss_and_gradients(start, x, y)
+    norm = np.sqrt(sum(((g / 2) ** 2).sum() for g in grads.values()))  # of the mean over two streams
     update = Update(SGD(), 1.0, None, norm / 3)
-    state = network.state(start.copy(), update)
-    network.trainer(state, update, ids).advance(np.empty(1), np.empty(1))
+    state = network.state(start.copy(), update, 2)
+    trainer = network.trainer(state, update, ids, n_threads)
+    trainer.advance(np.empty(1), np.empty(1))
+    trainer.close()
     for name, found in network.named(state.params).items():
-        assert_allclose(found, network.named(start)[name] - grads[name] / 3, rtol=1e-9, atol=1e-12)
+        assert_allclose(found, network.named(start)[name] - grads[name] / 2 / 3, rtol=1e-9, atol=1e-12)
 
 
-def test_sampling_draws_what_the_twin_draws(rng):
-    network, params, *_ = small(rng, "float64", 1, 1)
-    named = network.named(params)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_padding_stays_zero(rng, cell, n_threads):
+    # it is multiplied with everything: one number in it would reach every sum
+    network = Network(cell, 11, 19, 7, "float32", num_layers=2)
+    update = Update(Adam(), 0.05, 0.3, None)
+    state = network.state(network.flatten(weights(rng, network)), update, 3)
+    trainer = network.trainer(state, update, rng.integers(0, 11, 100).astype(np.int32), n_threads)
+    trainer.advance(np.empty(50), np.empty(50))
+    trainer.close()
+    for flat in (state.params, state.m, state.v, state.best):
+        for view in network.named(flat).values():
+            assert view.any()
+            view[...] = 0
+        assert not flat.any()
+
+
+# --- sampling ---------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def twin_sample(cell, layers, temperature):
+    """Weights, a prompt, random numbers, a state; the symbols that the twin draws, and the state before the last."""
+    rng, network = np.random.default_rng(2), Network(cell, 11, 19, 1, "float64", True, layers)
+    named, u, prompt = weights(rng, network), rng.random(60), np.array([3, network.end, 1, 4], np.int32)
+    named["c"][network.end] -= 3  # documents of some length
+    state, out = rng.uniform(-0.9, 0.9, network.carried()), []
+    start, read = state, prompt
+    for number in u:
+        p, state, *_ = reference.predict(exact(named), read[:, None], state, network.end, cell)
+        out.append(reference.draw(np.log(p[-1, 0]), temperature, number))
+        read = np.array(out[-1:])
+    return named, prompt, u, start, np.array(out), state
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_sampling_draws_what_the_twin_draws(cell, layers):
+    network = Network(cell, 11, 19, 1, "float64", True, layers)
     for temperature in (0.0, 0.3, 1.0, 5.0):
-        plan, work = network.plan(1)
-        u, out = rng.random(300), np.empty(300, np.int32)
-        prompt = np.array([3, 1, 4], np.int32)
-        _kernels.sample(prompt, params, work, plan, True, u, temperature, np.zeros(plan["Kp"]), False, out)
-        h = reference.rnn_forward(named, prompt[:, None], np.zeros((1, network.H)))[-1]
-        for i in range(300):
-            assert out[i] == reference.draw(named["V"] @ h[0] + named["c"], temperature, u[i])
-            h = reference.rnn_forward(named, out[i : i + 1, None], h)[-1]
+        named, prompt, u, start, expected, last = twin_sample(cell, layers, temperature)
+        params, w = network.flatten(named), network.workspace(1)
+        for first in (60, 25):  # at once, or in two calls of which the second reads on
+            w.put(start)
+            out, after = np.empty(60, np.int32), np.empty(network.carried())
+            draw = functools.partial(_kernels.sample, params=params, work=w.memory, plan=w.plan, layers=w.layers)
+            draw = functools.partial(draw, temperature=temperature, weights=np.zeros(w.plan["Kp"]), whole=False)
+            assert draw(prompt, pack=True, uniform=u[:first], out=out[:first]) == first
+            if first < 60:
+                draw(out[first - 1 : first], pack=False, uniform=u[first:], out=out[first:])
+            assert_array_equal(out, expected)
+            w.take(w.first, after)
+            assert_allclose(after, last, rtol=1e-10, atol=1e-12)
+        ends = np.flatnonzero(expected == network.end)
+        w.put(start)
+        drawn = draw(prompt, pack=True, uniform=u, whole=True, out=out)
+        assert drawn == (ends[0] + 1 if ends.size else 60)
+        assert_array_equal(out[:drawn], expected[:drawn])
 
 
 @pytest.mark.parametrize(
@@ -272,9 +414,10 @@ def test_sampling_at_the_ends(logits, temperature, u):
     network = Network("rnn", 3, 2, 1, "float32")
     params = aligned(network.layout.size, "float32")
     network.named(params)["c"][:] = logits
-    plan, work = network.plan(1)
+    w = network.workspace(1)
     out = np.full(1, -1, np.int32)
-    _kernels.sample(out[:0], params, work, plan, True, np.array([u]), temperature, np.zeros(plan["Kp"]), False, out)
+    scratch = np.zeros(w.plan["Kp"])
+    _kernels.sample(out[:0], params, w.memory, w.plan, w.layers, True, np.array([u]), temperature, scratch, False, out)
     z = np.array(logits, np.float32).astype(np.float64)
     with np.errstate(over="ignore"):
         share = reference.softmax((z - z.max()) / temperature)
@@ -287,57 +430,178 @@ def test_sampling_follows_the_distribution(rng):
     network = Network("rnn", 20, 4, 1, "float32")
     params = aligned(network.layout.size, "float32")
     network.named(params)["c"][:] = rng.normal(size=20) * 1.5
-    plan, work = network.plan(1)
+    w = network.workspace(1)
     for temperature in (0.7, 1.0, 2.0):
         out = np.empty(200_000, np.int32)
-        u = rng.random(out.size)
-        _kernels.sample(out[:0], params, work, plan, True, u, temperature, np.zeros(plan["Kp"]), False, out)
+        u, scratch = rng.random(out.size), np.zeros(w.plan["Kp"])
+        _kernels.sample(out[:0], params, w.memory, w.plan, w.layers, True, u, temperature, scratch, False, out)
         expected = out.size * reference.softmax(network.named(params)["c"].astype(np.float64) / temperature)
         chi_square = ((np.bincount(out, minlength=20) - expected) ** 2 / expected).sum()
         assert chi_square < 43.8  # 19 degrees of freedom, p = 0.001
 
 
-def test_padding_stays_zero(rng):
-    # it is multiplied with everything: one number in it would reach every sum
-    network = Network("rnn", 11, 19, 7, "float32")
-    update = Update(Adam(), 0.05, 0.3, None)
-    state = network.state(network.initial(rng, 0.5), update)
-    network.trainer(state, update, rng.integers(0, 11, 100).astype(np.int32)).advance(np.empty(50), np.empty(50))
-    for flat in (state.params, state.m, state.v, state.best):
-        for view in network.named(flat).values():
-            view[...] = 0
-        assert not flat.any()
-    assert not state.hidden[network.H :].any()
+# --- bits and threads -------------------------------------------------------------------------------------------
+
+FUSED = [name for name in _kernels.simd_names() if name != "baseline" and _kernels.simd_supported(name)]
+# (K, H, T, B, layers, documents): the classic one, one with few streams and one of middle size
+SIZES = {"classic": (80, 100, 25, 1, 1, False), "small": (11, 19, 5, 5, 1, True), "middle": (30, 48, 9, 7, 2, True)}
 
 
-# --- bits -------------------------------------------------------------------------------------------------------
+def digest(size, cell, dtype, rule, n_threads):
+    """SHA-256 of all that 30 updates leave, of five windows an epoch."""
+    K, H, T, B, layers, documents = SIZES[size]
+    rng, network = np.random.default_rng(0), Network(cell, K, H, T, dtype, documents, layers)
+    update = Update(rule, None, *((None, 0.5) if rule.name == "adam" else (5.0, None)))
+    state = network.state(network.initial(rng, 0.1), update, B)
+    loss, smooth = np.empty(30), np.empty(30)
+    trainer = network.trainer(state, update, text(rng, network, 9 * T * B // 2), n_threads)
+    assert trainer.n_threads == n_threads
+    trainer.advance(loss, smooth)
+    trainer.close()
+    found = hashlib.sha256()
+    for array in (state.params, state.best, state.m, state.v, state.carried, loss, smooth):
+        assert np.isfinite(array).all()
+        found.update(array.tobytes())
+    return found.hexdigest()
 
 
-def weights_after_training(dtype, rule, seed=0):
-    network = Network("rnn", 80, 100, 25, dtype)
-    rng = np.random.default_rng(seed)
-    ids = rng.integers(0, 80, 1000).astype(np.int32)
-    update = Update(rule, 0.1 if rule.name == "adagrad" else 0.002, 5.0, None)
-    state = network.state(network.initial(rng, 0.01), update)
-    loss, smooth = np.empty(200), np.empty(200)
-    network.trainer(state, update, ids).advance(loss, smooth)
-    digest = hashlib.sha256()
-    for array in (state.params, state.best, state.m, state.v, state.hidden, loss, smooth):
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+@functools.cache
+def digest_of_one_thread(simd, *case):
+    before = _kernels.simd_selected()
+    _kernels.simd_select(simd)
+    found = digest(*case, 1)
+    _kernels.simd_select(before)
+    return found
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", [AdaGrad(), Adam()], ids=lambda rule: rule.name)
-def test_the_same_bits_wherever_there_is_fused_multiply_add(simd, dtype, rule):
-    if simd == "baseline":  # has none: it repeats itself, and test_training holds it against the ordered twin
-        assert weights_after_training(dtype, rule) == weights_after_training(dtype, rule)
-        return
-    found = weights_after_training(dtype, rule)
-    fused = [name for name in _kernels.simd_names() if name != "baseline" and _kernels.simd_supported(name)]
-    for name in fused:
-        _kernels.simd_select(name)
-        assert weights_after_training(dtype, rule) == found, name
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("size", SIZES)
+def test_the_same_bits_for_any_number_of_threads_and_wherever_there_is_fused_multiply_add(
+    simd, dtype, rule, cell, size
+):
+    # the baseline of x86-64 has none: it repeats itself, and test_training holds it against the ordered twin
+    expected = digest_of_one_thread("baseline" if simd == "baseline" else FUSED[0], size, cell, dtype, rule)
+    for n_threads in (1,) if size == "classic" else (1, 2, 3, 4):
+        assert digest(size, cell, dtype, rule, n_threads) == expected, n_threads
+
+
+@pytest.fixture
+def watched():
+    """A thread that waits for another in a kernel cannot be interrupted: end the process instead of hanging."""
+    faulthandler.dump_traceback_later(60, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def training(n_threads, B=5, H=16):
+    network = Network("lstm", 11, H, 5, "float64", True, 2)
+    rng, update = np.random.default_rng(0), Update(SGD(), 0.1, None, None)
+    state = network.state(network.flatten(weights(rng, network)), update, B)
+    return network.trainer(state, update, text(rng, network, 400), n_threads)
+
+
+def advance(trainer, n):
+    losses = np.full((2, n), np.nan)
+    trainer.advance(*losses)
+    return losses
+
+
+def assert_same_state(found, expected):
+    for name in ("params", "best", "m", "v", "carried", "counts", "scalars"):
+        assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+
+
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("submitted", [0, 1, 2])
+def test_an_interrupt_before_all_threads_have_begun_changes_nothing(watched, monkeypatch, started, submitted):
+    trainer, expected = training(4), training(1)
+    if started:
+        advance(trainer, 3)
+        advance(expected, 3)
+    before, calls, losses = trainer.state.copy(), [], np.full((2, 5), np.nan)
+
+    def interrupted(self, *call):
+        if len(calls) == submitted:
+            raise KeyboardInterrupt
+        calls.append(submit(self, *call))
+        return calls[-1]
+
+    with monkeypatch.context() as patch:
+        submit = ThreadPoolExecutor.submit
+        patch.setattr(ThreadPoolExecutor, "submit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.advance(*losses)
+    assert len(calls) == submitted
+    assert all(call.done() for call in calls)
+    assert np.isnan(losses).all()
+    assert_same_state(trainer.state, before)
+    assert_array_equal(advance(trainer, 5), advance(expected, 5))  # and it can go on
+    assert_same_state(trainer.state, expected.state)
+    trainer.close()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_signal_while_threads_train_leaves_whole_updates(watched, n_threads):
+    trainer, again = training(n_threads, B=2, H=40), training(1, B=2, H=40)
+    timer = threading.Timer(0.01, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        while True:
+            advance(trainer, 500)
+    found = trainer.state.copy()  # nothing is under way any more
+    trainer.close()
+    timer.join()
+    advance(again, found.n_updates)
+    assert_same_state(found, again.state)
+
+
+def test_no_thread_is_left_behind(watched):
+    before = set(threading.enumerate())
+    trainer = training(3)
+    assert set(threading.enumerate()) == before
+    for _ in range(2):
+        advance(trainer, 1)
+        assert len(set(threading.enumerate()) - before) == 2  # this one is the third
+    trainer.close()
+    trainer.close()
+    assert set(threading.enumerate()) == before
+    advance(trainer, 1)  # it may be closed and used again
+    trainer.close()
+    assert set(threading.enumerate()) == before
+
+
+def test_there_are_no_more_threads_than_streams():
+    assert [training(n).n_threads for n in (1, 4, 5, 6, 1000)] == [1, 4, 5, 5, 5]
+    assert training(4, B=1).n_threads == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of a process with threads, which is the point
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_trains_with_threads_of_its_own():
+    parent, expected = training(2), training(1)
+    advance(parent, 1)
+    advance(expected, 8)
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            signal.alarm(60)  # the end of a process that hangs
+            trainer = training(2)
+            advance(trainer, 8)
+            trainer.close()
+            assert_same_state(trainer.state, expected.state)
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    advance(parent, 7)
+    parent.close()
+    assert_same_state(parent.state, expected.state)
+
+
+# --- choice of the instruction set ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "why"), [("x86-64-v9", "does not know"), ("", None)])

@@ -242,7 +242,7 @@ def test_the_books_of_a_history_are_settled_twice_without_harm():
 def test_the_best_model_is_kept(text):
     model = CharRNN(hidden_size=8, epochs=30, random_state=0).fit(text)
     lowest = int(np.argmin(model.history_.smooth_loss))
-    assert model.best_ == (lowest, model.history_.smooth_loss[lowest])
+    assert model.best_ == (lowest, model.history_.smooth_loss[lowest], None)
     again = CharRNN(hidden_size=8, epochs=30, max_updates=max(lowest, 1), random_state=0).fit(text)
     for name, view in again._net.named(again._state.params).items():
         assert_array_equal(model.params_[name], view)
@@ -356,7 +356,7 @@ def test_training_on_with_another_rule(text, before, after):
     twin = network.state(params, update)  # from the same weights; of the same rule, with the moments so far
     if after == before:
         twin.m[:], twin.v[:] = moments
-        twin.scalars[2:] = [update.rule.numbers().get(name, 0.0) ** n for name in ("beta1", "beta2")]
+        twin.scalars[2:4] = [update.rule.numbers().get(name, 0.0) ** n for name in ("beta1", "beta2")]
     k = model.n_updates_ - n
     network.trainer(twin, update, model.vocabulary_.encode(text)).advance(np.empty(k), np.empty(k))
     assert_allclose(model._state.params, twin.params, rtol=1e-4, atol=1e-6)

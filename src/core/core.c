@@ -1,5 +1,6 @@
 /* Compiles kernels.h for every instruction set and precision, and chooses one of them at import. */
 #include "core.h"
+#include <sched.h>
 #include <string.h>
 
 #if !defined(__clang__) && (!defined(__GNUC__) || __GNUC__ < 12)
@@ -9,10 +10,20 @@
 #define ALWAYS inline __attribute__((always_inline))
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
+#define INDEPENDENT _Pragma("GCC ivdep")
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 static idx core_l1d = 32768; /* bytes of the first-level data cache */
+
+#if defined(__x86_64__)
+#define PAUSE __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define PAUSE __asm__ volatile("yield")
+#else
+#define PAUSE (void)0
+#endif
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -171,5 +182,29 @@ const char *core_best(void) {
 }
 
 const char *core_selected(void) { return sets[chosen].name; }
+
+/* Spins at first, for the others are at most microseconds away where each has a core of its own; then it yields. */
+int core_meet(int32_t *shared, int size) {
+    const int32_t generation = __atomic_load_n(&shared[1], __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&shared[0], 1, __ATOMIC_ACQ_REL) == size) {
+        __atomic_store_n(&shared[0], 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&shared[1], generation + 1, __ATOMIC_RELEASE);
+        return 0;
+    }
+    for (int n = 0; __atomic_load_n(&shared[1], __ATOMIC_ACQUIRE) == generation; n++) {
+        if (__atomic_load_n(&shared[2], __ATOMIC_ACQUIRE)) return -1;
+        if (n < 256) PAUSE;
+        else sched_yield();
+    }
+    return 0;
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014) */
+uint32_t core_key(uint64_t seed, uint64_t counter) {
+    uint64_t z = seed + (counter + 1) * 0x9E3779B97F4A7C15;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+    z = (z ^ z >> 27) * 0x94D049BB133111EB;
+    return (uint32_t)((z ^ z >> 31) >> 32);
+}
 
 const core_table *core_get(idx itemsize) { return itemsize == 4 ? sets[chosen].f32 : sets[chosen].f64; }

@@ -41,8 +41,18 @@ typedef struct {
     void (*add_tanh)(idx n, const void *u, void *x);                /* x = tanh(x + u) */
     void (*tanh_backward)(idx n, const void *h, void *d);           /* d = (1 - h^2) d, where h = tanh(a) */
     void (*sigmoid)(idx n, void *x);                                /* x = 1 / (1 + exp(-x)) */
+
+    /* One step of one stream. u is the input's share of the gates and r the state's (u may be a), a the gates as they were
+     * and, backward, their derivatives; the gates lie side by side, H of each. n is GRU's bias of the candidate. Forward
+     * makes h (and c) of h0 (and c0); backward takes dh, takes and leaves the dc that is carried, and adds to dh0. */
+    void (*lstm_forward)(idx H, const void *u, const void *r, const void *c0, void *a, void *c, void *h);
+    void (*lstm_backward)(idx H, const void *dh, const void *c0, const void *c, void *dc, void *a);
+    void (*gru_forward)(idx H, const void *u, const void *r, const void *n, const void *h0, void *a, void *h);
+    void (*gru_backward)(idx H, const void *dh, const void *h0, void *dh0, void *a);
     /* Rows of logits become rows of softmax(logits); loss[i] = -log p[i, y[i]] in nats. */
     void (*softmax)(idx M, idx K, void *p, idx ld, const int32_t *y, double *loss);
+    /* y = x / (1 - rate) or, with the probability `rate`, 0; element i hangs on `key` and first + i alone. y may be x. */
+    void (*dropout)(idx n, double rate, uint32_t key, idx first, const void *x, void *y);
     double (*sum_squares)(idx n, const void *x);
     void (*scale)(idx n, double factor, void *x);
 
@@ -56,6 +66,8 @@ typedef struct {
 
 /* The table of a precision (item size 4 or 8) on the instruction set in force. */
 const core_table *core_get(idx itemsize);
+/* A key for each seed and counter. */
+uint32_t core_key(uint64_t seed, uint64_t counter);
 /* The i-th instruction set compiled in, widest first, or NULL; whether this processor runs one; the one to prefer. */
 const char *core_name(int i);
 int core_supported(const char *name);
@@ -63,4 +75,6 @@ const char *core_best(void);
 /* Puts an instruction set in force: 0, or -1 when it is unknown or this processor lacks it. */
 int core_select(const char *name);
 const char *core_selected(void);
+/* Waits until `size` threads have come; shared[4] starts as zeros. -1 once shared[2] says that not all will come. */
+int core_meet(int32_t *shared, int size);
 #endif

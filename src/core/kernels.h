@@ -91,6 +91,7 @@ static void NAME(gemv)(idx N, idx K, const REAL *a, idx ca, const REAL *B, idx b
 }
 #undef VECTORS
 
+#define DEPTH 256
 static void NAME(gemm)(idx M, idx N, idx K, const void *A_, idx ra, idx ca, const void *B_, idx bs, idx ps,
                        const void *init_, idx ldi, void *C_, idx ldc, int reverse) {
     const REAL *A = A_, *B = B_, *init = init_;
@@ -99,17 +100,27 @@ static void NAME(gemm)(idx M, idx N, idx K, const void *A_, idx ra, idx ca, cons
         NAME(gemv)(N, K, A, ca, B, bs, ps, init, C, reverse);
         return;
     }
-    idx tiles = (M + MR - 1) / MR, panels = (N + 2 * VL - 1) / (2 * VL);
-    for (idx q = 0; q < panels; q++) {
-        idx j = (reverse ? panels - 1 - q : q) * 2 * VL;
-        int nv = N - j >= 2 * VL ? 2 : 1;
-        for (idx t = 0; t < tiles; t++) { /* heights differ by at most one row */
-            idx i = t * M / tiles, end = (t + 1) * M / tiles;
-            NAME(tiles)((int)(end - i), nv, K, A + i * ra, ra, ca, B + j / (2 * VL) * ps, bs,
-                        init ? init + i * ldi + j : NULL, ldi, C + i * ldc + j, ldc);
+    /* Blocks of A that the second-level cache holds; within one, a panel of B that the first-level cache holds meets all
+     * of its rows. A sum that is interrupted goes on from where it was stored: the same bits as without blocks. */
+    const idx panels = (N + 2 * VL - 1) / (2 * VL);
+    for (idx k = 0; k < K || k == 0; k += DEPTH) {
+        const idx depth = K - k < DEPTH ? K - k : DEPTH;
+        for (idx m = 0; m < M; m += 16 * MR) {
+            const idx rows = M - m < 16 * MR ? M - m : 16 * MR, tiles = (rows + MR - 1) / MR;
+            for (idx q = 0; q < panels; q++) {
+                const idx j = (reverse ? panels - 1 - q : q) * 2 * VL;
+                const int nv = N - j >= 2 * VL ? 2 : 1;
+                for (idx t = 0; t < tiles; t++) { /* heights differ by at most one row */
+                    const idx i = m + t * rows / tiles, end = m + (t + 1) * rows / tiles;
+                    REAL *c = C + i * ldc + j;
+                    NAME(tiles)((int)(end - i), nv, depth, A + i * ra + k * ca, ra, ca, B + j / (2 * VL) * ps + k * bs, bs,
+                                k ? c : init ? init + i * ldi + j : NULL, k ? ldc : ldi, c, ldc);
+                }
+            }
         }
     }
 }
+#undef DEPTH
 
 typedef REAL NAME(vec4) __attribute__((vector_size(4 * sizeof(REAL))));
 typedef REAL NAME(vec8) __attribute__((vector_size(8 * sizeof(REAL))));
@@ -232,13 +243,70 @@ static void NAME(add_tanh)(idx n, const void *u_, void *x_) {
     REAL *restrict x = x_;
     for (idx i = 0; i < n; i++) x[i] = NAME(tanh1)(x[i] + u[i]);
 }
+static ALWAYS REAL NAME(sigmoid1)(REAL x) {
+    REAL e = NAME(exp1)(x < 0 ? x : -x), d = 1 / (1 + e);
+    return x < 0 ? e * d : d;
+}
 static void NAME(sigmoid)(idx n, void *x_) {
     REAL *x = x_;
-    for (idx i = 0; i < n; i++) {
-        REAL e = NAME(exp1)(x[i] < 0 ? x[i] : -x[i]), d = 1 / (1 + e);
-        x[i] = x[i] < 0 ? e * d : d;
+    for (idx i = 0; i < n; i++) x[i] = NAME(sigmoid1)(x[i]);
+}
+/* Cells, one stream at a time. FLUSH_BOTH keeps subnormal numbers out of the state. Of two products in a sum, one is
+ * clamped to where it lies anyway, which leaves one way only to fuse. (To flush it would not do: where a compiler
+ * branches, it drops the sum with zero and with that the fusion.) */
+#define FLUSH_BOTH(x) ((x) < TINY && (x) > -TINY ? (REAL)0 : (x))
+#define TINY ((REAL)1e-30)
+static void NAME(lstm_forward)(idx H, const void *u_, const void *r_, const void *c0_, void *a_, void *c_, void *h_) {
+    const REAL *u = u_, *r = r_, *c0 = c0_;
+    REAL *a = a_, *c = c_, *h = h_;
+    INDEPENDENT for (idx j = 0; j < H; j++) {
+        REAL i = NAME(sigmoid1)(r[j] + u[j]), f = NAME(sigmoid1)(r[H + j] + u[H + j]);
+        REAL g = NAME(tanh1)(r[2 * H + j] + u[2 * H + j]), o = NAME(sigmoid1)(r[3 * H + j] + u[3 * H + j]);
+        REAL in = NAME(clamp)(i * g, 1), now = f * c0[j] + in;
+        a[j] = i, a[H + j] = f, a[2 * H + j] = g, a[3 * H + j] = o;
+        c[j] = FLUSH_BOTH(now);
+        h[j] = o * NAME(tanh1)(now);
     }
 }
+static void NAME(lstm_backward)(idx H, const void *dh_, const void *c0_, const void *c_, void *dc_, void *a_) {
+    const REAL *dh = dh_, *c0 = c0_, *c = c_;
+    REAL *dc = dc_, *a = a_;
+    INDEPENDENT for (idx j = 0; j < H; j++) {
+        REAL i = a[j], f = a[H + j], g = a[2 * H + j], o = a[3 * H + j], t = NAME(tanh1)(c[j]);
+        REAL slope = 1 - t * t, flat = 1 - g * g, by = dh[j] * o, d = by * slope + dc[j];
+        a[j] = d * g * i * (1 - i);
+        a[H + j] = d * c0[j] * f * (1 - f);
+        a[2 * H + j] = d * i * flat;
+        a[3 * H + j] = dh[j] * t * o * (1 - o);
+        REAL carried = d * f;
+        dc[j] = FLUSH_BOTH(carried);
+    }
+}
+static void NAME(gru_forward)(idx H, const void *u_, const void *r_, const void *n_, const void *h0_, void *a_, void *h_) {
+    const REAL *u = u_, *r = r_, *bias = n_, *h0 = h0_;
+    REAL *a = a_, *h = h_;
+    INDEPENDENT for (idx j = 0; j < H; j++) {
+        REAL reset = NAME(sigmoid1)(r[j] + u[j]), z = NAME(sigmoid1)(r[H + j] + u[H + j]), q = r[2 * H + j];
+        REAL x = u[2 * H + j] + bias[j], n = NAME(tanh1)(reset * q + x), change = h0[j] - n, now = z * change + n;
+        a[j] = reset, a[H + j] = z, a[2 * H + j] = n, a[3 * H + j] = q;
+        h[j] = FLUSH_BOTH(now);
+    }
+}
+static void NAME(gru_backward)(idx H, const void *dh_, const void *h0_, void *dh0_, void *a_) {
+    const REAL *dh = dh_, *h0 = h0_;
+    REAL *dh0 = dh0_, *a = a_;
+    INDEPENDENT for (idx j = 0; j < H; j++) {
+        REAL reset = a[j], z = a[H + j], n = a[2 * H + j], q = a[3 * H + j], slope = 1 - n * n, change = h0[j] - n;
+        REAL dn = dh[j] * (1 - z) * slope;
+        a[j] = dn * q * reset * (1 - reset);
+        a[H + j] = dh[j] * change * z * (1 - z);
+        a[2 * H + j] = dn * reset;
+        a[3 * H + j] = dn;
+        dh0[j] = dh[j] * z + dh0[j];
+    }
+}
+#undef TINY
+#undef FLUSH_BOTH
 static void NAME(tanh_backward)(idx n, const void *h_, void *d_) {
     const REAL *restrict h = h_;
     REAL *restrict d = d_;
@@ -259,6 +327,20 @@ static void NAME(add)(idx n, const void *x_, void *y_) {
 }
 static void NAME(sum_rows)(idx M, idx n, const void *x_, idx ld, void *y) {
     for (idx i = 0; i < M; i++) NAME(add)(n, (const REAL *)x_ + i * ld, y);
+}
+/* A hash for each element (the finaliser of MurmurHash3, Appleby 2011): any thread can draw any part of a mask. */
+static void NAME(dropout)(idx n, double rate, uint32_t key, idx first, const void *x_, void *y_) {
+    const REAL *x = x_, by = (REAL)(1 / (1 - rate));
+    REAL *y = y_;
+    const uint32_t threshold = (uint32_t)(rate * 4294967296.0), start = (uint32_t)first;
+    INDEPENDENT for (idx i = 0; i < n; i++) {
+        uint32_t z = (start + (uint32_t)i) * 0x9E3779B1u ^ key;
+        z = (z ^ z >> 16) * 0x85EBCA6Bu;
+        z = (z ^ z >> 13) * 0xC2B2AE35u;
+        z ^= z >> 16;
+        REAL kept = x[i] * by;
+        y[i] = z >= threshold ? kept : (REAL)0;
+    }
 }
 static void NAME(scale)(idx n, double factor, void *x_) {
     REAL *x = x_, by = (REAL)factor;
@@ -488,7 +570,7 @@ static double NAME(spin)(idx n, void *x) {
 
 static const core_table NAME(table) = {
     VL, 2 * VL, MR, NAME(gemm), NAME(pack), NAME(add), NAME(sum_rows), NAME(exp), NAME(tanh), NAME(add_tanh), NAME(tanh_backward),
-    NAME(sigmoid), NAME(softmax), NAME(sum_squares), NAME(scale), NAME(sgd), NAME(momentum), NAME(rmsprop), NAME(adagrad), NAME(adam),
+    NAME(sigmoid), NAME(lstm_forward), NAME(lstm_backward), NAME(gru_forward), NAME(gru_backward), NAME(softmax), NAME(dropout), NAME(sum_squares), NAME(scale), NAME(sgd), NAME(momentum), NAME(rmsprop), NAME(adagrad), NAME(adam),
     NAME(spin),
 #if DOUBLE
     NAME(draw),

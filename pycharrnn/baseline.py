@@ -1,0 +1,146 @@
+"""What counting alone achieves: character n-grams with interpolated modified Kneser-Ney smoothing."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["KneserNey"]
+
+_Floats = npt.NDArray[np.float64]
+_Ints = npt.NDArray[np.int64]
+_UNSEEN = np.iinfo(np.int64).max  # above every key
+
+
+class _Level(NamedTuple):
+    """The k-grams hw of one k. Each array has one entry more, the last (index -1), for what was not seen."""
+
+    keys: _Ints  # increasing: (id of h among the (k-1)-grams) * K + w; the place of a key is the id of the k-gram
+    discounted: _Floats  # max(a(hw) - D, 0) / a(h), by the id of hw
+    backoff: _Floats  # gamma(h), by the id of h
+
+
+class KneserNey:
+    """Character n-grams with interpolated modified Kneser-Ney smoothing: the loss that a network should beat.
+
+    The probability of the symbol w after a context h of k - 1 symbols, where h' is h without its oldest symbol and
+    p_0 = 1 / K for K symbols, is (Chen & Goodman 1999)::
+
+        p_k(w | h) = max(a(hw) - D(a(hw)), 0) / a(h) + gamma(h) p_{k-1}(w | h')    a(h)     = sum_w a(hw)
+        D(a) = 0, D_1, D_2, D_3 for a = 0, 1, 2, 3 or more                         gamma(h) = sum_w D(a(hw)) / a(h)
+
+    and p_{k-1}(w | h') if nothing was seen after h. For k = n, a(hw) is how often hw occurs; for k < n, how many
+    different symbols stand before it (Kneser & Ney 1995), plus its occurrences that have no symbol before them or, for
+    k > 1, begin with `end`. Each k has its own discounts, from the number n_a of k-grams with the count a::
+
+        D_a = a - (a + 1) Y n_{a+1} / n_a    Y = n_1 / (n_1 + 2 n_2)
+
+    or 1/2, 1, 3/2 where one of n_1 to n_4 is zero or a D_a is not above zero: in short texts, and often for k = 1.
+
+    Parameters
+    ----------
+    order : int, default 5
+        n: a symbol is predicted from the n - 1 before it, or from as many as there are.
+
+    Attributes
+    ----------
+    n_symbols_, end_ : int, int or None
+        K and the symbol between documents, as given to `fit`.
+    discounts_ : ndarray of float64, shape (order, 3)
+        D_1, D_2, D_3 for k = 1 to n.
+
+    References
+    ----------
+    S. F. Chen and J. Goodman (1999). An empirical study of smoothing techniques for language modeling. Computer Speech
+    & Language 13(4), 359-394.
+
+    Examples
+    --------
+    >>> KneserNey(order=3).fit([0, 1, 2, 1] * 50, n_symbols=3).nats([0, 1, 2, 1, 0]).round(3)
+    array([0.345, 0.018, 0.009, 0.019])
+    """
+
+    def __init__(self, order: int = 5) -> None:
+        _check("order", order, 1)
+        self.order = order
+
+    def fit(self, ids: npt.ArrayLike, n_symbols: int, end: int | None = None) -> Self:
+        """Count the n-grams that end with a symbol after the first, which is only read.
+
+        `ids`, as from `Vocabulary.encode`, lie in 0..n_symbols-1; no context reaches beyond the last `end` in it.
+        """
+        _check("n_symbols", n_symbols, 1)
+        if end is not None:
+            _check("end", end, 0, n_symbols - 1)
+        K, x = int(n_symbols), _checked(ids, n_symbols)
+        reach = self._reach(x, end)
+        reach[0] = -1  # not counted
+        gram, keys, n_contexts = x.copy(), np.arange(K), 1  # gram: the id of the k-gram that ends at each position
+        levels, discounts = [], []
+        for k in range(1, self.order + 1):
+            # Where a (k+1)-gram ends, too, each different one counts once; elsewhere (for k = n, everywhere) each does.
+            longer, whole = np.flatnonzero(reach >= k), np.flatnonzero(reach == k - 1)
+            pairs = gram[longer - 1] * K + x[longer]
+            longer_keys, example, longer_gram = np.unique(pairs, return_index=True, return_inverse=True)
+            counts = np.bincount(gram[np.append(longer[example], whole)], minlength=keys.size)
+            discounts.append(_discounts(counts))
+            D, context = np.append(0, discounts[-1])[np.minimum(counts, 3)], keys // K
+            total = np.bincount(context, counts, n_contexts)
+            backoff = np.where(total, np.bincount(context, D, n_contexts) / np.maximum(total, 1), 1)
+            discounted = (counts - D) / np.maximum(total, 1)[context]
+            levels.append(_Level(np.append(keys, _UNSEEN), np.append(discounted, 0), np.append(backoff, 1)))
+            gram[longer], keys, n_contexts = longer_gram, longer_keys, keys.size
+        self.n_symbols_, self.end_, self.discounts_, self._levels = K, end, np.array(discounts), levels
+        return self
+
+    def nats(self, ids: npt.ArrayLike) -> _Floats:
+        """Return -log p of each symbol after the first given those before it, shape (N - 1,)."""
+        if not hasattr(self, "_levels"):
+            raise AttributeError("this KneserNey has not been trained yet: call fit(ids, n_symbols)")
+        K, x = self.n_symbols_, _checked(ids, self.n_symbols_)
+        reach = self._reach(x, self.end_)
+        p: _Floats = np.full(x.size, 1 / K)
+        gram = np.zeros(x.size, np.int64)  # the empty context has the id 0
+        for k, (keys, discounted, backoff) in enumerate(self._levels):
+            context = np.where(reach >= k, np.roll(gram, 1), -1)
+            key = context * K + x  # negative, and so not found, after a context that was not seen
+            gram = np.searchsorted(keys, key)
+            gram[keys[gram] != key] = -1
+            p = discounted[gram] + backoff[context] * p
+        return -np.log(p[1:])
+
+    def _reach(self, x: _Ints, end: int | None) -> _Ints:
+        """How many symbols the context of each one has."""
+        position = np.arange(x.size)
+        starts = np.maximum.accumulate(np.where(x == end, position, 0))  # nothing equals None
+        reach: _Ints = np.minimum(position - np.append(0, starts[:-1]), self.order - 1)
+        return reach
+
+
+def _discounts(counts: npt.NDArray[Any]) -> _Floats:
+    n, a = np.bincount(np.minimum(counts, 5), minlength=6)[1:5], np.arange(1, 4)
+    if n.all():
+        D: _Floats = a - (a + 1) * n[0] / (n[0] + 2 * n[1]) * n[1:] / n[:3]
+        if (D > 0).all():
+            return D
+    return np.array([0.5, 1, 1.5])
+
+
+def _check(name: str, value: Any, least: int, most: int = 2**31) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {value!a}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be at least {least} and at most {most}, got {value}")
+
+
+def _checked(ids: npt.ArrayLike, n_symbols: int) -> _Ints:
+    x = np.asarray(ids)
+    if x.ndim != 1 or x.dtype.kind not in "iu":
+        raise TypeError(f"ids must be a 1-d array of integers, got shape {x.shape} and dtype {x.dtype}")
+    bad = (x < 0) | (x >= n_symbols)
+    if bad.any() or not x.size:
+        what = f"ids[{bad.argmax()}] is {x[bad.argmax()]}, but ids go" if x.size else "ids has no symbol; give some,"
+        raise ValueError(f"{what} from 0 to {n_symbols - 1}")
+    return x.astype(np.int64)
