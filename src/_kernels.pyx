@@ -121,8 +121,8 @@ cdef struct Plan:
 
 # One layer; all fields are Py_ssize_t, for they come as a row of integers.
 cdef struct Layer:
-    Py_ssize_t U, W, b, n        # params: U (K, G * H) to gather from, above the first layer (G * H, H); W (G * H, H);
-                                 # b (G * H); n (H), GRU's second bias of the candidate
+    # params: (K, G * H) to gather from, above the first layer (G * H, H); (G * H, H); (G * H); GRU's second bias (H)
+    Py_ssize_t U, W, b, n
     Py_ssize_t h, c, a, d, da    # work: (T+1, B, H) (T+1, B, H) (T, B, A) (T, B, H); da (T, B, A) is d or a
     Py_ssize_t UT, WT, UB, WB    # work: U.T, W.T (H, G * H) and U, W (G * H, H), packed
     Py_ssize_t y, x              # work: the outputs with dropout (T, B, H); the inputs (T, B, H) above the first layer
@@ -163,16 +163,16 @@ cdef void pack_weights(const core_table *k, Plan *plan, Layer *layers, Team *tea
                        floating *work,    # UT, WT, UB, WB and VT  out
                        ) noexcept nogil:
     """Each matrix in the order in which the products read it; a batch also packs those of the way back."""
-    cdef Py_ssize_t l, N = plan.G * plan.H, H = plan.H, panel = k.panel
-    for l in range(plan.L):
-        if l % team.size != team.rank:
+    cdef Py_ssize_t q, N = plan.G * plan.H, H = plan.H, panel = k.panel
+    for q in range(plan.L):
+        if q % team.size != team.rank:
             continue
-        k.pack(H, N, params + layers[l].W, 1, plan.Hp, work + layers[l].WT, step_stride(k, plan), panel_stride(k, plan))
+        k.pack(H, N, params + layers[q].W, 1, plan.Hp, work + layers[q].WT, step_stride(k, plan), panel_stride(k, plan))
         if plan.B > 1:
-            k.pack(N, H, params + layers[l].W, plan.Hp, 1, work + layers[l].WB, panel, panel * N)
-        if l:
-            k.pack(H, N, params + layers[l].U, 1, plan.Hp, work + layers[l].UT, panel, panel * H)
-            k.pack(N, H, params + layers[l].U, plan.Hp, 1, work + layers[l].UB, panel, panel * N)
+            k.pack(N, H, params + layers[q].W, plan.Hp, 1, work + layers[q].WB, panel, panel * N)
+        if q:
+            k.pack(H, N, params + layers[q].U, 1, plan.Hp, work + layers[q].UT, panel, panel * H)
+            k.pack(N, H, params + layers[q].U, plan.Hp, 1, work + layers[q].UB, panel, panel * N)
     if team.rank == team.size - 1:
         k.pack(H, plan.K, params + plan.V, 1, plan.Hp, work + plan.VT, panel, panel * H)
 
@@ -181,7 +181,7 @@ cdef inline void recur(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t
                        floating *params,            # b           in
                        floating *work,              # WT          in
                        floating *h,                 # (M, H)      in
-                       floating *r, Py_ssize_t ldr, # (M, G * H)  out
+                       floating *r, Py_ssize_t ldr,  # (M, G * H)  out
                        ) noexcept nogil:
     """r = b + h @ W.T"""
     k.gemm(M, columns(k, plan.G * plan.H), plan.H, h, plan.Hs, 1, work + layer.WT, step_stride(k, plan),
@@ -193,14 +193,15 @@ cdef inline void cell_forward(const core_table *k, Plan *plan, Layer *layer, bin
                               floating *work,        # zero                                       in
                               floating *u,           # (G * H): the input's share; may be a       in
                               floating *r,           # (G * H): the state's share; RNN: h out     in
-                              floating *h0, floating *c0,                      # (H): the state    in
+                              floating *h0, floating *c0,  # (H): the state                        in
                               floating *a,           # (A * H): gates, for the way back           out
-                              floating *h, floating *c,                        # (H)              out
+                              floating *h, floating *c,    # (H)                                   out
                               ) noexcept nogil:
     """One stream, one step. A document starts from a zero state, whatever h0 and c0 are.
 
     RNN (Elman 1990)                     h = tanh(r + u)
-    LSTM (Hochreiter, Schmidhuber 1997)  i, f, g, o = sigmoid, sigmoid, tanh, sigmoid(r + u);  c = f c0 + i g;  h = o tanh(c)
+    LSTM (Hochreiter, Schmidhuber 1997)  i, f, g, o = sigmoid, sigmoid, tanh, sigmoid(r + u)
+                                         c = f c0 + i g;  h = o tanh(c)
     GRU (Cho et al. 2014)                s, z = sigmoid(r + u);  g = tanh(u_g + n + s r_g);  h = (1 - z) g + z h0
     """
     if start:
@@ -218,7 +219,7 @@ cdef void layer_forward(const core_table *k, Plan *plan, Layer *layer, bint firs
                         Py_ssize_t lo, Py_ssize_t hi,  # the streams
                         const int32_t *x,   # (T, B)                                         in
                         floating *params,   # U, b, n                                        in
-                        floating *work,     # WT, zero in; above the first layer a = x @ U.T in; row 0 of h, c in, others out
+                        floating *work,     # WT, zero, h[0], c[0] and, not in the first layer, a = x @ U.T in; h, c, a out
                         ) noexcept nogil:
     """h[t+1] of h[t]. Every other step walks W backwards, to meet it in the cache."""
     cdef Py_ssize_t t, i, q, ld = plan.Hs if plan.kind == RNN else plan.As
@@ -242,7 +243,7 @@ cdef void layer_backward(const core_table *k, Plan *plan, Layer *layer, Py_ssize
                          Py_ssize_t lo, Py_ssize_t hi,  # the streams
                          const int32_t *x,  # (T, B)                                                  in
                          floating *params,  # W                                                       in
-                         floating *work,    # WB, h, c, a in; d: dloss/dh from above in; da: dloss/d(r + u) out; z scratch
+                         floating *work,    # WB, h, c, a in; d = dloss/dh from above in; da = dloss/d(r + u) out
                          ) noexcept nogil:
     """From the last step to the first: da[t] of d[t], then d[t-1] += da[t] @ W unless x[t] begins a document."""
     cdef Py_ssize_t t, i, q, N = plan.G * plan.H, bs = plan.Hp, ps = k.panel
@@ -318,13 +319,13 @@ cdef inline void project_backward(const core_table *k, Plan *plan, Layer *layer,
                k.panel * N, dx, plan.Hs, dx, plan.Hs, 0)
 
 
-cdef inline void drop(const core_table *k, Plan *plan, Team *team, Py_ssize_t l, Py_ssize_t lo, Py_ssize_t hi,
+cdef inline void drop(const core_table *k, Plan *plan, Team *team, Py_ssize_t q, Py_ssize_t lo, Py_ssize_t hi,
                       floating *x,  # (T * B, H)                                                     in
                       floating *y,  # (T * B, H): the rows lo .. hi of x without what dropout takes  out
                       ) noexcept nogil:
     """Forward with a layer's outputs and backward with their derivatives: the same mask."""
     cdef Py_ssize_t i
-    cdef uint32_t key = core_key(team.seed, team.update * plan.L + l)
+    cdef uint32_t key = core_key(team.seed, team.update * plan.L + q)
     for i in range(lo, hi):
         k.dropout(plan.Hp, plan.dropout, key, i * plan.Hp, x + i * plan.Hs, y + i * plan.Hs)
 
@@ -362,18 +363,18 @@ cdef double forward(const core_table *k, Plan *plan, Layer *layers, Team *team, 
                     double *loss,       # (T, B)  out, nats
                     ) noexcept nogil:
     """The summed loss. The whole team gets the same."""
-    cdef Py_ssize_t l, i, M = T * plan.B
+    cdef Py_ssize_t q, i, M = T * plan.B
     cdef Py_ssize_t lo = share(team, plan.B, 1, team.rank), hi = share(team, plan.B, 1, team.rank + 1)
     cdef Py_ssize_t first = share(team, M, 1, team.rank), last = share(team, M, 1, team.rank + 1)
     cdef double total = 0
-    for l in range(plan.L):
-        if l:
-            project(k, plan, &layers[l], first, last, work)
+    for q in range(plan.L):
+        if q:
+            project(k, plan, &layers[q], first, last, work)
             meet(team)
-        layer_forward(k, plan, &layers[l], l == 0, T, lo, hi, x, params, work)
+        layer_forward(k, plan, &layers[q], q == 0, T, lo, hi, x, params, work)
         meet(team)
         if plan.dropout > 0:
-            drop(k, plan, team, l, first, last, work + layers[l].h + plan.B * plan.Hs, work + layers[l].y)
+            drop(k, plan, team, q, first, last, work + layers[q].h + plan.B * plan.Hs, work + layers[q].y)
     head_forward(k, plan, first, last, False, work + plan.top, params, work)
     if last > first:
         k.softmax(last - first, plan.K, work + plan.p + first * plan.Kp, plan.Kp, y + first, loss + first)
@@ -390,28 +391,28 @@ cdef void backward(const core_table *k, Plan *plan, Layer *layers, Team *team, P
                    floating *work,     # UB, WB, h, c, a, p (softmax) in; p = dlogits, da out
                    ) noexcept nogil:
     """The derivatives of weight times the loss, down to those of the gates."""
-    cdef Py_ssize_t l, M = T * plan.B
+    cdef Py_ssize_t q, M = T * plan.B
     cdef Py_ssize_t lo = share(team, plan.B, 1, team.rank), hi = share(team, plan.B, 1, team.rank + 1)
     cdef Py_ssize_t first = share(team, M, 1, team.rank), last = share(team, M, 1, team.rank + 1)
     head_backward(k, plan, first, last, weight, y, params, work + layers[plan.L - 1].d, work)
-    for l in range(plan.L - 1, -1, -1):
+    for q in range(plan.L - 1, -1, -1):
         if plan.dropout > 0:
-            drop(k, plan, team, l, first, last, work + layers[l].d, work + layers[l].d)
+            drop(k, plan, team, q, first, last, work + layers[q].d, work + layers[q].d)
         meet(team)
-        layer_backward(k, plan, &layers[l], T, lo, hi, x, params, work)
+        layer_backward(k, plan, &layers[q], T, lo, hi, x, params, work)
         meet(team)
-        if l:
-            project_backward(k, plan, &layers[l], first, last, work + layers[l - 1].d, work)
+        if q:
+            project_backward(k, plan, &layers[q], first, last, work + layers[q - 1].d, work)
 
 
 cdef void carry(Plan *plan, Layer *layers, Py_ssize_t T,
                 floating *work,  # h, c: row T in, row 0 out
                 ) noexcept nogil:
-    cdef Py_ssize_t l, n = plan.B * plan.Hs
-    for l in range(plan.L):
-        memcpy(work + layers[l].h, work + layers[l].h + T * n, n * sizeof(floating))
+    cdef Py_ssize_t q, n = plan.B * plan.Hs
+    for q in range(plan.L):
+        memcpy(work + layers[q].h, work + layers[q].h + T * n, n * sizeof(floating))
         if plan.kind == LSTM:
-            memcpy(work + layers[l].c, work + layers[l].c + T * n, n * sizeof(floating))
+            memcpy(work + layers[q].c, work + layers[q].c + T * n, n * sizeof(floating))
 
 
 cdef void refresh(Plan *plan, Layer *layers, Py_ssize_t update,
@@ -419,23 +420,23 @@ cdef void refresh(Plan *plan, Layer *layers, Py_ssize_t update,
                   ) noexcept nogil:
     """Each stream of a batch begins from a zero state every REFRESH windows, one stream after the other: a network that
     has only ever known states carried on from its first steps gets lost when it has to start afresh."""
-    cdef Py_ssize_t l, j
+    cdef Py_ssize_t q, j
     for j in range(plan.B):
         if (update + j * REFRESH // plan.B) % REFRESH == 0:
-            for l in range(plan.L):
-                memset(work + layers[l].h + j * plan.Hs, 0, plan.Hp * sizeof(floating))
+            for q in range(plan.L):
+                memset(work + layers[q].h + j * plan.Hs, 0, plan.Hp * sizeof(floating))
                 if plan.kind == LSTM:
-                    memset(work + layers[l].c + j * plan.Hs, 0, plan.Hp * sizeof(floating))
+                    memset(work + layers[q].c + j * plan.Hs, 0, plan.Hp * sizeof(floating))
 
 
 cdef void forget(Plan *plan, Layer *layers,
                  floating *work,  # h, c: row 0 = 0 out
                  ) noexcept nogil:
-    cdef Py_ssize_t l, n = plan.B * plan.Hs
-    for l in range(plan.L):
-        memset(work + layers[l].h, 0, n * sizeof(floating))
+    cdef Py_ssize_t q, n = plan.B * plan.Hs
+    for q in range(plan.L):
+        memset(work + layers[q].h, 0, n * sizeof(floating))
         if plan.kind == LSTM:
-            memset(work + layers[l].c, 0, n * sizeof(floating))
+            memset(work + layers[q].c, 0, n * sizeof(floating))
 
 
 # --- gradients and the update -----------------------------------------------------------------------------------
@@ -560,22 +561,23 @@ cdef void gradients(const core_table *k, Plan *plan, Layer *layers, Team *team, 
                     const int32_t *x,  # (T, B)                     in
                     floating *work,    # p = dlogits, da in; h in, then zero before each document: what W met there
                     ) noexcept nogil:
-    cdef Py_ssize_t l, t, M = T * plan.B, N = plan.G * plan.H, H = plan.H
+    cdef Py_ssize_t q, t, M = T * plan.B, N = plan.G * plan.H, H = plan.H
     cdef Layer *layer
     cdef floating *da
     matrix_gradient(k, u, team, plan.V, plan.K, H, plan.Hp, M, work + plan.p, plan.Kp, work + plan.top, plan.Hs)
     vector_gradient(k, u, team, plan.c, plan.Kp, plan.Kp, M, work + plan.p, plan.Kp)
-    for l in range(plan.L - 1, -1, -1):  # what a layer gave to the one above is zeroed only after that has read it
-        layer = &layers[l]
+    for q in range(plan.L - 1, -1, -1):  # what a layer gave to the one above is zeroed only after that has read it
+        layer = &layers[q]
         da = work + layer.da
         if plan.end >= 0:
             meet(team)
             if team.rank == 0:
                 for t in range(T):
-                    copy_starts(plan, 0, plan.B, x + t * plan.B, <floating *>NULL, work + layer.h + t * plan.B * plan.Hs)
+                    copy_starts(plan, 0, plan.B, x + t * plan.B, <floating *>NULL,
+                                work + layer.h + t * plan.B * plan.Hs)
             meet(team)
         matrix_gradient(k, u, team, layer.W, N, H, plan.Hp, M, da, plan.Ds, work + layer.h, plan.Hs)
-        if l == 0:
+        if q == 0:
             rows_gradient(k, u, team, plan, layer, M, x, da)
         elif plan.kind != GRU:
             matrix_gradient(k, u, team, layer.U, N, H, plan.Hp, M, da, plan.Ds, work + layer.x, plan.Hs)
@@ -668,7 +670,8 @@ def train(const int32_t[::1] ids not None,   # (N)                              
     cdef Update u
     cdef Team team
     cdef Py_ssize_t i, t, j, n, S = (ids.shape[0] - 1) // plan.B
-    cdef double total, part, fresh = 0.001 * plan.B / (1 + 0.001 * (plan.B - 1)), power1 = scalars[POWER1], power2 = scalars[POWER2]
+    cdef double total, part, fresh = 0.001 * plan.B / (1 + 0.001 * (plan.B - 1))
+    cdef double power1 = scalars[POWER1], power2 = scalars[POWER2]
     cdef int32_t *x = &xy[0]
     cdef int32_t *y
     cdef floating *P = &params[0]
@@ -824,7 +827,7 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
     cdef Layer *L = first_layer(layers)
     cdef Layer *layer
     cdef Team team
-    cdef Py_ssize_t i, j, l, M = prompt.shape[0], drawn = out.shape[0], x
+    cdef Py_ssize_t i, j, q, M = prompt.shape[0], drawn = out.shape[0], x
     cdef double *z = &weights[0]
     cdef floating *P = &params[0]
     cdef floating *w = &work[0]
@@ -836,18 +839,18 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
     with nogil:
         if pack:
             pack_weights(k, &plan, L, &team, P, w)
-        for l in range(plan.L):
-            recur(k, &plan, &L[l], 1, False, P, w, w + L[l].h, w + plan.r + l * plan.As, plan.As)
+        for q in range(plan.L):
+            recur(k, &plan, &L[q], 1, False, P, w, w + L[q].h, w + plan.r + q * plan.As, plan.As)
         for i in range(M + out.shape[0]):
             if i != M:  # the state reads a character; at M it has read the prompt and nothing else
                 x = prompt[i] if i < M else out[i - M - 1]
-                for l in range(plan.L):
-                    layer = &L[l]
-                    h, a, r = w + layer.h, w + layer.a, w + plan.r + l * plan.As
-                    if l:
-                        k.gemm(1, columns(k, plan.G * plan.H), plan.H, w + L[l - 1].h, plan.Hs, 1, w + layer.UT, k.panel,
-                               k.panel * plan.H, NULL, 0, a, plan.As, 0)
-                    cell_forward(k, &plan, layer, x == plan.end, P, w, a if l else P + layer.U + x * plan.Gp, r,
+                for q in range(plan.L):
+                    layer = &L[q]
+                    h, a, r = w + layer.h, w + layer.a, w + plan.r + q * plan.As
+                    if q:
+                        k.gemm(1, columns(k, plan.G * plan.H), plan.H, w + L[q - 1].h, plan.Hs, 1, w + layer.UT,
+                               k.panel, k.panel * plan.H, NULL, 0, a, plan.As, 0)
+                    cell_forward(k, &plan, layer, x == plan.end, P, w, a if q else P + layer.U + x * plan.Gp, r,
                                  h, w + layer.c, a, h, w + layer.c)
                     if plan.kind == RNN:
                         memcpy(h, r, plan.Hp * sizeof(floating))
@@ -856,8 +859,8 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
             if i & 1 and i >= M:
                 head_forward(k, &plan, 0, 1, True, top, P, w)
             if i != M:
-                for l in range(plan.L):
-                    recur(k, &plan, &L[l], 1, i & 1, P, w, w + L[l].h, w + plan.r + l * plan.As, plan.As)
+                for q in range(plan.L):
+                    recur(k, &plan, &L[q], 1, i & 1, P, w, w + L[q].h, w + plan.r + q * plan.As, plan.As)
             if not i & 1 and i >= M:
                 head_forward(k, &plan, 0, 1, False, top, P, w)
             if i >= M:

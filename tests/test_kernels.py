@@ -545,14 +545,15 @@ def test_an_interrupt_before_all_threads_have_begun_changes_nothing(watched, mon
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_a_signal_while_threads_train_leaves_whole_updates(watched, n_threads):
     trainer, again = training(n_threads, B=2, H=40), training(1, B=2, H=40)
-    timer = threading.Timer(0.01, signal.raise_signal, [signal.SIGINT])
+    timer = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012
         while True:
             advance(trainer, 500)
-    found = trainer.state.copy()  # nothing is under way any more
+    found = trainer.state.copy()
     trainer.close()
     timer.join()
+    assert_same_state(trainer.state, found)  # no thread went on
     advance(again, found.n_updates)
     assert_same_state(found, again.state)
 
