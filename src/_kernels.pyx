@@ -219,7 +219,7 @@ cdef void layer_forward(const core_table *k, Plan *plan, Layer *layer, bint firs
                         Py_ssize_t lo, Py_ssize_t hi,  # the streams
                         const int32_t *x,   # (T, B)                                         in
                         floating *params,   # U, b, n                                        in
-                        floating *work,     # WT, zero, h[0], c[0] and, not in the first layer, a = x @ U.T in; h, c, a out
+                        floating *work,     # WT, zero, h[0], c[0] and, not in the first layer, a = x @ U.T in; rest out
                         ) noexcept nogil:
     """h[t+1] of h[t]. Every other step walks W backwards, to meet it in the cache."""
     cdef Py_ssize_t t, i, q, ld = plan.Hs if plan.kind == RNN else plan.As
