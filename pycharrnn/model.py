@@ -33,9 +33,9 @@ _Corpus = TypeVar("_Corpus", str, list[str], str | list[str], Ids)
 
 PRESETS: dict[str, dict[str, Any]] = {"classic": {}}
 PRESETS["minute"] = {
-    "cell": "gru", "hidden_size": 256, "seq_length": 64, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.004,
-    "schedule": "cosine", "clip_value": None, "clip_norm": 64.0, "epochs": None, "max_seconds": 60.0,
-    "validation_fraction": 0.1,
+    "cell": "gru", "hidden_size": 256, "dropout": 0.1, "seq_length": 64, "batch_size": 16, "optimizer": "adam",
+    "learning_rate": 0.005, "schedule": "cosine", "clip_value": None, "clip_norm": 64.0, "epochs": None,
+    "max_seconds": 60.0, "validation_fraction": 0.1,
 }  # fmt: skip
 PRESETS["quality"] = PRESETS["minute"] | {"hidden_size": 512, "dropout": 0.3, "max_seconds": 900.0}
 
