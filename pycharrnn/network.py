@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,9 @@ import numpy.typing as npt
 from pycharrnn import _kernels
 from pycharrnn.cells import CELLS
 from pycharrnn.params import Array, Layout, aligned
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 _kernels.simd_select(os.environ.get("PYCHARRNN_SIMD") or _kernels.simd_best())
 
@@ -410,7 +412,7 @@ class Trainer:
         window = network.T * self.batch_size
         self._seen, self._xy = np.zeros(network.K, np.int32), np.zeros(2 * window, np.int32)
         self._step_loss = np.zeros(window)
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: ThreadPoolExecutor | None = None  # of threads beside this one
 
     @property
     def updates_per_epoch(self) -> int:
@@ -453,6 +455,8 @@ class Trainer:
         if self.n_threads == 1:
             train(*arguments)
             return
+        from concurrent.futures import ThreadPoolExecutor, wait  # only now: it takes a while to import
+
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.n_threads - 1, "pycharrnn")
         shared, calls = np.zeros(4, np.int32), []
