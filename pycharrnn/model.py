@@ -73,8 +73,9 @@ class CharRNN:
         h_t = tanh(a_t)                 V (K, m)   c (K)
         p_t = softmax(V h_t + c)        loss = -sum_t log p_t[y_t] over the seq_length steps
 
-    Gradients come from back-propagation through the `seq_length` characters of a window; the state is carried from
-    one window to the next and reset when the text starts anew.
+    The equations of LSTM and GRU are those of PyTorch, whose order of gates they keep. Gradients come from
+    back-propagation through the `seq_length` characters of a window; the state is carried from one window to the next
+    and reset when the text starts anew. In a batch each stream also starts afresh every 64 windows.
 
     Parameters
     ----------
@@ -135,7 +136,10 @@ class CharRNN:
     vocabulary_ : Vocabulary
         The characters that the model knows.
     params_ : dict of str to ndarray
-        The weights U, W, b, V, c that `sample` uses: those of the lowest smooth loss.
+        The weights U, W, b, V, c that `sample` uses: those of the lowest validation or smooth loss. The arrays of a
+        second layer are U2, W2, b2, and so on. U is PyTorch's ``weight_ih``, W its ``weight_hh``, with gates in its
+        order; b is the sum of both biases. In a GRU that holds for the gates; of the candidate b is ``bias_hh`` and n,
+        an array more, ``bias_ih``.
     history_ : History
         Losses, texts and times of the training.
     smooth_loss_ : float
