@@ -12,6 +12,7 @@ import builtins
 import importlib
 import keyword
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
