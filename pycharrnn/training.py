@@ -83,7 +83,8 @@ class History:
     updates : ndarray of int64, (n,)
         Updates that had been made when each loss was measured.
     loss, smooth_loss : ndarray of float64, (n,)
-        The loss of a window and the running mean of such losses, 0.999 of the old and 0.001 of the new.
+        The loss of a window and the running mean of such losses, 0.999 of the old and 0.001 of the new; of a batch of
+        B windows, nearly B times as much of the new.
     seconds : ndarray of float64, (n,)
         Time since training began.
     divergences : list of Divergence

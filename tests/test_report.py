@@ -257,6 +257,16 @@ def test_time_beside_numpy(tmp_path, text):
     assert int(re.search(r"extrapolated from (\S+) update", page.words("body"))[1].replace(",", "")) > 1
 
 
+@pytest.mark.parametrize(
+    "change", [{"cell": "gru"}, {"num_layers": 2}, {"batch_size": 120, "dropout": 0.5, "patience": 2}]
+)
+def test_a_loop_that_computes_something_else_is_not_timed(tmp_path, text, change):
+    options = {"memorize": 100, "numpy_seconds": 0.05}  # a batch of more streams than there are characters by heart
+    _, page = written(tmp_path, text, small(**change, validation_fraction=0.2), **options)
+    assert "NumPy loop" not in page.words("body")
+    assert "Learned by heart" in page.words("body")
+
+
 def test_documents(tmp_path):
     source = tmp_path / "names.jsonl"
     source.write_text('"anna"\n"bob"\n"ann"\n"<b>eve</b>"\n7\n')
