@@ -84,6 +84,10 @@ class _Schedule:
     name: ClassVar[str] = "constant"
     warmup: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup must be a share of the budget, at least 0 and below 1, got {self.warmup!r}")
+
     def numbers(self) -> dict[str, Any]:
         """The schedule's own numbers by name, as JSON has them."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}

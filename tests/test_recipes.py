@@ -164,6 +164,13 @@ def test_schedules_at_known_points():
     assert_allclose(Plateau().factors(PROGRESS, [3, 2, 1]), 1)
 
 
+@pytest.mark.parametrize("schedule", [Constant, Cosine, Step, Plateau])
+@pytest.mark.parametrize("warmup", [-0.1, 1.0, float("nan")])
+def test_a_warm_up_is_a_share(schedule, warmup):
+    with pytest.raises(ValueError, match="warmup must be a share of the budget"):
+        schedule(warmup=warmup)
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "step", Cosine(warmup=0.3, final=0.1)])
 def test_a_schedule_follows_the_updates(text, schedule):
     # plain gradient descent, step by step with the rates that the schedule says
