@@ -29,13 +29,13 @@ class Cell(NamedTuple):
     states: tuple[str, ...]
     candidate_bias: bool = False
 
-    def shapes(self, inputs: int, H: int, first: bool) -> dict[str, tuple[int, ...]]:
+    def shapes(self, inputs: int, H: int, gathered: bool) -> dict[str, tuple[int, ...]]:
         """Name and shape of each parameter as it is stored.
 
-        The input matrix of the first layer has one row a symbol, so that reading a symbol reads a row.
+        An input matrix that is `gathered` has one row a symbol, so that reading a symbol reads a row.
         """
         N = self.gates * H
-        shapes: dict[str, tuple[int, ...]] = {"U": (inputs, N) if first else (N, inputs), "W": (N, H), "b": (N,)}
+        shapes: dict[str, tuple[int, ...]] = {"U": (inputs, N) if gathered else (N, inputs), "W": (N, H), "b": (N,)}
         return shapes | ({"n": (H,)} if self.candidate_bias else {})
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import io
+import math
 import os
 import re
 import sys
@@ -24,6 +25,7 @@ from typing import Any, NoReturn
 
 from pycharrnn import CharRNN, SampleText, __version__, benchmark, datasets, report
 from pycharrnn.documents import read_documents
+from pycharrnn.model import PRESETS
 from pycharrnn.storage import ModelFileError
 from pycharrnn.text import decode
 from pycharrnn.training import Run, TrainingDivergedError
@@ -49,11 +51,21 @@ def _train(options: Options, model: CharRNN, text: Text, source: str) -> None:
     if "output" in options:
         model.save(options["output"])
     run, best, end = seen[0], model.best_, "interrupted" if stopped else "done"
+    lowest = f", best {best.smooth_loss:.4g} after update {best.n_updates:,}" if best.validation_loss is None else ""
     file = f"wrote {options['output']!r}" if "output" in options else "no file written (no --output)"
     _log(
         f"{end}: {run.n_updates:,} updates on {source}, {run.characters / run.seconds:,.0f} characters/s, smooth loss "
-        f"{run.smooth_loss:.4g}, best {best.smooth_loss:.4g} after update {best.n_updates:,}; {file}"
+        f"{run.smooth_loss:.4g}{lowest}; {file}"
     )
+    counted = model.history_.baseline
+    if best.validation_loss is not None and counted is not None:
+        bits = (counted - best.validation_loss) / math.log(2)
+        _log(
+            f"validation loss {best.validation_loss:.4f} nats/character after update {best.n_updates:,} (of the last "
+            f"{100 * model.validation_fraction:.3g} % of the {'documents' if isinstance(text, list) else 'text'}), "
+            f"{abs(bits):.3f} bits {'better' if bits > 0 else 'worse'} than a Kneser-Ney model of "
+            f"{model.history_.baseline_order}-grams ({counted:.4f})"
+        )
     if stopped is not None:
         raise stopped
     if isinstance(text, list):
@@ -77,7 +89,7 @@ def _sample(options: Options, model: CharRNN, text: Text, source: str) -> None:
 
 
 def _eval(options: Options, model: CharRNN, text: Text, source: str) -> None:
-    found = model.evaluate(text)
+    found = model.evaluate(text, **_given(options, CharRNN.evaluate))
     for name, value in zip(("nats per character", "bits per character", "perplexity"), found, strict=False):
         print(f"{name:<18}{value:>14.4f}")
     print(f"{'characters':<18}{found.n_characters:>14,}")
@@ -139,7 +151,7 @@ def _model(options: Options) -> CharRNN:
         return CharRNN.load(options["model"]).set_params(**params)
     if params.get("max_updates") is not None or params.get("max_seconds") is not None:
         params.setdefault("epochs", None)
-    model = CharRNN(**params)
+    model = CharRNN.preset(options.get("preset", "classic"), **params)
     model._validate()  # fit does it too, but it must wait for the text
     return model
 
@@ -211,7 +223,7 @@ def _option(name: str) -> str:
 
 def _with_options(error: Exception) -> str:
     """The error's message, with options for the API's parameters, unless they stand in quotes or may be mere words."""
-    functions = (CharRNN, CharRNN.sample, CharRNN.check_gradients, read_documents, report.write)
+    functions = (CharRNN, CharRNN.sample, CharRNN.evaluate, CharRNN.check_gradients, read_documents, report.write)
     known = [p for function in functions for p in inspect.signature(function).parameters.values()]
     names = {p.name for p in known if p.default is not p.empty}
     sure = (name if "_" in name or name == "epochs" else f"{name}(?==| must)" for name in names)
@@ -302,13 +314,14 @@ _OPTIONS: dict[str, Options] = {
     "--greedy": _own("temperature 0", dest="temperature", action="store_const", const=0),
     "--stream": _own("print each character as it is drawn; --length none: running text for ever", action="store_true"),
     "--on-unknown": _own("for characters new to it (default: as trained)", choices=("raise", "skip", "replace")),
+    "--preset": _own("parameters that go well together; other options change single ones", choices=tuple(PRESETS)),
     "--compare": _own("train with these values of an option, too", type=_comparison, metavar="NAME=VALUE,VALUE"),
     "--updates": _own("updates in one measurement (default: 20000)", least=1),
     "--repeats": _own("measurements of each kind (default: 5, with --full 3)", least=1),
     "--full": _own("training steps of LSTM, GRU and tanh networks instead, about 3 minutes", action="store_true"),
 }
 _TEXT = ("TEXT|--corpus", "--format", (read_documents, "field"), "--on-bad", (read_documents, "unescape encoding"))
-_TRAINING = ("--quiet|--progress", (CharRNN, ""))
+_TRAINING = ("--preset", "--quiet|--progress", (CharRNN, ""))
 _GRADIENTS, _PAGE = (CharRNN.check_gradients, ""), "sample_every sample_length memorize numpy_seconds"
 _COMMANDS: dict[Callable[..., None], tuple[str, str, Sequence[str | tuple[Callable[..., Any], str]]]] = {
     _train: (
@@ -324,7 +337,7 @@ _COMMANDS: dict[Callable[..., None], tuple[str, str, Sequence[str | tuple[Callab
     _eval: (
         "print how well a trained model predicts a text",
         "eval book.safetensors another.txt --on-unknown skip",
-        ("model", *_TEXT, "--on-unknown"),
+        ("model", *_TEXT, (CharRNN.evaluate, ""), "--on-unknown"),
     ),
     _check: (
         "print the errors of the gradients; exit code 1 if a norm error is above the tolerance",

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pycharrnn import gradcheck, storage
 from pycharrnn.arguments import choice, generator, integer, real
+from pycharrnn.baseline import KneserNey
 from pycharrnn.callbacks import Progress, Validate
 from pycharrnn.network import Network, State
 from pycharrnn.optim import OPTIMIZERS, SCHEDULES, Optimizer, Schedule, Update
@@ -86,7 +87,12 @@ class CharRNN:
     num_layers : int, default 1
         Layers, each of which reads the states of the one below.
     dropout : float, default 0.0
-        The share of the outputs of each layer that the layer above, or the softmax, does not see while training.
+        The share of the outputs of each layer, and of the embeddings, that what lies above does not see in training.
+    embedding_size : int or None, default None
+        Numbers in which the first layer reads a character, learned for each one. None reads characters as they are
+        (one-hot), which costs least.
+    weight_dropout : float, default 0.0
+        The share of the recurrent weights that an update does without (DropConnect: Merity et al. 2018).
     seq_length : int, default 25
         Characters through which the gradient flows back.
     batch_size : int, default 1
@@ -104,9 +110,12 @@ class CharRNN:
         The whole gradient is scaled down to this Euclidean norm, before `clip_value`.
     weight_decay : float, default 0.0
         Decoupled decay (Loshchilov and Hutter 2019): before each step all weights shrink by learning rate times this.
+    initializer : {"normal", "uniform", "orthogonal"} or None, default None
+        How the weights begin: ~ N(0, init_scale^2), uniform in +-init_scale, or so with orthogonal recurrent weights.
+        None is "normal" for an RNN, else "uniform". Biases begin at zero, those of an LSTM's forget gate at one.
     init_scale : float or None, default None
-        Standard deviation of the initial weights. None is 0.01 for an RNN; the weights of an LSTM and a GRU are uniform
-        in +-1 / sqrt(hidden_size) then. Biases start at zero, those of an LSTM's forget gate at one.
+        None is 0.01 for "normal" and 1 / sqrt(hidden_size) else; but then what an LSTM or a GRU reads of a character
+        begins as N(0, 1), with which it learns much faster.
     epochs : int or None, default 4
         Passes over the text.
     max_updates : int or None, default None
@@ -163,6 +172,8 @@ class CharRNN:
         hidden_size: int = 100,
         num_layers: int = 1,
         dropout: float = 0.0,
+        embedding_size: int | None = None,
+        weight_dropout: float = 0.0,
         seq_length: int = 25,
         batch_size: int = 1,
         optimizer: str | Optimizer = "adagrad",
@@ -171,6 +182,7 @@ class CharRNN:
         clip_value: float | None = 5.0,
         clip_norm: float | None = None,
         weight_decay: float = 0.0,
+        initializer: str | None = None,
         init_scale: float | None = None,
         epochs: int | None = 4,
         max_updates: int | None = None,
@@ -187,6 +199,8 @@ class CharRNN:
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.dropout = dropout
+        self.embedding_size = embedding_size
+        self.weight_dropout = weight_dropout
         self.seq_length = seq_length
         self.batch_size = batch_size
         self.optimizer = optimizer
@@ -195,6 +209,7 @@ class CharRNN:
         self.clip_value = clip_value
         self.clip_norm = clip_norm
         self.weight_decay = weight_decay
+        self.initializer = initializer
         self.init_scale = init_scale
         self.epochs = epochs
         self.max_updates = max_updates
@@ -274,14 +289,23 @@ class CharRNN:
             choice("optimizer", self.optimizer, OPTIMIZERS)
         if self.schedule is not None and not isinstance(self.schedule, Schedule):
             choice("schedule", self.schedule, SCHEDULES)
-        for name in ("dropout", "validation_fraction", "weight_decay"):
+        if self.initializer is not None:
+            choice("initializer", self.initializer, ("normal", "uniform", "orthogonal"))
+        for name in ("dropout", "weight_dropout", "validation_fraction", "weight_decay"):
             real(name, getattr(self, name), zero=True)
             if name != "weight_decay" and getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be below 1, got {getattr(self, name)!r}")
         for name in ("hidden_size", "seq_length", "batch_size"):
             integer(name, getattr(self, name), 1, 65_536)
         integer("num_layers", self.num_layers, 1, 64)
-        for name, most in (("epochs", 2**62), ("max_updates", 2**62), ("patience", 2**31), ("n_threads", 1024)):
+        optional = {
+            "embedding_size": 65_536,
+            "epochs": 2**62,
+            "max_updates": 2**62,
+            "patience": 2**31,
+            "n_threads": 1024,
+        }
+        for name, most in optional.items():
             if getattr(self, name) is not None:
                 integer(name, getattr(self, name), 1, most)
         if self.init_scale is not None:
@@ -336,8 +360,9 @@ class CharRNN:
         vocabulary = Vocabulary.from_text(text)
         network = self._network(vocabulary)
         rng = generator(self.random_state)
-        state = network.state(network.initial(rng, self.init_scale), self._update(), self.batch_size)
-        if network.dropout:
+        params = network.initial(rng, self.init_scale, self.initializer)
+        state = network.state(params, self._update(), self.batch_size)
+        if network.dropout or network.weight_dropout:
             state.counts[3] = rng.integers(2**62)
         ids = _shuffled(vocabulary.encode(text), vocabulary.end, rng)
         unseen = None
@@ -383,7 +408,8 @@ class CharRNN:
             network = Network(**(network.architecture | {"n_symbols": vocabulary.n_symbols}))
             old_ids = vocabulary.encode("".join(self.vocabulary_))
             old_ids = old_ids if vocabulary.end is None else np.append(old_ids, vocabulary.end)
-            state = self._net.grown(state, network, old_ids, self._update(), network.initial(rng, self.init_scale))
+            fresh = network.initial(rng, self.init_scale, self.initializer)
+            state = self._net.grown(state, network, old_ids, self._update(), fresh)
         state = network.resume(state, self._update(), self.batch_size)
         ids = _shuffled(ids, vocabulary.end, rng)
         self._train(ids, vocabulary, network, state, self.history_, budget, callbacks)
@@ -429,14 +455,22 @@ class CharRNN:
             train(trainer, budget, [*looks, *callbacks, progress], run, schedule.factors)
             for look in looks:
                 look(run)  # at the end, wherever in an epoch that is
+            if unseen is not None:
+                counted = KneserNey(history.baseline_order).fit(ids, vocabulary.n_symbols, vocabulary.end)
+                history.baseline = float(counted.nats(unseen).mean())
         finally:  # after an interrupt or a divergence too: whole updates only
             progress.close()
             trainer.close()
             self.vocabulary_, self._net, self._state, self.history_ = vocabulary, network, state, history
 
-    def _network(self, vocabulary: Vocabulary, seq_length: int | None = None, dtype: str | None = None) -> Network:
-        T, K, documents = seq_length or self.seq_length, vocabulary.n_symbols, vocabulary.end is not None
-        return Network(self.cell, K, self.hidden_size, T, dtype or self.dtype, documents, self.num_layers, self.dropout)
+    def _network(self, vocabulary: Vocabulary, **instead: Any) -> Network:
+        """The network for these symbols, of the model's parameters or of others `instead`."""
+        return self._network_of(vocabulary.n_symbols, vocabulary.end is not None, **instead)
+
+    def _network_of(self, n_symbols: int, documents: bool, **instead: Any) -> Network:
+        names = [name for name in inspect.signature(Network).parameters if name in self._defaults()]
+        own = {name: getattr(self, name) for name in names} | instead
+        return Network(n_symbols=n_symbols, documents=documents, **own)
 
     def _encode(self, text: str | list[str], vocabulary: Vocabulary | None = None) -> Ids:
         """The ids of a corpus for the trained model, or for the vocabulary of one that will be."""
@@ -600,10 +634,18 @@ class CharRNN:
         """Mean log-likelihood of the text, in nats per character: higher is better. Arguments as for `fit`."""
         return -self.evaluate(X).nats
 
-    def evaluate(self, X: Text) -> Evaluation:
+    def evaluate(self, X: Text, window: int | None = None) -> Evaluation:
         """Nats, bits and perplexity per character of a text: each after the first is predicted from all before it.
 
         Of documents every character is predicted, and the end of each.
+
+        Parameters
+        ----------
+        X : str, path-like or sequence of str
+            As for `fit`.
+        window : int or None, default None
+            Start from a zero state every so many characters, as models of a fixed context are measured (nanoGPT takes
+            256). None carries the state through the whole text.
 
         Raises
         ------
@@ -612,8 +654,11 @@ class CharRNN:
             If the text has a character that the model does not know.
         """
         state = self._fitted()
+        if window is not None:
+            integer("window", window, 1, 65_536)
         ids = self._encode(read_corpus(X))
-        nats = float(self._net.losses(state.best, ids).mean())
+        losses = self._net.losses(state.best, ids) if window is None else self._net.cold_losses(state.best, ids, window)
+        nats = float(losses.mean())
         perplexity = math.exp(nats) if nats < 700 else math.inf
         return Evaluation(nats, nats / math.log(2), perplexity, len(ids) - 1)
 
@@ -623,12 +668,13 @@ class CharRNN:
         """The model in double precision: as trained, or as `fit(text)` would begin."""
         if hasattr(self, "_state"):
             vocabulary, net = self.vocabulary_, self._net
-            network = Network(**(net.architecture | {"seq_length": seq_length, "dtype": "float64", "dropout": 0.0}))
+            exact = {"seq_length": seq_length, "dtype": "float64", "dropout": 0.0, "weight_dropout": 0.0}
+            network = Network(**(net.architecture | exact))
             return vocabulary, network, network.flatten(net.named(self._state.best))
         self._validate()
         vocabulary = Vocabulary.from_text(text)
-        network = self._network(vocabulary, seq_length, "float64")
-        return vocabulary, network, network.initial(generator(self.random_state), self.init_scale)
+        network = self._network(vocabulary, seq_length=seq_length, dtype="float64")
+        return vocabulary, network, network.initial(generator(self.random_state), self.init_scale, self.initializer)
 
     def loss_and_gradients(
         self, text: str, targets: str | None = None
@@ -799,9 +845,8 @@ class CharRNN:
         for name in ("smooth_loss", "validation_loss"):
             if best[name] is not None:
                 real(f"best {name}", best[name], zero=True)
-        K = n_characters + documents
-        network = Network(model.cell, K, model.hidden_size, model.seq_length, model.dtype, documents, model.num_layers)
-        stored = {name: (shape, model.dtype) for name, shape in network.shapes.items()}
+        shapes = model._network_of(n_characters + documents, documents).shapes
+        stored = {name: (shape, model.dtype) for name, shape in shapes.items()}
         return stored | {"vocabulary": ((n_characters,), "uint32")}
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pycharrnn import _kernels
 from pycharrnn.cells import CELLS
-from pycharrnn.params import Array, Layout, aligned
+from pycharrnn.params import Array, Layout, aligned, orthogonal
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -131,7 +131,11 @@ class Network:
     num_layers : int
         L; each layer above the first reads the states of the one below.
     dropout : float
-        The share of the outputs of each layer that those above it do not see while it trains.
+        The share of the outputs of each layer, and of the embeddings, that those above do not see while it trains.
+    embedding_size : int or None
+        D; None reads symbols as they are.
+    weight_dropout : float
+        The share of the recurrent weights that an update does without.
     """
 
     cells = tuple(CELLS)
@@ -146,31 +150,35 @@ class Network:
         documents: bool = False,
         num_layers: int = 1,
         dropout: float = 0.0,
+        embedding_size: int | None = None,
+        weight_dropout: float = 0.0,
     ) -> None:
         self.cell = CELLS[cell]
         self.architecture: dict[str, Any] = {"cell": cell, "n_symbols": n_symbols, "hidden_size": hidden_size}
         self.architecture |= {"seq_length": seq_length, "dtype": dtype, "documents": documents}
         self.architecture |= {"num_layers": num_layers, "dropout": dropout}
-        self.dropout = dropout
+        self.architecture |= {"embedding_size": embedding_size, "weight_dropout": weight_dropout}
+        self.dropout, self.weight_dropout, self.D = dropout, weight_dropout, embedding_size or 0
         self.K, self.H, self.T, self.L = n_symbols, hidden_size, seq_length, num_layers
         self.end = n_symbols - 1 if documents else -1
         self.dtype = np.dtype(dtype)
-        shapes = {
-            name + _suffix(i): shape
-            for i in range(self.L)
-            for name, shape in self.cell.shapes(self.H if i else self.K, self.H, i == 0).items()
-        }
+        shapes: dict[str, tuple[int, ...]] = {"E": (self.K, self.D)} if self.D else {}
+        for i in range(self.L):
+            inputs = self.H if i else self.D
+            own = self.cell.shapes(inputs or self.K, self.H, gathered=not inputs)
+            shapes |= {name + _suffix(i): shape for name, shape in own.items()}
         self.layout = Layout(shapes | {"V": (self.K, self.H), "c": (self.K,)}, _kernels.LANES)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each parameter, as in the equations."""
-        return {name: shape[::-1] if name == "U" else shape for name, shape in self.layout.shapes.items()}
+        gathered = "" if self.D else "U"
+        return {name: shape[::-1] if name == gathered else shape for name, shape in self.layout.shapes.items()}
 
     def named(self, flat: Array) -> dict[str, Array]:
         """The parameters (or gradients) in a flat vector by name, as views shaped as in the equations."""
         views = self.layout.views(flat)
-        return {name: view.T if name == "U" else view for name, view in views.items()}
+        return {name: view.T if name == "U" and not self.D else view for name, view in views.items()}
 
     def flatten(self, named: dict[str, Array]) -> Array:
         """The flat vector of parameters given by name."""
@@ -179,18 +187,23 @@ class Network:
             view[...] = named[name]
         return flat
 
-    def initial(self, rng: np.random.Generator, scale: float | None) -> Array:
-        """Matrices ~ N(0, scale^2), by default as `CharRNN` says; biases zero, the forget gate's one."""
+    def initial(self, rng: np.random.Generator, scale: float | None = None, how: str | None = None) -> Array:
+        """Weights to begin with, as `CharRNN` says; biases zero, the forget gate's one."""
         flat = aligned(self.layout.size, self.dtype)
-        if scale is None and not self.cell.kind:
-            scale = 0.01
+        how = how or ("normal" if scale is not None or not self.cell.kind else "uniform")
+        spread = {"normal": 0.01, "uniform": self.H**-0.5, "orthogonal": self.H**-0.5}[how] if scale is None else scale
         for name, view in self.named(flat).items():
-            if view.ndim == 2 and scale is None:
-                view[...] = rng.uniform(-(self.H**-0.5), self.H**-0.5, view.shape)
-            elif view.ndim == 2 and scale is not None:
-                view[...] = rng.normal(0.0, scale, view.shape)
-            elif name[0] == "b" and "c" in self.cell.states:
-                view[self.H : 2 * self.H] = 1
+            if view.ndim == 1:
+                if name[0] == "b" and "c" in self.cell.states:
+                    view[self.H : 2 * self.H] = 1
+            elif scale is None and self.cell.kind and name in "EU":  # E @ U.T, or U alone, ~ N(0, 1)
+                view[...] = rng.normal(0.0, self.D**-0.5 if self.D and name == "U" else 1.0, view.shape)
+            elif how == "orthogonal" and name[0] == "W":
+                view[...] = orthogonal(rng, view.shape)
+            elif how == "normal":
+                view[...] = rng.normal(0.0, spread, view.shape)
+            else:
+                view[...] = rng.uniform(-spread, spread, view.shape)
         return flat
 
     def state(self, params: Array, rule: Rule, batch_size: int = 1) -> State:
@@ -234,9 +247,9 @@ class Network:
                 continue
             ours, theirs = self.named(source), to.named(target)
             for key, array in ours.items():
-                if key == "U":
+                if key == "U" and not self.D:
                     theirs[key][:, old] = array
-                elif key in ("V", "c"):
+                elif key in ("E", "V", "c"):
                     theirs[key][old] = array
                     if key == "c" and name in ("params", "best"):
                         theirs[key][np.setdiff1d(np.arange(to.K), old)] = array.min()
@@ -245,8 +258,9 @@ class Network:
         new.carried[:], new.counts[:], new.scalars[:], new.rule = state.carried, state.counts, state.scalars, state.rule
         return new
 
-    def workspace(self, T: int, B: int = 1, dropout: float = 0.0) -> Workspace:
-        """Sizes, offsets and memory for windows of T steps of B streams."""
+    def workspace(self, T: int, B: int = 1, training: bool = False) -> Workspace:
+        """Sizes, offsets and memory for windows of T steps of B streams; dropout is there for training alone."""
+        dropout, weight_dropout = (self.dropout, self.weight_dropout) if training else (0.0, 0.0)
         K, H, cell, lanes = self.K, self.H, self.cell, _kernels.LANES
 
         def stride(n: int) -> int:
@@ -260,10 +274,14 @@ class Network:
         for i in range(self.L):
             own: dict[str, tuple[int, ...]] = {"h": (T + 1, B, Hs), "d": (T, B, Hs), "WT": (H, N + wide)}
             own["c"] = (T + 1 if "c" in cell.states else 0, B, Hs)
-            own["a"] = (T if i or cell.kind else 0, B, As)
+            inputs = H if i else self.D
+            own["a"] = (T if inputs or cell.kind else 0, B, As)
             own["WB"] = (N if B > 1 else 0, H + wide)
             own["y"] = (T if dropout else 0, B, Hs)
-            own["UT"], own["UB"] = (H if i else 0, N + wide), (N if i else 0, H + wide)
+            own["M"] = (N if weight_dropout else 0, H)
+            own["UT"], own["UB"] = (inputs, N + wide), (N if inputs else 0, inputs + wide)
+            if self.D and i == 0:
+                own["x"] = own["dx"] = (T, B, stride(self.D))
             shapes |= {name + _suffix(i): shape for name, shape in own.items()}
         shapes |= {"p": (T, B, K), "VT": (H, K + wide), "r": (max(self.L, B), As), "z": (2, B, Hs), "zero": (H,)}
         lay = Layout(shapes, lanes)
@@ -275,17 +293,26 @@ class Network:
         out = [
             lay.offsets["y" + _suffix(i)] if dropout else lay.offsets["h" + _suffix(i)] + B * Hs for i in range(self.L)
         ]
-        layers = np.zeros((self.L, 15), np.int64)
+        layers = np.zeros((self.L, 20), np.int64)
         for i in range(self.L):
             params = [self.layout.offsets.get(name + _suffix(i), 0) for name in "UWbn"]
             names = ("h", "c", "a", "d", "a" if cell.kind else "d", "UT", "WT", "UB", "WB", "y")
             own_offsets = [lay.offsets[name + _suffix(i)] for name in names]
-            layers[i] = [*params, *own_offsets, out[i - 1] if i else 0]
+            inputs, size = H if i else self.D, stride(H if i else self.D)
+            x, dx = (
+                (out[i - 1], lay.offsets["d" + _suffix(i - 1)])
+                if i
+                else (lay.offsets.get("x", 0), lay.offsets.get("dx", 0))
+            )
+            rows = [inputs, -(-inputs // lanes) * lanes, size, x, dx, lay.offsets["M" + _suffix(i)]]
+            layers[i] = [*params, *own_offsets, *rows]
         work = aligned(lay.size, self.dtype)
         starts = [[lay.offsets[name + _suffix(i)] for name in cell.states] for i in range(self.L)]
-        rows = [[work[at : at + B * Hs].reshape(B, Hs)[:, :H] for at in some] for some in starts]
+        firsts = [[work[at : at + B * Hs].reshape(B, Hs)[:, :H] for at in some] for some in starts]
         lasts = [[work[at + T * B * Hs :][: B * Hs].reshape(B, Hs)[:, :H] for at in some] for some in starts]
-        return Workspace(sizes | {"top": out[-1], "dropout": dropout}, layers, work, rows, lasts)
+        sizes |= {"top": out[-1], "D": self.D, "E": self.layout.offsets.get("E", 0)}
+        rates = {"dropout": dropout, "weight_dropout": weight_dropout}
+        return Workspace(sizes | rates, layers, work, firsts, lasts)
 
     @property
     def patience(self) -> int:
@@ -339,6 +366,20 @@ class Network:
             _kernels.evaluate(ids[start : start + chunk + 1], params, w.memory, w.plan, w.layers, part)
         return found
 
+    def cold_losses(self, params: Array, ids: Ids, window: int) -> npt.NDArray[np.float64]:
+        """Nats of each symbol after the first, (N - 1,), each `window` of them from a zero state."""
+        self._check(ids)
+        found, n = np.empty(len(ids) - 1), (len(ids) - 1) // window
+        for start in range(0, n, 64):
+            rows = np.arange(start, min(start + 64, n)) * window + np.arange(window)[:, None]
+            w, loss = self.workspace(window, rows.shape[1]), np.empty(rows.size)
+            x, y = (np.ascontiguousarray(ids[rows + shift].ravel()) for shift in (0, 1))
+            _kernels.loss_and_gradients(x, y, params, params[:0], w.memory, w.plan, w.layers, loss)
+            found[rows] = loss.reshape(rows.shape)
+        if n * window < found.size:
+            found[n * window :] = self.losses(params, ids[n * window :])
+        return found
+
     def loss_and_gradients(
         self, params: Array, x: Ids, y: Ids, carried: Array | None = None, seed: int = 0
     ) -> tuple[float, dict[str, Array], Array]:
@@ -371,7 +412,7 @@ class Network:
         self._check(y)
         if x.shape != y.shape or not x.size:
             raise ValueError(f"inputs and targets must be shaped alike, got {x.shape} and {y.shape}")
-        w = self.workspace(len(x), x.shape[1] if x.ndim == 2 else 1, self.dropout)
+        w = self.workspace(len(x), x.shape[1] if x.ndim == 2 else 1, training=True)
         w.put(carried)
         return w
 
@@ -407,7 +448,7 @@ class Trainer:
             n_threads = _processors() if work > 2**20 else 1
         self.n_threads = min(n_threads, self.batch_size)
         self.seed, self.keep_best = seed, keep_best
-        self._space = network.workspace(network.T, self.batch_size, network.dropout)
+        self._space = network.workspace(network.T, self.batch_size, training=True)
         self._grads = aligned(network.layout.size, network.dtype)
         window = network.T * self.batch_size
         self._seen, self._xy = np.zeros(network.K, np.int32), np.zeros(2 * window, np.int32)

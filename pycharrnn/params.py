@@ -25,6 +25,13 @@ def aligned(size: int, dtype: npt.DTypeLike) -> Array:
     return room[start : start + n_bytes].view(dtype)
 
 
+def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Square blocks, one below the other, each drawn from all orthogonal matrices alike (Saxe et al. 2014)."""
+    blocks, signs = np.linalg.qr(rng.normal(size=(shape[0] // shape[1], shape[1], shape[1])))
+    blocks *= np.sign(np.diagonal(signs, axis1=1, axis2=2))[:, None]
+    return np.asarray(blocks.reshape(shape))
+
+
 class Layout:
     """Where each array of a table lies in a flat vector.
 

@@ -91,13 +91,19 @@ class History:
         ``(n_updates, factor)`` of each time that the loss was not finite and training went on more slowly.
     validation : list of Validation
         ``(n_updates, seconds, nats)`` of each look at the validation text, in nats per character.
+    baseline : float or None
+        Nats per character of the validation text by a Kneser-Ney model of `baseline_order`-grams of the training text:
+        what counting achieves.
     texts : list of Sample
         ``(n_updates, smooth_loss, text)`` of each text that a `SampleText` callback wrote.
     """
 
+    baseline_order = 5
+
     def __init__(self, limit: int = 20_000, seq_length: int = 0) -> None:
         self.limit, self.seq_length = limit, seq_length
         self.stride = 1
+        self.baseline: float | None = None
         self.n_updates = 0
         self.texts: list[Sample] = []
         self.validation: list[Validation] = []

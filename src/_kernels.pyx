@@ -117,15 +117,20 @@ cdef struct Plan:
     Py_ssize_t p, VT, r, z       # in work: (T, B, K) (H, K) packed; r (L, B, A) and z (2, B, H) scratch
     Py_ssize_t zero, top         # in work: (H) zeros; the head's inputs (T, B, H)
     double dropout               # the share of each layer's outputs that the layer above, or the head, does not see
+    double weight_dropout        # the share of the entries of each W that an update does without
     Py_ssize_t end               # the symbol that ends a document and begins the next from a zero state; -1: none
+    Py_ssize_t D, E              # size and place in params of the embeddings (K, D); D = 0: the first U is gathered
 
 # One layer; all fields are Py_ssize_t, for they come as a row of integers.
 cdef struct Layer:
-    # params: (K, G * H) to gather from, above the first layer (G * H, H); (G * H, H); (G * H); GRU's second bias (H)
+    # params: (G * H, I), or (K, G * H) to gather from without inputs; (G * H, H); (G * H); GRU's second bias (H)
     Py_ssize_t U, W, b, n
     Py_ssize_t h, c, a, d, da    # work: (T+1, B, H) (T+1, B, H) (T, B, A) (T, B, H); da (T, B, A) is d or a
     Py_ssize_t UT, WT, UB, WB    # work: U.T, W.T (H, G * H) and U, W (G * H, H), packed
-    Py_ssize_t y, x              # work: the outputs with dropout (T, B, H); the inputs (T, B, H) above the first layer
+    Py_ssize_t y                 # work: the outputs with dropout (T, B, H)
+    Py_ssize_t I, Ip, Is         # inputs, D or H; rows of U, padded; distance of the rows of x and dx
+    Py_ssize_t x, dx             # work: the inputs (T, B, I), embeddings or the outputs of the layer below; dloss/dx
+    Py_ssize_t M                 # work: W with dropout (G * H, H)
 
 cdef enum: RNN, LSTM, GRU
 cdef enum: REFRESH = 64
@@ -158,21 +163,46 @@ cdef inline Py_ssize_t columns(const core_table *k, Py_ssize_t n) noexcept nogil
     return (n + k.width - 1) // k.width * k.width
 
 
+cdef inline floating *recurrent(Plan *plan, Layer *layer, floating *params, floating *work) noexcept nogil:
+    """W as this update sees it."""
+    return work + layer.M if plan.weight_dropout > 0 else params + layer.W
+
+
+cdef inline uint32_t mask(Plan *plan, Team *team, Py_ssize_t which) noexcept nogil:
+    """The key of a mask of this update: that of the q-th layer's outputs, L + q: of its W, 2 L: of the embeddings."""
+    return core_key(team.seed, team.update * (2 * plan.L + 1) + which)
+
+
+cdef inline void drop_weights(const core_table *k, Plan *plan, Team *team, Py_ssize_t q, Py_ssize_t lo, Py_ssize_t hi,
+                              floating *W,  # (G * H, H)                                                    in
+                              floating *M,  # (G * H, H): the rows lo .. hi of W without what dropout takes  out
+                              ) noexcept nogil:
+    """DropConnect (Wan et al. 2013; Merity et al. 2018). Forward with the weights and backward with their gradients."""
+    k.dropout((hi - lo) * plan.Hp, plan.weight_dropout, mask(plan, team, plan.L + q), lo * plan.Hp, W + lo * plan.Hp,
+              M + lo * plan.Hp)
+
+
 cdef void pack_weights(const core_table *k, Plan *plan, Layer *layers, Team *team,
                        floating *params,  # in
                        floating *work,    # UT, WT, UB, WB and VT  out
                        ) noexcept nogil:
     """Each matrix in the order in which the products read it; a batch also packs those of the way back."""
     cdef Py_ssize_t q, N = plan.G * plan.H, H = plan.H, panel = k.panel
+    cdef Layer *layer
+    cdef floating *W
     for q in range(plan.L):
         if q % team.size != team.rank:
             continue
-        k.pack(H, N, params + layers[q].W, 1, plan.Hp, work + layers[q].WT, step_stride(k, plan), panel_stride(k, plan))
+        layer = &layers[q]
+        W = recurrent(plan, layer, params, work)
+        if plan.weight_dropout > 0:
+            drop_weights(k, plan, team, q, 0, N, params + layer.W, W)
+        k.pack(H, N, W, 1, plan.Hp, work + layer.WT, step_stride(k, plan), panel_stride(k, plan))
         if plan.B > 1:
-            k.pack(N, H, params + layers[q].W, plan.Hp, 1, work + layers[q].WB, panel, panel * N)
-        if q:
-            k.pack(H, N, params + layers[q].U, 1, plan.Hp, work + layers[q].UT, panel, panel * H)
-            k.pack(N, H, params + layers[q].U, plan.Hp, 1, work + layers[q].UB, panel, panel * N)
+            k.pack(N, H, W, plan.Hp, 1, work + layer.WB, panel, panel * N)
+        if layer.I:
+            k.pack(layer.I, N, params + layer.U, 1, layer.Ip, work + layer.UT, panel, panel * layer.I)
+            k.pack(N, layer.I, params + layer.U, layer.Ip, 1, work + layer.UB, panel, panel * N)
     if team.rank == team.size - 1:
         k.pack(H, plan.K, params + plan.V, 1, plan.Hp, work + plan.VT, panel, panel * H)
 
@@ -215,11 +245,11 @@ cdef inline void cell_forward(const core_table *k, Plan *plan, Layer *layer, bin
         k.gru_forward(plan.H, u, r, params + layer.n, h0, a, h)
 
 
-cdef void layer_forward(const core_table *k, Plan *plan, Layer *layer, bint first, Py_ssize_t T,
+cdef void layer_forward(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t T,
                         Py_ssize_t lo, Py_ssize_t hi,  # the streams
                         const int32_t *x,   # (T, B)                                         in
                         floating *params,   # U, b, n                                        in
-                        floating *work,     # WT, zero, h[0], c[0] and, not in the first layer, a = x @ U.T in; rest out
+                        floating *work,     # WT, zero, h[0], c[0] and, if there are inputs, a = x @ U.T in; rest out
                         ) noexcept nogil:
     """h[t+1] of h[t]. Every other step walks W backwards, to meet it in the cache."""
     cdef Py_ssize_t t, i, q, ld = plan.Hs if plan.kind == RNN else plan.As
@@ -234,7 +264,7 @@ cdef void layer_forward(const core_table *k, Plan *plan, Layer *layer, bint firs
             q = t * plan.B + i
             a = work + layer.a + q * plan.As
             cell_forward(k, plan, layer, x[q] == plan.end, params, work,
-                         params + layer.U + x[q] * plan.Gp if first else a, r + i * ld,
+                         a if layer.I else params + layer.U + x[q] * plan.Gp, r + i * ld,
                          h + i * plan.Hs, work + layer.c + q * plan.Hs, a,
                          h + (plan.B + i) * plan.Hs, work + layer.c + (q + plan.B) * plan.Hs)
 
@@ -247,7 +277,7 @@ cdef void layer_backward(const core_table *k, Plan *plan, Layer *layer, Py_ssize
                          ) noexcept nogil:
     """From the last step to the first: da[t] of d[t], then d[t-1] += da[t] @ W unless x[t] begins a document."""
     cdef Py_ssize_t t, i, q, N = plan.G * plan.H, bs = plan.Hp, ps = k.panel
-    cdef floating *W = params + layer.W
+    cdef floating *W = recurrent(plan, layer, params, work)
     cdef floating *d
     cdef floating *a
     cdef floating *keep = work + plan.z                         # (B, H): d[t-1] of the streams that begin a document
@@ -300,34 +330,47 @@ cdef inline void project(const core_table *k, Plan *plan, Layer *layer, Py_ssize
                          floating *work,    # x, UT in; a out
                          ) noexcept nogil:
     """a = x @ U.T, for the rows lo .. hi of all T * B"""
-    k.gemm(hi - lo, columns(k, plan.G * plan.H), plan.H, work + layer.x + lo * plan.Hs, plan.Hs, 1, work + layer.UT,
-           k.panel, k.panel * plan.H, NULL, 0, work + layer.a + lo * plan.As, plan.As, 0)
+    k.gemm(hi - lo, columns(k, plan.G * plan.H), layer.I, work + layer.x + lo * layer.Is, layer.Is, 1, work + layer.UT,
+           k.panel, k.panel * layer.I, NULL, 0, work + layer.a + lo * plan.As, plan.As, 0)
 
 
 cdef inline void project_backward(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t lo, Py_ssize_t hi,
-                                  floating *d,       # (T * B, H): dloss/dx  out
-                                  floating *work,    # da, UB                in
+                                  floating *work,    # da, UB in; dx out
                                   ) noexcept nogil:
     """dx = da @ U, for the rows lo .. hi. A GRU's candidate has its input's derivative beside its state's."""
     cdef Py_ssize_t N = plan.G * plan.H, n = 2 * plan.H if plan.kind == GRU else N
     cdef floating *da = work + layer.da + lo * plan.Ds
-    cdef floating *dx = d + lo * plan.Hs
-    k.gemm(hi - lo, columns(k, plan.H), n, da, plan.Ds, 1, work + layer.UB, k.panel, k.panel * N,
-           NULL, 0, dx, plan.Hs, 0)
+    cdef floating *dx = work + layer.dx + lo * layer.Is
+    k.gemm(hi - lo, columns(k, layer.I), n, da, plan.Ds, 1, work + layer.UB, k.panel, k.panel * N,
+           NULL, 0, dx, layer.Is, 0)
     if plan.kind == GRU:
-        k.gemm(hi - lo, columns(k, plan.H), plan.H, da + 3 * plan.H, plan.Ds, 1, work + layer.UB + n * k.panel, k.panel,
-               k.panel * N, dx, plan.Hs, dx, plan.Hs, 0)
+        k.gemm(hi - lo, columns(k, layer.I), plan.H, da + 3 * plan.H, plan.Ds, 1, work + layer.UB + n * k.panel,
+               k.panel, k.panel * N, dx, layer.Is, dx, layer.Is, 0)
 
 
-cdef inline void drop(const core_table *k, Plan *plan, Team *team, Py_ssize_t q, Py_ssize_t lo, Py_ssize_t hi,
-                      floating *x,  # (T * B, H)                                                     in
-                      floating *y,  # (T * B, H): the rows lo .. hi of x without what dropout takes  out
+cdef inline void drop(const core_table *k, Plan *plan, uint32_t key, Py_ssize_t lo, Py_ssize_t hi,
+                      Py_ssize_t n, Py_ssize_t ld,
+                      floating *x,  # (T * B, n)                                                     in
+                      floating *y,  # (T * B, n): the rows lo .. hi of x without what dropout takes  out
                       ) noexcept nogil:
     """Forward with a layer's outputs and backward with their derivatives: the same mask."""
     cdef Py_ssize_t i
-    cdef uint32_t key = core_key(team.seed, team.update * plan.L + q)
     for i in range(lo, hi):
-        k.dropout(plan.Hp, plan.dropout, key, i * plan.Hp, x + i * plan.Hs, y + i * plan.Hs)
+        k.dropout(n, plan.dropout, key, i * n, x + i * ld, y + i * ld)
+
+
+cdef inline void embed(const core_table *k, Plan *plan, Layer *layer, Team *team, Py_ssize_t lo, Py_ssize_t hi,
+                       const int32_t *x,   # (T * B)                                  in
+                       floating *params,   # E                                        in
+                       floating *work,     # the rows lo .. hi of the layer's inputs  out
+                       ) noexcept nogil:
+    """What the first layer reads of each symbol."""
+    cdef Py_ssize_t i
+    cdef floating *inputs = work + layer.x
+    for i in range(lo, hi):
+        memcpy(inputs + i * layer.Is, params + plan.E + x[i] * layer.Ip, layer.Ip * sizeof(floating))
+    if plan.dropout > 0:
+        drop(k, plan, mask(plan, team, 2 * plan.L), lo, hi, layer.Ip, layer.Is, inputs, inputs)
 
 
 cdef void head_forward(const core_table *k, Plan *plan, Py_ssize_t lo, Py_ssize_t hi, bint reverse,
@@ -367,14 +410,19 @@ cdef double forward(const core_table *k, Plan *plan, Layer *layers, Team *team, 
     cdef Py_ssize_t lo = share(team, plan.B, 1, team.rank), hi = share(team, plan.B, 1, team.rank + 1)
     cdef Py_ssize_t first = share(team, M, 1, team.rank), last = share(team, M, 1, team.rank + 1)
     cdef double total = 0
+    cdef Layer *layer
     for q in range(plan.L):
-        if q:
-            project(k, plan, &layers[q], first, last, work)
+        layer = &layers[q]
+        if layer.I:
+            if q == 0:
+                embed(k, plan, layer, team, first, last, x, params, work)
+            project(k, plan, layer, first, last, work)
             meet(team)
-        layer_forward(k, plan, &layers[q], q == 0, T, lo, hi, x, params, work)
+        layer_forward(k, plan, layer, T, lo, hi, x, params, work)
         meet(team)
         if plan.dropout > 0:
-            drop(k, plan, team, q, first, last, work + layers[q].h + plan.B * plan.Hs, work + layers[q].y)
+            drop(k, plan, mask(plan, team, q), first, last, plan.Hp, plan.Hs, work + layer.h + plan.B * plan.Hs,
+                 work + layer.y)
     head_forward(k, plan, first, last, False, work + plan.top, params, work)
     if last > first:
         k.softmax(last - first, plan.K, work + plan.p + first * plan.Kp, plan.Kp, y + first, loss + first)
@@ -394,15 +442,21 @@ cdef void backward(const core_table *k, Plan *plan, Layer *layers, Team *team, P
     cdef Py_ssize_t q, M = T * plan.B
     cdef Py_ssize_t lo = share(team, plan.B, 1, team.rank), hi = share(team, plan.B, 1, team.rank + 1)
     cdef Py_ssize_t first = share(team, M, 1, team.rank), last = share(team, M, 1, team.rank + 1)
+    cdef Layer *layer
+    cdef floating *d
     head_backward(k, plan, first, last, weight, y, params, work + layers[plan.L - 1].d, work)
     for q in range(plan.L - 1, -1, -1):
+        layer = &layers[q]
         if plan.dropout > 0:
-            drop(k, plan, team, q, first, last, work + layers[q].d, work + layers[q].d)
+            drop(k, plan, mask(plan, team, q), first, last, plan.Hp, plan.Hs, work + layer.d, work + layer.d)
         meet(team)
-        layer_backward(k, plan, &layers[q], T, lo, hi, x, params, work)
+        layer_backward(k, plan, layer, T, lo, hi, x, params, work)
         meet(team)
-        if q:
-            project_backward(k, plan, &layers[q], first, last, work + layers[q - 1].d, work)
+        if layer.I:
+            project_backward(k, plan, layer, first, last, work)
+    if plan.D and plan.dropout > 0:
+        d = work + layers[0].dx
+        drop(k, plan, mask(plan, team, 2 * plan.L), first, last, layers[0].Ip, layers[0].Is, d, d)
 
 
 cdef void carry(Plan *plan, Layer *layers, Py_ssize_t T,
@@ -522,14 +576,18 @@ cdef void vector_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t
         step(u, offset, n, grad)
 
 
-cdef void rows_gradient(const core_table *k, Update *u, Team *team, Plan *plan, Layer *layer, Py_ssize_t M,
-                        const int32_t *x,  # (M)         in: the rows that were read
-                        floating *d,       # (M, A * H)  in
+cdef void rows_gradient(const core_table *k, Update *u, Team *team, Plan *plan, Py_ssize_t offset, Py_ssize_t n,
+                        Py_ssize_t M,
+                        const int32_t *x,             # (M)        in: the rows that were read
+                        floating *d, Py_ssize_t ldd,  # (M, some)  in
+                        Py_ssize_t some,              # columns of d
+                        Py_ssize_t others,            # those of d that are to be passed over, and
+                        Py_ssize_t behind,            # behind which columns they are
                         ) noexcept nogil:
-    """dU[x[i]] += d[i]; the columns of a GRU's candidate come from behind those of its state"""
-    cdef floating *grad = <floating *>u.grads + layer.U
-    cdef Py_ssize_t i, n = plan.Gp, state = 2 * plan.H if plan.kind == GRU else plan.G * plan.H
-    cdef Py_ssize_t lo = share(team, state, CORE_LANES, team.rank), hi = share(team, state, CORE_LANES, team.rank + 1)
+    """dP[x[i]] += d[i], P (K, n) at the offset"""
+    cdef floating *grad = <floating *>u.grads + offset
+    cdef Py_ssize_t i
+    cdef Py_ssize_t lo = share(team, behind, CORE_LANES, team.rank), hi = share(team, behind, CORE_LANES, team.rank + 1)
     if u.together:
         if u.optimizer.sparse:
             for i in range(M):
@@ -537,24 +595,24 @@ cdef void rows_gradient(const core_table *k, Update *u, Team *team, Plan *plan, 
         else:
             memset(grad, 0, plan.K * n * sizeof(floating))
     for i in range(M):
-        k.add(hi - lo, d + i * plan.Ds + lo, grad + x[i] * n + lo)
-    if plan.kind == GRU:
-        lo = share(team, plan.H, CORE_LANES, team.rank)
-        hi = share(team, plan.H, CORE_LANES, team.rank + 1)
+        k.add(hi - lo, d + i * ldd + lo, grad + x[i] * n + lo)
+    if others:
+        lo = behind + share(team, some - behind, CORE_LANES, team.rank)
+        hi = behind + share(team, some - behind, CORE_LANES, team.rank + 1)
         for i in range(M):
-            k.add(hi - lo, d + i * plan.Ds + 3 * plan.H + lo, grad + x[i] * n + state + lo)
+            k.add(hi - lo, d + i * ldd + others + lo, grad + x[i] * n + lo)
     if not u.together:
         return
     if not u.optimizer.sparse:
-        step(u, layer.U, plan.K * n, grad)
+        step(u, offset, plan.K * n, grad)
         return
     if u.best != NULL:  # all rows, not only those that are stepped
-        memcpy(<floating *>u.best + layer.U, <floating *>u.params + layer.U, plan.K * n * sizeof(floating))
+        memcpy(<floating *>u.best + offset, <floating *>u.params + offset, plan.K * n * sizeof(floating))
     memset(u.seen, 0, plan.K * sizeof(int32_t))
     for i in range(M):
         if not u.seen[x[i]]:
             u.seen[x[i]] = 1
-            step(u, layer.U + x[i] * n, n, grad + x[i] * n)
+            step(u, offset + x[i] * n, n, grad + x[i] * n)
 
 
 cdef void gradients(const core_table *k, Plan *plan, Layer *layers, Team *team, Py_ssize_t T, Update *u,
@@ -562,8 +620,10 @@ cdef void gradients(const core_table *k, Plan *plan, Layer *layers, Team *team, 
                     floating *work,    # p = dlogits, da in; h in, then zero before each document: what W met there
                     ) noexcept nogil:
     cdef Py_ssize_t q, t, M = T * plan.B, N = plan.G * plan.H, H = plan.H
+    cdef Py_ssize_t own = 2 * H if plan.kind == GRU else N  # gates whose derivatives are the same for input and state
     cdef Layer *layer
     cdef floating *da
+    cdef floating *dW
     matrix_gradient(k, u, team, plan.V, plan.K, H, plan.Hp, M, work + plan.p, plan.Kp, work + plan.top, plan.Hs)
     vector_gradient(k, u, team, plan.c, plan.Kp, plan.Kp, M, work + plan.p, plan.Kp)
     for q in range(plan.L - 1, -1, -1):  # what a layer gave to the one above is zeroed only after that has read it
@@ -577,14 +637,18 @@ cdef void gradients(const core_table *k, Plan *plan, Layer *layers, Team *team, 
                                 work + layer.h + t * plan.B * plan.Hs)
             meet(team)
         matrix_gradient(k, u, team, layer.W, N, H, plan.Hp, M, da, plan.Ds, work + layer.h, plan.Hs)
-        if q == 0:
-            rows_gradient(k, u, team, plan, layer, M, x, da)
-        elif plan.kind != GRU:
-            matrix_gradient(k, u, team, layer.U, N, H, plan.Hp, M, da, plan.Ds, work + layer.x, plan.Hs)
+        if plan.weight_dropout > 0:
+            dW = <floating *>u.grads + layer.W
+            drop_weights(k, plan, team, q, share(team, N, 1, team.rank), share(team, N, 1, team.rank + 1), dW, dW)
+        if layer.I:
+            matrix_gradient(k, u, team, layer.U, own, layer.I, layer.Ip, M, da, plan.Ds, work + layer.x, layer.Is)
+            if plan.kind == GRU:
+                matrix_gradient(k, u, team, layer.U + own * layer.Ip, H, layer.I, layer.Ip, M, da + 3 * H, plan.Ds,
+                                work + layer.x, layer.Is)
         else:
-            matrix_gradient(k, u, team, layer.U, 2 * H, H, plan.Hp, M, da, plan.Ds, work + layer.x, plan.Hs)
-            matrix_gradient(k, u, team, layer.U + 2 * H * plan.Hp, H, H, plan.Hp, M, da + 3 * H, plan.Ds,
-                            work + layer.x, plan.Hs)
+            rows_gradient(k, u, team, plan, layer.U, plan.Gp, M, x, da, plan.Ds, N, H if plan.kind == GRU else 0, own)
+        if q == 0 and plan.D:
+            rows_gradient(k, u, team, plan, plan.E, layer.Ip, M, x, work + layer.dx, layer.Is, plan.D, 0, plan.D)
         vector_gradient(k, u, team, layer.b, N, plan.Gp, M, da, plan.Ds)
         if plan.kind == GRU:
             vector_gradient(k, u, team, layer.n, H, plan.Hp, M, da + 3 * H, plan.Ds)
@@ -681,7 +745,7 @@ def train(const int32_t[::1] ids not None,   # (N)                              
     team.rank, team.size, team.seed, team.update, team.shared = rank, size, seed, counts[N_UPDATES], NULL
     if size > 1:
         team.shared = &shared[0]
-    u.together = optimizer.clip_norm <= 0 and size == 1 and plan.T * plan.B <= 256
+    u.together = optimizer.clip_norm <= 0 and size == 1 and plan.T * plan.B <= 256 and plan.weight_dropout <= 0
     u.size = params.shape[0]
     u.params = P
     u.grads = &grads[0]
@@ -736,8 +800,8 @@ def train(const int32_t[::1] ids not None,   # (N)                              
                 optimizer.hyper.correction2 = 1 / (1 - power2)
                 update(k, &plan, L, &team, n, &u, x, w)
                 meet(&team)
-                pack_weights(k, &plan, L, &team, P, w)
                 team.update += 1
+                pack_weights(k, &plan, L, &team, P, w)
                 position += n
                 if position == S:
                     position = 0
@@ -832,6 +896,7 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
     cdef floating *P = &params[0]
     cdef floating *w = &work[0]
     cdef floating *top = w + L[plan.L - 1].h
+    cdef floating *below
     cdef floating *r
     cdef floating *h
     cdef floating *a
@@ -847,10 +912,11 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
                 for q in range(plan.L):
                     layer = &L[q]
                     h, a, r = w + layer.h, w + layer.a, w + plan.r + q * plan.As
-                    if q:
-                        k.gemm(1, columns(k, plan.G * plan.H), plan.H, w + L[q - 1].h, plan.Hs, 1, w + layer.UT,
-                               k.panel, k.panel * plan.H, NULL, 0, a, plan.As, 0)
-                    cell_forward(k, &plan, layer, x == plan.end, P, w, a if q else P + layer.U + x * plan.Gp, r,
+                    if layer.I:
+                        below = w + L[q - 1].h if q else P + plan.E + x * layer.Ip
+                        k.gemm(1, columns(k, plan.G * plan.H), layer.I, below, layer.Is, 1, w + layer.UT,
+                               k.panel, k.panel * layer.I, NULL, 0, a, plan.As, 0)
+                    cell_forward(k, &plan, layer, x == plan.end, P, w, a if layer.I else P + layer.U + x * plan.Gp, r,
                                  h, w + layer.c, a, h, w + layer.c)
                     if plan.kind == RNN:
                         memcpy(h, r, plan.Hp * sizeof(floating))

@@ -73,7 +73,7 @@ def forward(params, x, state, end=-1, cell="rnn"):
     """
     steps = []
     for symbols in x:
-        inputs, layers = np.eye(len(params["c"]))[symbols], []
+        inputs, layers = params.get("E", np.eye(len(params["c"])))[symbols], []
         for layer, before in enumerate(state):
             before = before * (symbols != end)[:, None]
             after, gates = step(cell, tensors(params, layer), inputs, before)
@@ -121,6 +121,8 @@ def loss_and_gradients(params, x, y, state, end=-1, cell="rnn"):
             d[layer, 0] += dr @ weights["W"]
             d[layer] *= (x[t] != end)[:, None]
             from_above = du @ weights["U"]
+        if "E" in grads:
+            np.add.at(grads["E"], x[t], from_above)
     return loss, grads, last.reshape(state.shape)
 
 

@@ -149,12 +149,38 @@ def test_options_are_the_constructors_parameters(tmp_path: Path, book: str) -> N
         "clip_value": None, "clip_norm": 2.5, "init_scale": 0.2, "epochs": 3, "max_updates": 9, "max_seconds": 50.0,
         "dtype": "float64", "on_unknown": "skip", "random_state": 42, "num_layers": 2, "dropout": 0.1, "batch_size": 3,
         "schedule": "cosine", "weight_decay": 0.01, "validation_fraction": 0.2, "patience": 5, "n_threads": 2,
+        "embedding_size": 5, "weight_dropout": 0.2, "initializer": "orthogonal",
     }  # fmt: skip
     assert {*given, "verbose"} == set(inspect.signature(CharRNN).parameters)
     options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     assert main(["train", book, "-o", path, *options, "--sample", "0"]) == 0
     assert CharRNN.load(path).get_params() == {**given, "verbose": None}
     assert CharRNN.load(path).best_.n_updates <= 9
+
+
+def test_a_preset_and_options_beside_it(tmp_path: Path, book: str) -> None:
+    path = str(tmp_path / "m")
+    assert main(["train", book, "-o", path, "--preset", "minute", "--max-seconds", "0.2", "--hidden-size", "20"]) == 0
+    expected = CharRNN.preset("minute", max_seconds=0.2, hidden_size=20).get_params()
+    assert CharRNN.load(path).get_params() == expected
+
+
+def test_the_validation_loss_is_named_and_compared(
+    book: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = str(tmp_path / "m")
+    assert main(["train", book, "-o", path, "--validation-fraction", "0.25", "--max-updates", "60"]) == 0
+    pattern = r"validation loss (\S+) nats/character after update (\d+) \(of the last 25 % of the text\), \S+ bits "
+    found = re.search(pattern + r"worse than a Kneser-Ney model of 5-grams \(\S+\)\n", capsys.readouterr().err)
+    assert found
+    best = CharRNN.load(path).best_
+    assert (found[1], found[2]) == (f"{best.validation_loss:.4f}", str(best.n_updates))
+
+
+def test_eval_of_cold_windows(book: str, model_file: str, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    assert main(["eval", model_file, book, "--window", "5"]) == 0
+    nats = CharRNN.load(model_file).evaluate(text, window=5).nats
+    assert f"nats per character{nats:>14.4f}" in capsys.readouterr().out
 
 
 def test_what_is_not_given_is_the_constructors_default(tmp_path: Path, book: str) -> None:

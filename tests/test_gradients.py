@@ -133,9 +133,9 @@ def test_numerical_gradient_puts_everything_back(rng):
     assert (x == before).all()
 
 
-def filled(cell, K, H, T, B, *, documents=False, layers=1, scale=0.5):
+def filled(cell, K, H, T, B, *, documents=False, layers=1, scale=0.5, **more):
     """A network with weights far from zero, so that no derivative is hidden by another; symbols, and a state."""
-    rng, network = np.random.default_rng(6), Network(cell, K, H, T, "float64", documents, layers)
+    rng, network = np.random.default_rng(6), Network(cell, K, H, T, "float64", documents, layers, **more)
     params = network.flatten({name: rng.normal(0, scale, shape) for name, shape in network.shapes.items()})
     x, y = rng.integers(0, K, (2, T, B)).astype(np.int32)
     return network, params, x, y, rng.uniform(-0.9, 0.9, network.carried(B))
@@ -144,8 +144,11 @@ def filled(cell, K, H, T, B, *, documents=False, layers=1, scale=0.5):
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("cell", Network.cells)
-def test_every_tensor_of_every_cell(cell, layers, documents):
-    network, params, x, y, carried = filled(cell, 5, 3, 4, 3, documents=documents, layers=layers)
+@pytest.mark.parametrize(("dropout", "weight_dropout"), [(0.0, 0.0), (0.3, 0.0), (0.2, 0.4)])
+@pytest.mark.parametrize("embedding_size", [None, 4])
+def test_every_tensor_of_every_cell(cell, layers, documents, dropout, weight_dropout, embedding_size):
+    more = {"dropout": dropout, "weight_dropout": weight_dropout, "embedding_size": embedding_size}
+    network, params, x, y, carried = filled(cell, 5, 3, 4, 3, documents=documents, layers=layers, **more)
     if documents:
         x[:] = [[1, 4, 0], [4, 2, 3], [0, 4, 1], [2, 4, 3]]  # one stream begins anew at 1, one at 0, 2 and 3, one never
         y[:3] = x[1:]

@@ -196,9 +196,9 @@ def exact(named):
 
 
 @functools.cache
-def window(cell, T, B, H, layers, documents):
+def window(cell, T, B, H, layers, documents, D):
     """Weights, symbols, a state, and what the twin makes of them."""
-    rng, network = np.random.default_rng(0), Network(cell, 11, H, T, "float64", documents, layers)
+    rng, network = np.random.default_rng(0), Network(cell, 11, H, T, "float64", documents, layers, 0.0, D)
     named, x, y = weights(rng, network), *text(rng, network, 2, T, B)
     if documents:
         x[-1, -1] = network.end  # some streams begin anew within the window, this one certainly
@@ -213,10 +213,10 @@ def assert_close(found, expected, dtype, what):
     assert np.linalg.norm(found - expected) <= RTOL[dtype] * np.linalg.norm(expected), what
 
 
-def check_window(dtype, cell, T, B, H, layers, documents):
-    what = f"{cell=} {T=} {B=} {H=} {layers=} {documents=}"
-    named, x, y, carried, nats, loss, grads, last = window(cell, T, B, H, layers, documents)
-    network = Network(cell, 11, H, T, dtype, documents, layers)
+def check_window(dtype, cell, T, B, H, layers, documents, D=None):
+    what = f"{cell=} {T=} {B=} {H=} {layers=} {documents=} {D=}"
+    named, x, y, carried, nats, loss, grads, last = window(cell, T, B, H, layers, documents, D)
+    network = Network(cell, 11, H, T, dtype, documents, layers, 0.0, D)
     params, found, losses = network.flatten(named), aligned(network.layout.size, dtype), np.empty((T, B))
     w = network.workspace(T, B)
     w.put(carried)
@@ -238,11 +238,11 @@ def check_window(dtype, cell, T, B, H, layers, documents):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("layers", [1, 2, 3])
-def test_loss_and_gradients(dtype, cell, layers):
+@pytest.mark.parametrize(("layers", "D"), [(1, None), (2, None), (3, None), (1, 7), (2, 34)])
+def test_loss_and_gradients(dtype, cell, layers, D):
     sizes = (1, 1), (25, 1), (3, 2), (6, 5), (4, 17)
     for (T, B), H, documents in itertools.product(sizes, (5, 16, 19, 33), (False, True)):
-        check_window(dtype, cell, T, B, H, layers, documents)
+        check_window(dtype, cell, T, B, H, layers, documents, D)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -251,13 +251,17 @@ def test_loss_and_gradients(dtype, cell, layers):
 def test_loss_and_gradients_of_rows_set_apart_and_of_sums_in_blocks(dtype, cell, T, B, H):
     # rows of whole multiples of 2 KiB lie a cache line further apart; T * B > 256 is a product in blocks
     check_window(dtype, cell, T, B, H, 2, True)
+    check_window(dtype, cell, T, B, 19, 1, True, H)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_accumulate(rng, cell):
-    network = Network(cell, 11, 19, 5, "float64", True, 2)
+    network = Network(cell, 11, 19, 5, "float64", True, 2, 0.2, 7, 0.3)
     params, (x, y) = network.flatten(weights(rng, network)), text(rng, network, 2, 5 * 3)
-    w, once, twice = network.workspace(5, 3), *(aligned(network.layout.size, "float64") for _ in range(2))
+    w, once, twice = (
+        network.workspace(5, 3, training=True),
+        *(aligned(network.layout.size, "float64") for _ in range(2)),
+    )
     for grads in (once, twice, twice):
         _kernels.loss_and_gradients(x, y, params, grads, w.memory, w.plan, w.layers, np.empty(15))
     assert once.any()
@@ -267,8 +271,8 @@ def test_gradients_accumulate(rng, cell):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("documents", [False, True])
 def test_evaluation_equals_the_twin(rng, cell, documents):
-    for layers, N in ((1, 40), (2, 4), (3, 23)):
-        network = Network(cell, 11, 19, 7, "float64", documents, layers)
+    for layers, N, D in ((1, 40, None), (2, 4, 7), (3, 23, None), (1, 20, 23)):
+        network = Network(cell, 11, 19, 7, "float64", documents, layers, 0.5, D, 0.5)
         named, ids = weights(rng, network), text(rng, network, N)
         carried = rng.uniform(-0.9, 0.9, network.carried())
         p, *_ = reference.predict(exact(named), ids[:-1, None], carried, network.end, cell)
@@ -280,9 +284,9 @@ def test_evaluation_equals_the_twin(rng, cell, documents):
 
 
 @functools.cache
-def twin_training(cell, layers, B, documents):
+def twin_training(cell, layers, B, documents, D):
     """Nine updates by the twin, of four windows an epoch, the last one short."""
-    rng, network = np.random.default_rng(1), Network(cell, 7, 5, 4, "float64", documents, layers)
+    rng, network = np.random.default_rng(1), Network(cell, 7, 5, 4, "float64", documents, layers, 0.0, D)
     named, ids = weights(rng, network), text(rng, network, 14 * B)
     options = {"cell": cell, "end": network.end, "T": 4, "B": B, "layers": layers, "rate": 0.3, "n_updates": 9}
     return named, ids, reference.train(named, ids, **options)
@@ -291,9 +295,10 @@ def twin_training(cell, layers, B, documents):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize(("layers", "B", "n_threads"), [(1, 1, 1), (1, 3, 1), (2, 2, 2), (2, 3, 3)])
-def test_training_equals_the_twin(cell, documents, layers, B, n_threads):
-    named, ids, (expected, carried, losses) = twin_training(cell, layers, B, documents)
-    network, update = Network(cell, 7, 5, 4, "float64", documents, layers), Update(SGD(), 0.3, None, None)
+@pytest.mark.parametrize("D", [None, 9])
+def test_training_equals_the_twin(cell, documents, layers, B, n_threads, D):
+    named, ids, (expected, carried, losses) = twin_training(cell, layers, B, documents, D)
+    network, update = Network(cell, 7, 5, 4, "float64", documents, layers, 0.0, D), Update(SGD(), 0.3, None, None)
     state, loss, smooth = network.state(network.flatten(named), update, B), np.empty(9), np.empty(9)
     trainer = network.trainer(state, update, ids, n_threads)
     trainer.advance(loss[:5], smooth[:5])
@@ -314,9 +319,10 @@ def test_training_equals_the_twin(cell, documents, layers, B, n_threads):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("cell", CELLS)
-def test_stepping_at_once_gives_the_bits_of_clipping_then_stepping(rng, dtype, rule, cell):
+@pytest.mark.parametrize("D", [None, 9])
+def test_stepping_at_once_gives_the_bits_of_clipping_then_stepping(rng, dtype, rule, cell, D):
     # a norm that is never reached takes the way over the whole gradient
-    network = Network(cell, 11, 19, 7, dtype, True, 2)
+    network = Network(cell, 11, 19, 7, dtype, True, 2, 0.0, D)
     start, ids = network.flatten(weights(rng, network)), text(rng, network, 100)
     states = []
     for clip_norm in (None, 1e30):
@@ -346,9 +352,10 @@ def test_clip_norm(rng, n_threads):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_padding_stays_zero(rng, cell, n_threads):
+@pytest.mark.parametrize("D", [None, 9])
+def test_padding_stays_zero(rng, cell, n_threads, D):
     # it is multiplied with everything: one number in it would reach every sum
-    network = Network(cell, 11, 19, 7, "float32", num_layers=2)
+    network = Network(cell, 11, 19, 7, "float32", False, 2, 0.2, D, 0.2)
     update = Update(Adam(), 0.05, 0.3, None)
     state = network.state(network.flatten(weights(rng, network)), update, 3)
     trainer = network.trainer(state, update, rng.integers(0, 11, 100).astype(np.int32), n_threads)
@@ -365,9 +372,9 @@ def test_padding_stays_zero(rng, cell, n_threads):
 
 
 @functools.cache
-def twin_sample(cell, layers, temperature):
+def twin_sample(cell, layers, D, temperature):
     """Weights, a prompt, random numbers, a state; the symbols that the twin draws, and the state before the last."""
-    rng, network = np.random.default_rng(2), Network(cell, 11, 19, 1, "float64", True, layers)
+    rng, network = np.random.default_rng(2), Network(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
     named, u, prompt = weights(rng, network), rng.random(60), np.array([3, network.end, 1, 4], np.int32)
     named["c"][network.end] -= 3  # documents of some length
     state, out = rng.uniform(-0.9, 0.9, network.carried()), []
@@ -380,11 +387,11 @@ def twin_sample(cell, layers, temperature):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("layers", [1, 2, 3])
-def test_sampling_draws_what_the_twin_draws(cell, layers):
-    network = Network(cell, 11, 19, 1, "float64", True, layers)
+@pytest.mark.parametrize(("layers", "D"), [(1, None), (2, None), (3, None), (1, 7), (2, 34)])
+def test_sampling_draws_what_the_twin_draws(cell, layers, D):
+    network = Network(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
     for temperature in (0.0, 0.3, 1.0, 5.0):
-        named, prompt, u, start, expected, last = twin_sample(cell, layers, temperature)
+        named, prompt, u, start, expected, last = twin_sample(cell, layers, D, temperature)
         params, w = network.flatten(named), network.workspace(1)
         for first in (60, 25):  # at once, or in two calls of which the second reads on
             w.put(start)
@@ -443,14 +450,15 @@ def test_sampling_follows_the_distribution(rng):
 # --- bits and threads -------------------------------------------------------------------------------------------
 
 FUSED = [name for name in _kernels.simd_names() if name != "baseline" and _kernels.simd_supported(name)]
-# (K, H, T, B, layers, documents): the classic one, one with few streams and one of middle size
+# (K, H, T, B, layers, documents) and what is dropped: the classic one, one with few streams and one of middle size
 SIZES = {"classic": (80, 100, 25, 1, 1, False), "small": (11, 19, 5, 5, 1, True), "middle": (30, 48, 9, 7, 2, True)}
+DROPS = {"classic": (0.0, None, 0.0), "small": (0.0, None, 0.0), "middle": (0.2, 23, 0.3)}
 
 
 def digest(size, cell, dtype, rule, n_threads):
     """SHA-256 of all that 30 updates leave, of five windows an epoch."""
     K, H, T, B, layers, documents = SIZES[size]
-    rng, network = np.random.default_rng(0), Network(cell, K, H, T, dtype, documents, layers)
+    rng, network = np.random.default_rng(0), Network(cell, K, H, T, dtype, documents, layers, *DROPS[size])
     update = Update(rule, None, *((None, 0.5) if rule.name == "adam" else (5.0, None)))
     state = network.state(network.initial(rng, 0.1), update, B)
     loss, smooth = np.empty(30), np.empty(30)

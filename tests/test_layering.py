@@ -19,8 +19,20 @@ TABLE: dict[str, set[str]] = {
     "documents": {"text"},
     "network": {"_kernels", "cells", "params"},
     "training": {"text", "plotting"},
-    "model": {"storage", "network", "optim", "sampling", "text", "training", "gradcheck", "callbacks", "arguments"},
+    "model": {
+        "storage",
+        "network",
+        "optim",
+        "sampling",
+        "text",
+        "training",
+        "gradcheck",
+        "callbacks",
+        "arguments",
+        "baseline",
+    },
 }
+TABLE["model"] |= {"baseline"}
 for top in ("__init__", "benchmark", "report", "distributed", "cli", "__main__"):
     TABLE[top] = set(TABLE)  # anything above
 

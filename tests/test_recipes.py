@@ -1,10 +1,13 @@
 """What goes beyond the classic model: cells, layers, batches, dropout, schedules, weight decay, validation."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pycharrnn import CharRNN, SampleText, TrainingDivergedError
+from pycharrnn.baseline import KneserNey
 from pycharrnn.network import Network
 from pycharrnn.optim import SGD, Adam, Constant, Cosine, Plateau, Step, Update
 
@@ -43,7 +46,8 @@ def test_documents_with_every_cell(cell):
 
 
 def test_a_hundred_characters_by_heart_with_an_lstm(text):
-    model = small(cell="lstm", hidden_size=64, optimizer="adam", learning_rate=0.003, max_updates=4000).fit(text[:100])
+    # what tells its lines from each other lies further back than 25 characters
+    model = small(cell="lstm", hidden_size=64, seq_length=50, optimizer="adam", max_updates=4000).fit(text[:100])
     assert model.sample(99, prompt=text[0], temperature=0) == text[1:100]
 
 
@@ -87,15 +91,66 @@ def test_a_text_too_short_for_its_streams(text):
 @pytest.mark.parametrize("threads", [2, 3, 5])
 def test_any_number_of_threads_gives_the_same_model(text, threads):
     options = {"cell": "gru", "num_layers": 2, "batch_size": 5, "dropout": 0.2, "optimizer": "adam", "clip_norm": 1.0}
+    options |= {"embedding_size": 20, "weight_dropout": 0.2}
     one, many = (small(**options, n_threads=n).fit(text) for n in (1, threads))
     for name, value in one.params_.items():
         assert_array_equal(value, many.params_[name])
     assert_array_equal(one.history_.loss, many.history_.loss)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_characters_can_be_embedded(text, tmp_path, cell):
+    model = small(cell=cell, embedding_size=6, num_layers=2, optimizer="adam", learning_rate=0.01, max_updates=300)
+    model.fit(text)
+    K = len(model.vocabulary_)
+    assert model.evaluate(text).nats < np.log(K) - 0.3
+    gates = {"rnn": 1, "lstm": 4, "gru": 3}[cell]
+    assert (model.params_["E"].shape, model.params_["U"].shape) == ((K, 6), (12 * gates, 6))
+    model.save(tmp_path / "m")
+    loaded = CharRNN.load(tmp_path / "m")
+    assert loaded.get_params() == model.get_params() | {"verbose": None}
+    assert loaded.sample(50, random_state=1) == model.sample(50, random_state=1)
+    assert model.check_gradients(text, (5,), batches=2).norm_error < 1e-7
+    before = model._net.named(model._state.params)["E"].copy()
+    with pytest.warns(UserWarning, match="has grown by 1"):
+        model.set_params(max_updates=1, learning_rate=1e-12).partial_fit("#" + text[:60])
+    old = [i for i, character in enumerate(model.vocabulary_) if character != "#"]
+    assert_allclose(model._net.named(model._state.params)["E"][old], before, atol=1e-9)
+
+
+@pytest.mark.parametrize("how", [None, "normal", "uniform", "orthogonal"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_initializers(cell, how):
+    net, rng = Network(cell, 30, 64, 3, "float64", num_layers=2), np.random.default_rng(0)
+    for scale in (None, 0.3):
+        named = net.named(net.initial(rng, scale, how))
+        normal = how == "normal" or (how is None and (cell == "rnn" or scale is not None))
+        spread = scale if scale is not None else 0.01 if normal else 1 / 8
+        for name in ("U", "U2", "W", "W2", "V"):
+            found = named[name]
+            if how == "orthogonal" and name[0] == "W":
+                for block in np.split(found, len(found) // 64):
+                    assert_allclose(block @ block.T, np.eye(64), atol=1e-12)
+            elif name == "U" and scale is None and cell != "rnn":  # what is read of a character
+                assert_allclose(found.std(), 1, rtol=0.05)
+            else:
+                assert_allclose(found.std(), spread * (1 if normal else 3**-0.5), rtol=0.05)
+                assert normal == (np.abs(found).max() > spread)
+    blocks = np.split(net.named(net.initial(rng, None, "orthogonal"))["W"], net.cell.gates)
+    assert all(np.abs(a - b).max() > 0.1 for a, b in itertools.pairwise(blocks))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_what_is_read_of_a_character_begins_as_large_with_embeddings(cell):
+    net = Network(cell, 30, 64, 3, "float64", embedding_size=50)
+    named = net.named(net.initial(np.random.default_rng(0)))
+    assert_allclose(named["E"].std(), 1, rtol=0.05)
+    assert_allclose((named["E"] @ named["U"].T).std(), 1, rtol=0.05)
+
+
 def test_forget_gates_start_open():
     net = Network("lstm", 9, 5, 3, "float32", num_layers=2)
-    named = net.named(net.initial(np.random.default_rng(0), None))
+    named = net.named(net.initial(np.random.default_rng(0)))
     for name in ("b", "b2"):
         assert named[name].tolist() == [0] * 5 + [1] * 5 + [0] * 10
     assert np.abs(named["W"]).max() <= 5**-0.5
@@ -134,8 +189,37 @@ def test_dropout_takes_its_share_anew_each_update(text):
         assert_array_equal(carried, plain[2])
 
 
+def test_dropout_takes_its_share_of_embeddings_and_of_recurrent_weights():
+    x = np.arange(5, dtype=np.int32)
+    net = Network("rnn", 9, 40, 5, "float64", False, 1, 0.3, 50, 0.4)
+    params = net.initial(np.random.default_rng(0), 0.3)
+    plain = Network("rnn", 9, 40, 5, "float64", False, 1, 0.0, 50).loss_and_gradients(params, x, x)
+    found = [net.loss_and_gradients(params, x, x, seed=seed)[1] for seed in range(100)]
+    for name, share in (("E", 0.3), ("W", 0.4)):
+        zero = [grads[name] == 0 for grads in found]
+        rows = slice(0, 5) if name == "E" else slice(None)  # of those that were read
+        assert_allclose(np.mean([z[rows] for z in zero]), share, atol=0.02)
+        assert np.abs(plain[1][name][rows]).min() > 0
+        assert len({z.tobytes() for z in zero}) == 100
+
+
+def test_weights_are_dropped_anew_each_update():
+    ids, update = np.random.default_rng(0).integers(0, 9, 400).astype(np.int32), Update(SGD(), 1e-3, None, None)
+    net = Network("gru", 9, 40, 5, "float64", False, 2, weight_dropout=0.4)
+    state = net.state(net.initial(np.random.default_rng(0)), update, 4)
+    trainer, moved = net.trainer(state, update, ids, seed=7), []
+    for _ in range(20):
+        before = state.params.copy()
+        trainer.advance(np.empty(1), np.empty(1))
+        changed, old = net.named(state.params), net.named(before)
+        moved.append({name: changed[name] != old[name] for name in ("W", "W2", "U2", "V")})
+    for name, share in (("W", 0.6), ("W2", 0.6), ("U2", 1), ("V", 1)):
+        assert_allclose(np.mean([some[name] for some in moved]), share, atol=0.02)
+    assert len({some[name].tobytes() for some in moved for name in ("W", "W2")}) == 40
+
+
 def test_dropout_is_not_for_evaluation_and_sampling(text):
-    model = small(dropout=0.5, num_layers=2).fit(text)
+    model = small(dropout=0.5, weight_dropout=0.5, num_layers=2).fit(text)
     assert model.evaluate(text) == model.evaluate(text)
     weights = {name: value.copy() for name, value in model.params_.items()}
     same = small(num_layers=2, max_updates=1).fit(text)
@@ -268,6 +352,31 @@ def test_validation_losses_are_nearly_those_of_one_reader(text):
     assert_allclose(net.validation_losses(params, ids[:600]), net.losses(params, ids[:600]), atol=1e-9)
 
 
+@pytest.mark.parametrize("window", [1, 7, 30])
+def test_cold_windows_start_from_zero(text, window):
+    model = small(cell="gru", batch_size=2).fit(text)
+    some = text[:200]
+    pieces = [some[at : at + window + 1] for at in range(0, 199, window)]
+    losses = [model.evaluate(piece) for piece in pieces]
+    expected = sum(found.nats * found.n_characters for found in losses) / 199
+    assert_allclose(model.evaluate(some, window=window).nats, expected, rtol=1e-6)
+    assert model.evaluate(some, window).nats != model.evaluate(some).nats
+    assert_allclose(model.evaluate(some, 1000).nats, model.evaluate(some).nats, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"^window must be"):
+        model.evaluate(some, window=0)
+
+
+def test_counting_is_the_baseline_of_a_validation(text):
+    assert small().fit(text).history_.baseline is None
+    history = small(validation_fraction=0.2).fit(text).history_
+    ids = small().fit(text).vocabulary_.encode(text)
+    cut = round(len(ids) * 0.8)
+    counted = KneserNey(history.baseline_order).fit(ids[:cut], ids.max() + 1)
+    assert history.baseline == counted.nats(ids[cut:]).mean()
+    names = ["anna", "bob", "carla", "dan", "eve"] * 8
+    assert small(validation_fraction=0.2).fit(names).history_.baseline < 1.0
+
+
 def test_validation_does_not_change_the_training(text):
     plain, watched = small().fit(text), small().fit(text, validation=text[:200])
     assert_array_equal(plain.history_.loss, watched.history_.loss)
@@ -284,7 +393,8 @@ def test_files_keep_schedules_and_validation(text, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("dropout", 1), ("dropout", -0.1), ("schedule", "linear"), ("weight_decay", -1), ("patience", 0), ("n_threads", 0),
+    [("weight_dropout", 1.5), ("embedding_size", 0), ("initializer", "xavier"), ("dropout", 1), ("dropout", -0.1),
+     ("schedule", "linear"), ("weight_decay", -1), ("patience", 0), ("n_threads", 0),
      ("validation_fraction", 1.0), ("batch_size", 0), ("num_layers", 0), ("num_layers", 1.5), ("dropout", "0.5")],
 )  # fmt: skip
 def test_bad_parameters_are_named(text, name, value):
