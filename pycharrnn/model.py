@@ -34,11 +34,14 @@ _Corpus = TypeVar("_Corpus", str, list[str], str | list[str], Ids)
 
 PRESETS: dict[str, dict[str, Any]] = {"classic": {}}
 PRESETS["minute"] = {
-    "cell": "gru", "hidden_size": 256, "dropout": 0.1, "seq_length": 64, "batch_size": 16, "optimizer": "adam",
-    "learning_rate": 0.005, "schedule": "cosine", "clip_value": None, "clip_norm": 64.0, "epochs": None,
-    "max_seconds": 60.0, "validation_fraction": 0.1,
+    "cell": "gru", "hidden_size": 192, "num_layers": 2, "dropout": 0.1, "seq_length": 64, "batch_size": 16,
+    "optimizer": "adam", "learning_rate": 0.005, "schedule": "cosine", "clip_value": None, "clip_norm": 64.0,
+    "epochs": None, "max_seconds": 60.0, "validation_fraction": 0.1,
 }  # fmt: skip
-PRESETS["quality"] = PRESETS["minute"] | {"hidden_size": 512, "dropout": 0.3, "max_seconds": 900.0}
+PRESETS["quality"] = PRESETS["minute"] | {
+    "hidden_size": 384, "dropout": 0.45, "weight_decay": 0.05, "batch_size": 32, "learning_rate": 0.004,
+    "max_seconds": 900.0,
+}  # fmt: skip
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -114,8 +117,8 @@ class CharRNN:
         How the weights begin: ~ N(0, init_scale^2), uniform in +-init_scale, or so with orthogonal recurrent weights.
         None is "normal" for an RNN, else "uniform". Biases begin at zero, those of an LSTM's forget gate at one.
     init_scale : float or None, default None
-        None is 0.01 for "normal" and 1 / sqrt(hidden_size) else; but then what an LSTM or a GRU reads of a character
-        begins as N(0, 1), with which it learns much faster.
+        None is 0.01 for "normal" and 1 / sqrt(hidden_size) else. What LSTM and GRU read begins larger then, and they
+        learn much faster: U, or the embeddings, ~ N(0, 1), and U2, U3, ... ~ N(0, 4 / hidden_size).
     epochs : int or None, default 4
         Passes over the text.
     max_updates : int or None, default None
@@ -229,15 +232,15 @@ class CharRNN:
         Parameters
         ----------
         name : {"classic", "minute", "quality"}
-            "classic" is ``CharRNN()``. "minute" trains a GRU of 256 units for 60 seconds, "quality" a larger one with
-            dropout for 15 minutes; a ``max_seconds`` of your own stretches or shortens the schedule of either.
+            "classic" is ``CharRNN()``. "minute" trains two layers of a GRU for 60 seconds, "quality" larger ones with
+            much dropout for 15 minutes; a ``max_seconds`` of your own stretches or shortens the schedule of either.
         **overrides
             Parameters in place of the preset's.
 
         Examples
         --------
         >>> CharRNN.preset("minute", max_seconds=10, random_state=0).hidden_size
-        256
+        192
         """
         choice("name", name, PRESETS)
         return cls(**(PRESETS[name] | overrides))
@@ -440,7 +443,7 @@ class CharRNN:
         if unseen is not None:
 
             def loss() -> float:
-                return float(network.validation_losses(state.params, unseen).mean())
+                return float(network.validation_losses(state.params, unseen, n_threads=trainer.n_threads).mean())
 
             def keep(nats: float) -> None:
                 state.best[:] = state.params

@@ -192,12 +192,15 @@ class Network:
         flat = aligned(self.layout.size, self.dtype)
         how = how or ("normal" if scale is not None or not self.cell.kind else "uniform")
         spread = {"normal": 0.01, "uniform": self.H**-0.5, "orthogonal": self.H**-0.5}[how] if scale is None else scale
+        reading: dict[str, float] = {}
+        if scale is None and self.cell.kind:  # gates read nearly N(0, 1): a row of U, or U2 times states of some 1/2
+            reading = {"U" + _suffix(i): 2 * self.H**-0.5 for i in range(1, self.L)} | {"E" if self.D else "U": 1.0}
         for name, view in self.named(flat).items():
             if view.ndim == 1:
                 if name[0] == "b" and "c" in self.cell.states:
                     view[self.H : 2 * self.H] = 1
-            elif scale is None and self.cell.kind and name in "EU":  # E @ U.T, or U alone, ~ N(0, 1)
-                view[...] = rng.normal(0.0, self.D**-0.5 if self.D and name == "U" else 1.0, view.shape)
+            elif name in reading:
+                view[...] = rng.normal(0.0, reading[name], view.shape)
             elif how == "orthogonal" and name[0] == "W":
                 view[...] = orthogonal(rng, view.shape)
             elif how == "normal":
@@ -325,12 +328,12 @@ class Network:
         return Trainer(self, state, rule, ids, n_threads, seed, keep_best)
 
     def validation_losses(
-        self, params: Array, ids: Ids, streams: int = 64, warm_up: int = 256
+        self, params: Array, ids: Ids, streams: int = 64, warm_up: int = 256, n_threads: int = 1
     ) -> npt.NDArray[np.float64]:
         """Nats of each symbol after the first, (N - 1,), nearly as `losses` gives them and many times as fast.
 
-        The text is read in several places at once. Each reader but the first comes from a zero state over the `warm_up`
-        symbols before its part, which another reader accounts for.
+        The text is read in several places at once, with the same bits for any number of threads. Each reader but the
+        first comes from a zero state over the `warm_up` symbols before its part, which another reader accounts for.
         """
         self._check(ids)
         N = len(ids) - 1
@@ -339,19 +342,35 @@ class Network:
             return self.losses(params, ids)
         part = -(-N // streams)
         starts = np.minimum(np.arange(streams) * part, N - part)
-        T = warm_up
-        w, found, loss = self.workspace(T, streams), np.empty(N), np.empty(T * streams)
+        read, groups = partial(self._read, params, ids, part, warm_up), np.array_split(starts, min(n_threads, streams))
+        if len(groups) == 1:
+            losses = [read(starts)]
+        else:
+            from concurrent.futures import ThreadPoolExecutor  # only now: it takes a while to import
+
+            with ThreadPoolExecutor(len(groups)) as pool:
+                losses = list(pool.map(read, groups))
+        found = np.empty(N)
+        found[starts[:, None] + np.arange(part)] = np.concatenate(losses)
+        return found
+
+    def _read(
+        self, params: Array, ids: Ids, part: int, T: int, starts: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.float64]:
+        """Nats of the `part` symbols after each start, (B, part), in windows of T steps; the first is a warm-up."""
+        B = len(starts)
+        w, found, loss = self.workspace(T, B), np.empty((B, part)), np.empty(T * B)
         w.put(None)
         for at in range(-T, part, T):
-            steps = np.maximum(starts[None] + np.minimum(at + np.arange(T), part - 1)[:, None], 0)
+            steps = np.maximum(starts + np.minimum(at + np.arange(T), part - 1)[:, None], 0)
             x, y = (np.ascontiguousarray(ids[steps + shift].ravel()) for shift in (0, 1))
             _kernels.loss_and_gradients(x, y, params, params[:0], w.memory, w.plan, w.layers, loss)
             for rows, last in zip(w.first, w.last, strict=True):
                 for row, after in zip(rows, last, strict=True):
                     row[...] = after
-                    row[0] *= at >= 0  # before the first symbol there is nothing
+                    row[starts == 0] *= at >= 0  # before the first symbol there is nothing
             new = np.arange(max(at, 0), min(at + T, part))
-            found[starts[None] + new[:, None]] = loss.reshape(T, streams)[new - at]
+            found[:, new] = loss.reshape(T, B)[new - at].T
         return found
 
     def losses(self, params: Array, ids: Ids, carried: Array | None = None) -> npt.NDArray[np.float64]:

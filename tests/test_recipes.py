@@ -131,8 +131,8 @@ def test_initializers(cell, how):
             if how == "orthogonal" and name[0] == "W":
                 for block in np.split(found, len(found) // 64):
                     assert_allclose(block @ block.T, np.eye(64), atol=1e-12)
-            elif name == "U" and scale is None and cell != "rnn":  # what is read of a character
-                assert_allclose(found.std(), 1, rtol=0.05)
+            elif name[0] == "U" and scale is None and cell != "rnn":
+                assert_allclose(found.std(), 1 if name == "U" else 2 / 8, rtol=0.05)
             else:
                 assert_allclose(found.std(), spread * (1 if normal else 3**-0.5), rtol=0.05)
                 assert normal == (np.abs(found).max() > spread)
@@ -141,11 +141,10 @@ def test_initializers(cell, how):
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_what_is_read_of_a_character_begins_as_large_with_embeddings(cell):
+def test_embeddings_begin_as_pytorchs(cell):
     net = Network(cell, 30, 64, 3, "float64", embedding_size=50)
     named = net.named(net.initial(np.random.default_rng(0)))
-    assert_allclose(named["E"].std(), 1, rtol=0.05)
-    assert_allclose((named["E"] @ named["U"].T).std(), 1, rtol=0.05)
+    assert_allclose([named["E"].std(), named["U"].std()], [1, (3 * 64) ** -0.5], rtol=0.05)
 
 
 def test_forget_gates_start_open():
@@ -349,6 +348,8 @@ def test_validation_losses_are_nearly_those_of_one_reader(text):
     params = net.initial(np.random.default_rng(0), None)
     ids = np.random.default_rng(1).integers(0, 20, 3000).astype(np.int32)
     assert_allclose(net.validation_losses(params, ids, streams=4), net.losses(params, ids), atol=1e-9)
+    one, *more = (net.validation_losses(params, ids, warm_up=100, n_threads=n) for n in (1, 2, 3, 40))
+    assert all((one == other).all() for other in more)
     assert_allclose(net.validation_losses(params, ids[:600]), net.losses(params, ids[:600]), atol=1e-9)
 
 
@@ -400,6 +401,16 @@ def test_files_keep_schedules_and_validation(text, tmp_path):
 def test_bad_parameters_are_named(text, name, value):
     with pytest.raises((TypeError, ValueError), match=f"^{name} must be"):
         small(**{name: value}).fit(text)
+
+
+@pytest.mark.parametrize("name", ["classic", "minute", "quality"])
+def test_presets(text, name):
+    model = CharRNN.preset(name, hidden_size=8, max_updates=3, random_state=0, verbose=False).fit(text * 5)
+    assert model.n_updates_ == 3
+    assert (model.best_.validation_loss is None) == (name == "classic")
+    assert CharRNN.preset("classic").get_params() == CharRNN().get_params()
+    with pytest.raises(ValueError, match=r"^name must be"):
+        CharRNN.preset("best")
 
 
 # --- what can happen on the way ---------------------------------------------------------------------------------
