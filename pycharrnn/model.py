@@ -448,7 +448,8 @@ class CharRNN:
             def keep(nats: float) -> None:
                 state.best[:] = state.params
                 state.counts[2] = state.n_updates
-                state.scalars[1], state.scalars[4] = state.scalars[0], nats
+                smooth = state.scalars[0] if state.scalars[0] >= 0 else np.inf  # there is none before the first update
+                state.scalars[1], state.scalars[4] = smooth, nats
 
             looks = [Validate(trainer.updates_per_epoch, loss, keep, self.patience)]
         schedule = (

@@ -562,6 +562,20 @@ cdef void matrix_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t
         step(u, offset + i * n, (end - i) * n, grad)
 
 
+cdef void dropped_gradient(const core_table *k, Plan *plan, Layer *layer, Team *team, Py_ssize_t q, Py_ssize_t M,
+                           Update *u,
+                           floating *da,    # (M, A * H)                                  in
+                           floating *work,  # h in; where W with dropout was, scratch     in, out
+                           ) noexcept nogil:
+    """dW += what dropout leaves of da.T @ h"""
+    cdef Py_ssize_t lo = share(team, plan.G * plan.H, 1, team.rank), hi = share(team, plan.G * plan.H, 1, team.rank + 1)
+    cdef floating *dW = work + layer.M
+    k.gemm(hi - lo, columns(k, plan.H), M, da + lo, 1, plan.Ds, work + layer.h, plan.Hs, k.panel, NULL, 0,
+           dW + lo * plan.Hp, plan.Hp, 0)
+    drop_weights(k, plan, team, q, lo, hi, dW, dW)
+    k.add((hi - lo) * plan.Hp, dW + lo * plan.Hp, <floating *>u.grads + layer.W + lo * plan.Hp)
+
+
 cdef void vector_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t offset, Py_ssize_t used, Py_ssize_t n,
                           Py_ssize_t M,
                           floating *d, Py_ssize_t ldd,  # (M, used)  in
@@ -623,7 +637,6 @@ cdef void gradients(const core_table *k, Plan *plan, Layer *layers, Team *team, 
     cdef Py_ssize_t own = 2 * H if plan.kind == GRU else N  # gates whose derivatives are the same for input and state
     cdef Layer *layer
     cdef floating *da
-    cdef floating *dW
     matrix_gradient(k, u, team, plan.V, plan.K, H, plan.Hp, M, work + plan.p, plan.Kp, work + plan.top, plan.Hs)
     vector_gradient(k, u, team, plan.c, plan.Kp, plan.Kp, M, work + plan.p, plan.Kp)
     for q in range(plan.L - 1, -1, -1):  # what a layer gave to the one above is zeroed only after that has read it
@@ -636,10 +649,10 @@ cdef void gradients(const core_table *k, Plan *plan, Layer *layers, Team *team, 
                     copy_starts(plan, 0, plan.B, x + t * plan.B, <floating *>NULL,
                                 work + layer.h + t * plan.B * plan.Hs)
             meet(team)
-        matrix_gradient(k, u, team, layer.W, N, H, plan.Hp, M, da, plan.Ds, work + layer.h, plan.Hs)
         if plan.weight_dropout > 0:
-            dW = <floating *>u.grads + layer.W
-            drop_weights(k, plan, team, q, share(team, N, 1, team.rank), share(team, N, 1, team.rank + 1), dW, dW)
+            dropped_gradient(k, plan, layer, team, q, M, u, da, work)
+        else:
+            matrix_gradient(k, u, team, layer.W, N, H, plan.Hp, M, da, plan.Ds, work + layer.h, plan.Hs)
         if layer.I:
             matrix_gradient(k, u, team, layer.U, own, layer.I, layer.Ip, M, da, plan.Ds, work + layer.x, layer.Is)
             if plan.kind == GRU:
