@@ -25,10 +25,12 @@ RECIPES: dict[int, tuple[str, dict[str, Any]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("seconds", type=int, nargs="*", default=[*RECIPES], choices=RECIPES, help="training times")
+    parser.add_argument("seconds", type=int, nargs="*", default=[*RECIPES], help="training times (default: all)")
     parser.add_argument("--text", type=Path, metavar="FILE", help="tinyshakespeare, if not to be downloaded")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="print N characters of the last model")
     arguments = parser.parse_args()
+    if unknown := [seconds for seconds in arguments.seconds if seconds not in RECIPES]:
+        parser.error(f"there is no recipe for {unknown[0]} seconds; there are some for {', '.join(map(str, RECIPES))}")
     text = arguments.text.read_text("utf-8") if arguments.text else datasets.load("tinyshakespeare")
     training, unseen = text[:TRAINING], text[TRAINING:]
     head = ("limit", "seconds", "characters/s", "epochs", "stateful", "cold 256", "cold 64", "kept at")

@@ -670,14 +670,14 @@ class CharRNN:
 
     def _exact(self, text: str | list[str], seq_length: int) -> tuple[Vocabulary, Network, npt.NDArray[Any]]:
         """The model in double precision: as trained, or as `fit(text)` would begin."""
+        exact = {"seq_length": seq_length, "dtype": "float64", "dropout": 0.0, "weight_dropout": 0.0}
         if hasattr(self, "_state"):
             vocabulary, net = self.vocabulary_, self._net
-            exact = {"seq_length": seq_length, "dtype": "float64", "dropout": 0.0, "weight_dropout": 0.0}
             network = Network(**(net.architecture | exact))
             return vocabulary, network, network.flatten(net.named(self._state.best))
         self._validate()
         vocabulary = Vocabulary.from_text(text)
-        network = self._network(vocabulary, seq_length=seq_length, dtype="float64")
+        network = self._network(vocabulary, **exact)
         return vocabulary, network, network.initial(generator(self.random_state), self.init_scale, self.initializer)
 
     def loss_and_gradients(

@@ -226,6 +226,15 @@ def test_dropout_is_not_for_evaluation_and_sampling(text):
     assert same.evaluate(text) == model.evaluate(text)
 
 
+def test_gradients_are_those_of_the_whole_model(text):
+    # of one that is not trained yet, too
+    dropped, whole = small(dropout=0.5, weight_dropout=0.5, init_scale=0.3), small(init_scale=0.3)
+    (loss, grads), (expected, exact) = (model.loss_and_gradients(text[:40]) for model in (dropped, whole))
+    assert loss == expected
+    for name, gradient in exact.items():
+        assert_array_equal(grads[name], gradient)
+
+
 def test_dropout_hangs_on_the_seed(text):
     weights = [small(dropout=0.5, random_state=seed, init_scale=0.1).fit(text).params_["W"] for seed in (0, 0, 1)]
     assert_array_equal(weights[0], weights[1])
