@@ -92,6 +92,7 @@ static void NAME(gemv)(idx N, idx K, const REAL *a, idx ca, const REAL *B, idx b
 #undef VECTORS
 
 #define DEPTH 256
+#define WIDTH ((1 << 18) / (DEPTH * 2 * VB))
 static void NAME(gemm)(idx M, idx N, idx K, const void *A_, idx ra, idx ca, const void *B_, idx bs, idx ps,
                        const void *init_, idx ldi, void *C_, idx ldc, int reverse) {
     const REAL *A = A_, *B = B_, *init = init_;
@@ -100,26 +101,29 @@ static void NAME(gemm)(idx M, idx N, idx K, const void *A_, idx ra, idx ca, cons
         NAME(gemv)(N, K, A, ca, B, bs, ps, init, C, reverse);
         return;
     }
-    /* Blocks of A that the second-level cache holds; within one, a panel of B that the first-level cache holds meets all
-     * of its rows. A sum that is interrupted goes on from where it was stored: the same bits as without blocks. */
-    const idx panels = (N + 2 * VL - 1) / (2 * VL);
+    /* Blocks of B that the second-level cache holds; within one, a tile's rows of A, which the first-level cache holds,
+     * meet all of its panels, while the rows of C that come next are fetched. A sum that is interrupted goes on from where
+     * it was stored: the same bits as without blocks. */
+    const idx panels = (N + 2 * VL - 1) / (2 * VL), tiles = (M + MR - 1) / MR, ahead = reverse ? -2 * VL : 2 * VL;
     for (idx k = 0; k < K || k == 0; k += DEPTH) {
         const idx depth = K - k < DEPTH ? K - k : DEPTH;
-        for (idx m = 0; m < M; m += 16 * MR) {
-            const idx rows = M - m < 16 * MR ? M - m : 16 * MR, tiles = (rows + MR - 1) / MR;
-            for (idx q = 0; q < panels; q++) {
-                const idx j = (reverse ? panels - 1 - q : q) * 2 * VL;
-                const int nv = N - j >= 2 * VL ? 2 : 1;
-                for (idx t = 0; t < tiles; t++) { /* heights differ by at most one row */
-                    const idx i = m + t * rows / tiles, end = m + (t + 1) * rows / tiles;
+        for (idx first = 0; first < panels; first += WIDTH) {
+            const idx last = panels - first < WIDTH ? panels : first + WIDTH;
+            for (idx t = 0; t < tiles; t++) { /* heights differ by at most one row */
+                const idx i = t * M / tiles, end = (t + 1) * M / tiles;
+                for (idx q = first; q < last; q++) {
+                    const idx p = reverse ? panels - 1 - q : q, j = p * 2 * VL;
                     REAL *c = C + i * ldc + j;
-                    NAME(tiles)((int)(end - i), nv, depth, A + i * ra + k * ca, ra, ca, B + j / (2 * VL) * ps + k * bs, bs,
-                                k ? c : init ? init + i * ldi + j : NULL, k ? ldc : ldi, c, ldc);
+                    if (2 * depth >= DEPTH && q + 1 < last) /* shorter sums are of small matrices, which the caches hold */
+                        for (idx row = 0; row < end - i; row++) __builtin_prefetch(c + row * ldc + ahead, 1);
+                    NAME(tiles)((int)(end - i), N - j >= 2 * VL ? 2 : 1, depth, A + i * ra + k * ca, ra, ca,
+                                B + p * ps + k * bs, bs, k ? c : init ? init + i * ldi + j : NULL, k ? ldc : ldi, c, ldc);
                 }
             }
         }
     }
 }
+#undef WIDTH
 #undef DEPTH
 
 typedef REAL NAME(vec4) __attribute__((vector_size(4 * sizeof(REAL))));
