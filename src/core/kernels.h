@@ -15,14 +15,20 @@ static ALWAYS vec NAME(load)(const REAL *p) {
 }
 static ALWAYS void NAME(store)(REAL *p, vec v) { __builtin_memcpy(p, &v, VB); }
 
-/* A tile of mr rows and nv vectors, held in registers while k runs. */
+/* A tile of mr rows and nv vectors, held in registers while k runs. Little by little it fetches what comes later and no
+ * processor would foresee: the lines of MR elements at next, next + ns and so on. */
 static ALWAYS void NAME(tile)(const int mr, const int nv, idx K, const REAL *a, idx ra, idx ca, const REAL *b, idx bs,
-                              const REAL *init, idx ldi, REAL *c, idx ldc) {
+                              const REAL *init, idx ldi, REAL *c, idx ldc, const REAL *next, idx ns) {
     vec acc[MR][2];
     UNROLL for (int i = 0; i < mr; i++) {
         UNROLL for (int v = 0; v < nv; v++) acc[i][v] = init ? NAME(load)(init + i * ldi + v * VL) : (vec){0};
     }
     for (idx k = 0; k < K; k++, a += ca, b += bs) {
+        if (k % 16 == 0) {
+            __builtin_prefetch(next);
+            __builtin_prefetch(next + MR - 1);
+            next += ns;
+        }
         vec b0 = NAME(load)(b), b1 = nv > 1 ? NAME(load)(b + VL) : b0;
         UNROLL for (int i = 0; i < mr; i++) {
             acc[i][0] += a[i * ra] * b0;
@@ -39,16 +45,16 @@ static ALWAYS void NAME(tile)(const int mr, const int nv, idx K, const REAL *a, 
 #define ROWS(mr)                                                                                            \
     case mr:                                                                                                \
         if (nv > 1) {                                                                                       \
-            if (ca == 1) NAME(tile)(mr, 2, K, a, ra, 1, b, bs, init, ldi, c, ldc);                          \
-            else NAME(tile)(mr, 2, K, a, 1, ca, b, bs, init, ldi, c, ldc);                                  \
+            if (ca == 1) NAME(tile)(mr, 2, K, a, ra, 1, b, bs, init, ldi, c, ldc, next, ns);                \
+            else NAME(tile)(mr, 2, K, a, 1, ca, b, bs, init, ldi, c, ldc, next, ns);                        \
         } else {                                                                                            \
-            if (ca == 1) NAME(tile)(mr, 1, K, a, ra, 1, b, bs, init, ldi, c, ldc);                          \
-            else NAME(tile)(mr, 1, K, a, 1, ca, b, bs, init, ldi, c, ldc);                                  \
+            if (ca == 1) NAME(tile)(mr, 1, K, a, ra, 1, b, bs, init, ldi, c, ldc, next, ns);                \
+            else NAME(tile)(mr, 1, K, a, 1, ca, b, bs, init, ldi, c, ldc, next, ns);                        \
         }                                                                                                   \
         break;
 
 static void NAME(tiles)(int mr, int nv, idx K, const REAL *a, idx ra, idx ca, const REAL *b, idx bs, const REAL *init,
-                        idx ldi, REAL *c, idx ldc) {
+                        idx ldi, REAL *c, idx ldc, const REAL *next, idx ns) {
     switch (mr) {
         ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
 #if MR > 6
@@ -102,8 +108,8 @@ static void NAME(gemm)(idx M, idx N, idx K, const void *A_, idx ra, idx ca, cons
         return;
     }
     /* Blocks of B that the second-level cache holds; within one, a tile's rows of A, which the first-level cache holds,
-     * meet all of its panels, while the rows of C that come next are fetched. A sum that is interrupted goes on from where
-     * it was stored: the same bits as without blocks. */
+     * meet all of its panels, while the rows of C and of A that come next are fetched. A sum that is interrupted goes on
+     * from where it was stored: the same bits as without blocks. */
     const idx panels = (N + 2 * VL - 1) / (2 * VL), tiles = (M + MR - 1) / MR, ahead = reverse ? -2 * VL : 2 * VL;
     for (idx k = 0; k < K || k == 0; k += DEPTH) {
         const idx depth = K - k < DEPTH ? K - k : DEPTH;
@@ -111,13 +117,15 @@ static void NAME(gemm)(idx M, idx N, idx K, const void *A_, idx ra, idx ca, cons
             const idx last = panels - first < WIDTH ? panels : first + WIDTH;
             for (idx t = 0; t < tiles; t++) { /* heights differ by at most one row */
                 const idx i = t * M / tiles, end = (t + 1) * M / tiles;
+                const REAL *a = A + i * ra + k * ca, *next = a + (end - i) * ra; /* the rows of the next tile */
                 for (idx q = first; q < last; q++) {
                     const idx p = reverse ? panels - 1 - q : q, j = p * 2 * VL;
                     REAL *c = C + i * ldc + j;
-                    if (2 * depth >= DEPTH && q + 1 < last) /* shorter sums are of small matrices, which the caches hold */
+                    if (2 * depth >= DEPTH && q + 1 < last) /* shorter sums are of small matrices, cached anyway */
                         for (idx row = 0; row < end - i; row++) __builtin_prefetch(c + row * ldc + ahead, 1);
-                    NAME(tiles)((int)(end - i), N - j >= 2 * VL ? 2 : 1, depth, A + i * ra + k * ca, ra, ca,
-                                B + p * ps + k * bs, bs, k ? c : init ? init + i * ldi + j : NULL, k ? ldc : ldi, c, ldc);
+                    NAME(tiles)((int)(end - i), N - j >= 2 * VL ? 2 : 1, depth, a, ra, ca,
+                                B + p * ps + k * bs, bs, k ? c : init ? init + i * ldi + j : NULL, k ? ldc : ldi, c, ldc,
+                                next + (q - first) * (ca == 1 ? ra : 16 * ca), ca == 1 ? 16 : ca);
                 }
             }
         }
