@@ -280,9 +280,14 @@ static void NAME(lstm_forward)(idx H, const void *u_, const void *r_, const void
         h[j] = o * NAME(tanh1)(now);
     }
 }
+/* Those of the next stream lie behind these, last seen in the way forward. */
+static ALWAYS void NAME(fetch_gates)(idx H, const REAL *a) {
+    for (idx j = 0; j < 4 * H; j += CORE_LANES) __builtin_prefetch(a + 4 * H + j);
+}
 static void NAME(lstm_backward)(idx H, const void *dh_, const void *c0_, const void *c_, void *dc_, void *a_) {
     const REAL *dh = dh_, *c0 = c0_, *c = c_;
     REAL *dc = dc_, *a = a_;
+    NAME(fetch_gates)(H, a);
     INDEPENDENT for (idx j = 0; j < H; j++) {
         REAL i = a[j], f = a[H + j], g = a[2 * H + j], o = a[3 * H + j], t = NAME(tanh1)(c[j]);
         REAL slope = 1 - t * t, flat = 1 - g * g, by = dh[j] * o, d = by * slope + dc[j];
@@ -307,6 +312,7 @@ static void NAME(gru_forward)(idx H, const void *u_, const void *r_, const void 
 static void NAME(gru_backward)(idx H, const void *dh_, const void *h0_, void *dh0_, void *a_) {
     const REAL *dh = dh_, *h0 = h0_;
     REAL *dh0 = dh0_, *a = a_;
+    NAME(fetch_gates)(H, a);
     INDEPENDENT for (idx j = 0; j < H; j++) {
         REAL reset = a[j], z = a[H + j], n = a[2 * H + j], q = a[3 * H + j], slope = 1 - n * n, change = h0[j] - n;
         REAL dn = dh[j] * (1 - z) * slope;
