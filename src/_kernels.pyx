@@ -186,25 +186,29 @@ cdef void pack_weights(const core_table *k, Plan *plan, Layer *layers, Team *tea
                        floating *params,  # in
                        floating *work,    # UT, WT, UB, WB and VT  out
                        ) noexcept nogil:
-    """Each matrix in the order in which the products read it; a batch also packs those of the way back."""
-    cdef Py_ssize_t q, N = plan.G * plan.H, H = plan.H, panel = k.panel
+    """Each matrix in the order in which the products read it; a batch also packs those of the way back. A thread packs
+    what comes of its rows of each."""
+    cdef Py_ssize_t q, H = plan.H, panel = k.panel, N = plan.G * H
+    cdef Py_ssize_t lo = share(team, N, panel, team.rank), hi = share(team, N, panel, team.rank + 1)
     cdef Layer *layer
     cdef floating *W
+    cdef floating *U
     for q in range(plan.L):
-        if q % team.size != team.rank:
-            continue
         layer = &layers[q]
         W = recurrent(plan, layer, params, work)
         if plan.weight_dropout > 0:
-            drop_weights(k, plan, team, q, 0, N, params + layer.W, W)
-        k.pack(H, N, W, 1, plan.Hp, work + layer.WT, step_stride(k, plan), panel_stride(k, plan))
+            drop_weights(k, plan, team, q, lo, hi, params + layer.W, W)
+        W += lo * plan.Hp
+        k.pack(H, hi - lo, W, 1, plan.Hp, work + layer.WT + lo // panel * panel_stride(k, plan), step_stride(k, plan),
+               panel_stride(k, plan))
         if plan.B > 1:
-            k.pack(N, H, W, plan.Hp, 1, work + layer.WB, panel, panel * N)
+            k.pack(hi - lo, H, W, plan.Hp, 1, work + layer.WB + lo * panel, panel, panel * N)
         if layer.I:
-            k.pack(layer.I, N, params + layer.U, 1, layer.Ip, work + layer.UT, panel, panel * layer.I)
-            k.pack(N, layer.I, params + layer.U, layer.Ip, 1, work + layer.UB, panel, panel * N)
-    if team.rank == team.size - 1:
-        k.pack(H, plan.K, params + plan.V, 1, plan.Hp, work + plan.VT, panel, panel * H)
+            U = params + layer.U + lo * layer.Ip
+            k.pack(layer.I, hi - lo, U, 1, layer.Ip, work + layer.UT + lo * layer.I, panel, panel * layer.I)
+            k.pack(hi - lo, layer.I, U, layer.Ip, 1, work + layer.UB + lo * panel, panel, panel * N)
+    lo, hi = share(team, plan.K, panel, team.rank), share(team, plan.K, panel, team.rank + 1)
+    k.pack(H, hi - lo, params + plan.V + lo * plan.Hp, 1, plan.Hp, work + plan.VT + lo * H, panel, panel * H)
 
 
 cdef inline void recur(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t M, bint reverse,
