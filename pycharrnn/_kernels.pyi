@@ -34,7 +34,6 @@ def train(
     counts: npt.NDArray[np.int64],
     scalars: _Double,
     rates: _Double,
-    seed: int,
     step_loss: _Double,
     loss: _Double,
     smooth: _Double,

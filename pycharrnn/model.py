@@ -79,7 +79,9 @@ class CharRNN:
 
     The equations of LSTM and GRU are those of PyTorch, whose order of gates they keep. Gradients come from
     back-propagation through the `seq_length` characters of a window; the state is carried from one window to the next
-    and reset when the text starts anew. In a batch each stream also starts afresh every 64 windows.
+    and reset when the text starts anew. In a batch each stream also starts afresh every 64 windows, and each pass over
+    the text after the first begins at another place of it, which `random_state` draws: no two passes have the same
+    windows.
 
     Parameters
     ----------
@@ -365,7 +367,7 @@ class CharRNN:
         rng = generator(self.random_state)
         params = network.initial(rng, self.init_scale, self.initializer)
         state = network.state(params, self._update(), self.batch_size)
-        if network.dropout or network.weight_dropout:
+        if network.dropout or network.weight_dropout or self.batch_size > 1:
             state.counts[3] = rng.integers(2**62)
         ids = _shuffled(vocabulary.encode(text), vocabulary.end, rng)
         unseen = None
@@ -429,8 +431,7 @@ class CharRNN:
         callbacks: Sequence[Callback],
         unseen: Ids | None = None,
     ) -> None:
-        seed = int(state.counts[3])
-        trainer = network.trainer(state, self._update(), ids, self.n_threads, seed, keep_best=unseen is None)
+        trainer = network.trainer(state, self._update(), ids, self.n_threads, keep_best=unseen is None)
 
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training

@@ -48,7 +48,7 @@ class State:
     m: Array
     v: Array
     carried: npt.NDArray[Any]  # (L, states, B, H)
-    counts: npt.NDArray[np.int64]  # position in the text, updates made, those of the best weights, seed of dropout
+    counts: npt.NDArray[np.int64]  # position in the text, updates made, those of the best weights, seed, shift
     scalars: npt.NDArray[np.float64]  # smooth loss, that of the best weights, two powers of Adam, validation loss
     rule: str  # whose moments m and v are
 
@@ -215,7 +215,7 @@ class Network:
         m, v = aligned(size["m"], self.dtype), aligned(size["v"], self.dtype)
         v[:] = rule.start
         carried = np.zeros(self.carried(batch_size), self.dtype)
-        counts, scalars = np.zeros(4, np.int64), np.array([-1.0, np.inf, 1.0, 1.0, np.inf])
+        counts, scalars = np.zeros(5, np.int64), np.array([-1.0, np.inf, 1.0, 1.0, np.inf])
         best = aligned(params.size, self.dtype)
         best[:] = params
         return State(params, best, m, v, carried, counts, scalars, rule.name)
@@ -322,10 +322,8 @@ class Network:
         """Characters that can be read in some 20 ms: after so many a loop comes back to Python, for signals."""
         return max(1, 10**8 // (self.H * (self.L * self.cell.gates * self.H + self.K)))
 
-    def trainer(
-        self, state: State, rule: Rule, ids: Ids, n_threads: int | None = 1, seed: int = 0, keep_best: bool = True
-    ) -> Trainer:
-        return Trainer(self, state, rule, ids, n_threads, seed, keep_best)
+    def trainer(self, state: State, rule: Rule, ids: Ids, n_threads: int | None = 1, keep_best: bool = True) -> Trainer:
+        return Trainer(self, state, rule, ids, n_threads, keep_best)
 
     def validation_losses(
         self, params: Array, ids: Ids, streams: int = 64, warm_up: int = 256, n_threads: int = 1
@@ -452,7 +450,6 @@ class Trainer:
         rule: Rule,
         ids: Ids,
         n_threads: int | None,
-        seed: int = 0,
         keep_best: bool = True,
     ) -> None:
         network._check(ids)
@@ -466,7 +463,7 @@ class Trainer:
             work = self.batch_size * network.H * (network.cell.gates * network.H + network.K)
             n_threads = _processors() if work > 2**20 else 1
         self.n_threads = min(n_threads, self.batch_size)
-        self.seed, self.keep_best = seed, keep_best
+        self.keep_best = keep_best
         self._space = network.workspace(network.T, self.batch_size, training=True)
         self._grads = aligned(network.layout.size, network.dtype)
         window = network.T * self.batch_size
@@ -501,7 +498,7 @@ class Trainer:
             self._together(
                 self.ids, s.params, self._grads, s.m, s.v, s.best if self.keep_best else s.best[:0], w.memory,
                 self._seen, self._xy, w.plan, w.layers, self.rule.name, options, s.counts, s.scalars,
-                np.ascontiguousarray(rates), self.seed, self._step_loss, loss, smooth,
+                np.ascontiguousarray(rates), self._step_loss, loss, smooth,
             )  # fmt: skip
         finally:
             w.take(w.first, s.carried)

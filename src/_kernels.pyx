@@ -698,6 +698,8 @@ cdef enum:
     POSITION                     # in the stream: where the next window starts
     N_UPDATES
     BEST_UPDATE                  # updates made by the best weights
+    SEED                         # of the masks of dropout, and of what follows
+    SHIFT                        # where in the text the first stream of a batch starts, modulo its predictions
 cdef enum:
     SMOOTH_LOSS                  # nats per T characters; negative before the first update
     BEST_LOSS
@@ -730,10 +732,9 @@ def train(const int32_t[::1] ids not None,   # (N)                              
           Plan plan,
           const int64_t[:, ::1] layers not None,  # (L, fields)                     in
           str rule not None, Optimizer optimizer,
-          int64_t[::1] counts not None,      # (3)                                  in, out
+          int64_t[::1] counts not None,      # (5)                                  in, out
           double[::1] scalars not None,      # (4)                                  in, out
           const double[::1] rates not None,  # (n): learning rates                  in
-          uint64_t seed,                     # of the masks of dropout
           double[::1] step_loss not None,    # (T * B)                              scratch
           double[::1] loss not None,         # (n): loss of each update             out
           double[::1] smooth not None,       # (n): smooth loss after each          out
@@ -743,14 +744,15 @@ def train(const int32_t[::1] ids not None,   # (N)                              
     """Run n updates, or stop before one whose loss is not finite: the weights are then those that gave it.
 
     Each stream is read in windows of T, the last one as short as what is left, and the state is reset when the text
-    starts anew. Losses are given for T characters of one stream, and gradients are the mean over the streams. In the
+    starts anew: then the streams of a batch begin at other places of it, as if its ends were joined, so that a pass has
+    other windows than the one before. Losses are given for T characters of one stream, and gradients are the mean over the streams. In the
     smooth loss a window of n < T characters weighs n / T, and that of B streams nearly B times as much as that of one.
     """
     cdef const core_table *k = core_get(sizeof(floating))
     cdef Layer *L = first_layer(layers)
     cdef Update u
     cdef Team team
-    cdef Py_ssize_t i, t, j, n, S = (ids.shape[0] - 1) // plan.B
+    cdef Py_ssize_t i, t, j, n, at, N = ids.shape[0] - 1, S = N // plan.B
     cdef double total, part, fresh = 0.001 * plan.B / (1 + 0.001 * (plan.B - 1))
     cdef double power1 = scalars[POWER1], power2 = scalars[POWER2]
     cdef int32_t *x = &xy[0]
@@ -759,7 +761,7 @@ def train(const int32_t[::1] ids not None,   # (N)                              
     cdef floating *w = &work[0]
     cdef int64_t position = counts[POSITION]
     cdef bint improved
-    team.rank, team.size, team.seed, team.update, team.shared = rank, size, seed, counts[N_UPDATES], NULL
+    team.rank, team.size, team.seed, team.update, team.shared = rank, size, counts[SEED], counts[N_UPDATES], NULL
     if size > 1:
         team.shared = &shared[0]
     u.together = optimizer.clip_norm <= 0 and size == 1 and plan.T * plan.B <= 256 and plan.weight_dropout <= 0
@@ -781,10 +783,12 @@ def train(const int32_t[::1] ids not None,   # (N)                              
                     n = plan.T
                 y = x + n * plan.B
                 if rank == 0:
-                    for t in range(n):
-                        for j in range(plan.B):
-                            x[t * plan.B + j] = ids[j * S + position + t]
-                            y[t * plan.B + j] = ids[j * S + position + t + 1]
+                    for j in range(plan.B):
+                        at = (j * S + position + counts[SHIFT]) % N
+                        for t in range(n):
+                            x[t * plan.B + j] = ids[at]
+                            y[t * plan.B + j] = ids[at + 1]
+                            at = at + 1 if at + 1 < N else 0  # the last symbol is only predicted
                     if position == 0:
                         forget(&plan, L, w)
                 meet(&team)
@@ -830,6 +834,8 @@ def train(const int32_t[::1] ids not None,   # (N)                              
                     scalars[POWER2] = power2
                     counts[N_UPDATES] += 1
                     counts[POSITION] = position
+                    if position == 0 and plan.B > 1:
+                        counts[SHIFT] = core_key(team.seed, counts[N_UPDATES])
 
 
 def loss_and_gradients(const int32_t[::1] x not None,     # (T * B)                         in

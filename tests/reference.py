@@ -131,17 +131,31 @@ def rnn_forward(params, x, h0, end=-1):
     return np.stack([h0, *(layers[0][2][0] for layers in forward(params, x, h0[None, None], end))])
 
 
+def key(seed, counter):
+    """32 bits for each counter: the upper half of splitmix64 (Steele, Lea, Flood 2014)."""
+    z = (seed + (counter + 1) * 0x9E3779B97F4A7C15) % 2**64
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+    return (z ^ z >> 31) >> 32
+
+
 def train(params, ids, *, cell, end, T, B, layers, rate, n_updates):
-    """Plain gradient descent on B equal streams: params, state and the losses in nats per T characters of a stream."""
+    """Plain gradient descent on B equal streams: params, state and the losses in nats per T characters of a stream.
+
+    Each pass after the first reads the streams from another place on, as if the text's ends were joined.
+    """
     params = {name: np.array(value, np.float64) for name, value in params.items()}
-    S, position, losses = (len(ids) - 1) // B, 0, []
-    streams = np.stack([ids[j * S : (j + 1) * S + 1] for j in range(B)], axis=1)
-    for _ in range(n_updates):
+    N, shift, position, losses = len(ids) - 1, 0, 0, []
+    S = N // B
+    for i in range(n_updates):
         if position == 0:
+            if i and B > 1:
+                shift = key(0, i)
+            places = (shift + np.arange(S)[:, None] + S * np.arange(B)) % N
             state = np.zeros((layers, 1 + (cell == "lstm"), B, params["V"].shape[1]))
-        window = streams[position : position + T + 1]
-        n = len(window) - 1
-        loss, grads, state = loss_and_gradients(params, window[:-1], window[1:], state, end, cell)
+        window = places[position : position + T]
+        n = len(window)
+        loss, grads, state = loss_and_gradients(params, ids[window], ids[window + 1], state, end, cell)
         losses.append(loss / n * T / B)
         params = {name: value - rate * grads[name] / B for name, value in params.items()}
         position = (position + n) % S

@@ -206,7 +206,7 @@ def test_weights_are_dropped_anew_each_update():
     ids, update = np.random.default_rng(0).integers(0, 9, 400).astype(np.int32), Update(SGD(), 1e-3, None, None)
     net = Network("gru", 9, 40, 5, "float64", False, 2, weight_dropout=0.4)
     state = net.state(net.initial(np.random.default_rng(0)), update, 4)
-    trainer, moved = net.trainer(state, update, ids, seed=7), []
+    trainer, moved = net.trainer(state, update, ids), []
     for _ in range(20):
         before = state.params.copy()
         trainer.advance(np.empty(1), np.empty(1))
