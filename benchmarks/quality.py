@@ -1,6 +1,6 @@
 """The loss of an unseen text against the time of training, on nanoGPT's split of tinyshakespeare.
 
-    python benchmarks/quality.py [5 75 210 900] [--text FILE] [--sample 500]
+    python benchmarks/quality.py [5 75 210 900 3600] [--text FILE] [--sample 500]
 
 The first 1,003,854 characters are trained on, the other 111,540 are the validation text, which also says which
 weights are kept. Losses are in nats per character: over the whole validation text with the state carried through it,
@@ -20,6 +20,7 @@ RECIPES: dict[int, tuple[str, dict[str, Any]]] = {
     75: ("minute", {}),
     210: ("quality", {"hidden_size": 256, "dropout": 0.25}),
     900: ("quality", {}),
+    3600: ("quality", {"cell": "lstm", "hidden_size": 512, "dropout": 0.5, "batch_size": 64}),
 }
 
 
