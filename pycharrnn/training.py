@@ -262,7 +262,7 @@ class Budget:
 
 @dataclass
 class _Rollback:
-    """Two states of the last half second or so, to return to when the weights go bad."""
+    """Two states of the last half second, or of seconds when they are large, to return to when the weights go bad."""
 
     states: list[tuple[Any, int]] = field(default_factory=list)
     factors: list[Floats] = field(default_factory=list)  # of the learning rate, since the first of the states
@@ -270,7 +270,7 @@ class _Rollback:
     cost: float = 0.0
 
     def mark(self, state: Any, now: float) -> None:
-        if now - self.marked > max(10 * SLICE, 50 * self.cost):  # copies of a large state take their time
+        if now - self.marked > max(10 * SLICE, 200 * self.cost):  # copies of a large state take their time
             begin = time.perf_counter()
             kept = self.states[-1:]
             self.factors = [np.concatenate(self.factors)[kept[0][1] - self.states[0][1] :]] if kept else []

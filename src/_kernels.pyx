@@ -822,7 +822,8 @@ def train(const int32_t[::1] ids not None,   # (N)                              
                 update(k, &plan, L, &team, n, &u, x, w)
                 meet(&team)
                 team.update += 1
-                pack_weights(k, &plan, L, &team, P, w)
+                if i + 1 < loss.shape[0]:  # else the next call does
+                    pack_weights(k, &plan, L, &team, P, w)
                 position += n
                 if position == S:
                     position = 0
