@@ -15,13 +15,12 @@ import numpy.typing as npt
 
 from pycharrnn import gradcheck, storage
 from pycharrnn.arguments import choice, generator, integer, real
-from pycharrnn.baseline import KneserNey
-from pycharrnn.callbacks import Progress, Validate
+from pycharrnn.fitting import fit, shuffled, split
 from pycharrnn.network import Network, State
 from pycharrnn.optim import OPTIMIZERS, SCHEDULES, Optimizer, Schedule, Update
 from pycharrnn.sampling import Ids, Sampler
 from pycharrnn.text import Vocabulary, read_corpus
-from pycharrnn.training import Budget, Callback, History, Run, train
+from pycharrnn.training import Budget, Callback, History
 
 if TYPE_CHECKING:  # NumPy imports its random module at the first use of it
     _Seed = int | np.random.Generator | np.random.SeedSequence | None
@@ -369,12 +368,12 @@ class CharRNN:
         state = network.state(params, self._update(), self.batch_size)
         if network.dropout or network.weight_dropout or self.batch_size > 1:
             state.counts[3] = rng.integers(2**62)
-        ids = _shuffled(vocabulary.encode(text), vocabulary.end, rng)
+        ids = shuffled(vocabulary.encode(text), vocabulary.end, rng)
         unseen = None
         if validation is not None:
             unseen = self._encode(read_corpus(validation, "validation"), vocabulary)
         elif self.validation_fraction:
-            ids, unseen = _split(ids, vocabulary.end, self.validation_fraction)
+            ids, unseen = split(ids, vocabulary.end, self.validation_fraction)
         budget = Budget(self.epochs, self.max_updates, self.max_seconds)
         history = History(seq_length=self.seq_length)
         self._train(ids, vocabulary, network, state, history, budget, callbacks, unseen)
@@ -416,7 +415,7 @@ class CharRNN:
             fresh = network.initial(rng, self.init_scale, self.initializer)
             state = self._net.grown(state, network, old_ids, self._update(), fresh)
         state = network.resume(state, self._update(), self.batch_size)
-        ids = _shuffled(ids, vocabulary.end, rng)
+        ids = shuffled(ids, vocabulary.end, rng)
         self._train(ids, vocabulary, network, state, self.history_, budget, callbacks)
         return self
 
@@ -438,34 +437,11 @@ class CharRNN:
             ids = _prompt(vocabulary, vocabulary.encode(prompt, self.on_unknown))
             return vocabulary.decode(Sampler(network, state.params, ids, rng, temperature).draw(length))
 
-        run = Run(history, sample, first=state.n_updates, total=budget.updates(trainer.updates_per_epoch))
-        progress = Progress(disable=not _shown(self.verbose))
-        looks: list[Validate] = []
-        if unseen is not None:
-
-            def loss() -> float:
-                return float(network.validation_losses(state.params, unseen, n_threads=trainer.n_threads).mean())
-
-            def keep(nats: float) -> None:
-                state.best[:] = state.params
-                state.counts[2] = state.n_updates
-                smooth = state.scalars[0] if state.scalars[0] >= 0 else np.inf  # there is none before the first update
-                state.scalars[1], state.scalars[4] = smooth, nats
-
-            looks = [Validate(trainer.updates_per_epoch, loss, keep, self.patience)]
-        schedule = (
-            SCHEDULES[self.schedule or "constant"]() if not isinstance(self.schedule, Schedule) else self.schedule
-        )
+        schedule = self.schedule if isinstance(self.schedule, Schedule) else SCHEDULES[self.schedule or "constant"]()
         try:
-            train(trainer, budget, [*looks, *callbacks, progress], run, schedule.factors)
-            for look in looks:
-                look(run)  # at the end, wherever in an epoch that is
-            if unseen is not None:
-                counted = KneserNey(history.baseline_order).fit(ids, vocabulary.n_symbols, vocabulary.end)
-                history.baseline = float(counted.nats(unseen).mean())
+            shown = _shown(self.verbose)
+            fit(trainer, unseen, schedule, budget, history, sample, callbacks, self.patience, shown)
         finally:  # after an interrupt or a divergence too: whole updates only
-            progress.close()
-            trainer.close()
             self.vocabulary_, self._net, self._state, self.history_ = vocabulary, network, state, history
 
     def _network(self, vocabulary: Vocabulary, **instead: Any) -> Network:
@@ -862,27 +838,6 @@ def _trainable(text: _Corpus) -> _Corpus:
             "to predict from it"
         )
     return text
-
-
-def _shuffled(ids: Ids, end: int | None, rng: np.random.Generator) -> Ids:
-    """The documents in another order; running text as it is."""
-    if end is None:
-        return ids
-    *documents, last = np.split(ids, np.flatnonzero(ids == end)[1:])
-    return np.concatenate([documents[i] for i in rng.permutation(len(documents))] + [last])
-
-
-def _split(ids: Ids, end: int | None, fraction: float) -> tuple[Ids, Ids]:
-    """The part to train on and the last `fraction`, cut between two documents if there are any."""
-    cut = round(len(ids) * (1 - fraction))
-    if end is not None:
-        ends = np.flatnonzero(ids == end)
-        cut = int(ends[min(max(1, round((len(ends) - 1) * (1 - fraction))), len(ends) - 2)])
-    if min(cut, len(ids) - cut) < 2:
-        raise ValueError(
-            f"validation_fraction {fraction} leaves too little of the text to train on or to validate with"
-        )
-    return ids[: cut + (end is not None)], ids[cut:]
 
 
 def _prompt(vocabulary: Vocabulary, ids: Ids) -> Ids:

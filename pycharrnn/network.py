@@ -68,6 +68,13 @@ class State:
         self.scalars[1] = self.scalars[4] = np.inf
         self.best[:] = self.params
 
+    def keep(self, nats: float) -> None:
+        """Take the present weights for the best: they have this validation loss, in nats per character."""
+        self.best[:] = self.params
+        self.counts[2] = self.counts[1]
+        smooth = self.scalars[0] if self.scalars[0] >= 0 else np.inf  # there is none before the first update
+        self.scalars[1], self.scalars[4] = smooth, nats
+
     def copy(self) -> State:
         params, best, m, v = (aligned(old.size, old.dtype) for old in (self.params, self.best, self.m, self.v))
         new = State(params, best, m, v, self.carried.copy(), self.counts.copy(), self.scalars.copy(), self.rule)

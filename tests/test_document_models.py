@@ -118,7 +118,7 @@ def test_training_equals_the_twin(monkeypatch):
     documents, T, rate = ["ab", "bca", "c"], 4, 0.1
     model = CharRNN(hidden_size=5, seq_length=T, optimizer="sgd", learning_rate=rate, dtype="float64", random_state=2)
     model.set_params(init_scale=0.5, epochs=None, max_updates=10, clip_value=None)
-    monkeypatch.setattr("pycharrnn.model._shuffled", lambda ids, end, rng: ids)
+    monkeypatch.setattr("pycharrnn.model.shuffled", lambda ids, end, rng: ids)
     ids = Vocabulary.from_text(documents).encode(documents)[:, None]
     _, net, flat = model._exact(documents, T)
     params = {name: np.array(value) for name, value in net.named(flat).items()}

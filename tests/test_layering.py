@@ -19,20 +19,9 @@ TABLE: dict[str, set[str]] = {
     "documents": {"text"},
     "network": {"_kernels", "cells", "params"},
     "training": {"text", "plotting"},
-    "model": {
-        "storage",
-        "network",
-        "optim",
-        "sampling",
-        "text",
-        "training",
-        "gradcheck",
-        "callbacks",
-        "arguments",
-        "baseline",
-    },
+    "fitting": {"network", "optim", "training", "callbacks", "baseline"},
+    "model": {"storage", "network", "optim", "sampling", "text", "training", "gradcheck", "arguments", "fitting"},
 }
-TABLE["model"] |= {"baseline"}
 for top in ("__init__", "benchmark", "report", "distributed", "cli", "__main__"):
     TABLE[top] = set(TABLE)  # anything above
 
