@@ -137,8 +137,8 @@ class CharRNN:
         What to do with a character that the trained model does not know, wherever a text goes in: raise an
         UnknownCharacterError, leave it out, or put in its place the first of U+FFFD, "?" and the space that it knows.
     n_threads : int or None, default None
-        Threads for a batch, at most one a stream; any number gives the same bits. None takes as many as this process
-        has processors, if there is work enough for them.
+        Threads for a batch, at most one a stream; any number gives the same bits. None takes the
+        processors that this process may use, if there is work enough for them; trainings at a time share them.
     random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
         Where randomness comes from. With a number, everything repeats to the bit.
     verbose : bool or None, default None

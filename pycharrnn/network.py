@@ -7,6 +7,7 @@ unchecked. Letters: T seq_length, K symbols, H hidden_size.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -466,10 +467,12 @@ class Trainer:
         if len(ids) <= self.batch_size:
             raise ValueError(f"the text is too short for {self.batch_size} streams: it has {len(ids) - 1} predictions")
         self.network, self.state, self.rule, self.ids = network, state, rule, ids
+        self._share = n_threads is None
         if n_threads is None:  # below some 100 microseconds a step, meeting costs more than sharing gains
             work = self.batch_size * network.H * (network.cell.gates * network.H + network.K)
             n_threads = _processors() if work > 2**20 else 1
-        self.n_threads = min(n_threads, self.batch_size)
+            _sharing.add(self)
+        self._most = min(n_threads, self.batch_size)
         self.keep_best = keep_best
         self._space = network.workspace(network.T, self.batch_size, training=True)
         self._grads = aligned(network.layout.size, network.dtype)
@@ -477,6 +480,11 @@ class Trainer:
         self._seen, self._xy = np.zeros(network.K, np.int32), np.zeros(2 * window, np.int32)
         self._step_loss = np.zeros(window)
         self._pool: ThreadPoolExecutor | None = None  # of threads beside this one
+
+    @property
+    def n_threads(self) -> int:
+        """Of the next call: those asked for, or a fair share of the processors. The bits are the same."""
+        return max(1, min(self._most, _processors() // max(1, len(_sharing)))) if self._share else self._most
 
     @property
     def updates_per_epoch(self) -> int:
@@ -516,18 +524,19 @@ class Trainer:
         This thread is one of them, so that a signal finds it in Python only when no update is under way.
         """
         train: Any = _kernels.train
-        if self.n_threads == 1:
+        size = self.n_threads
+        if size == 1:
             train(*arguments)
             return
         from concurrent.futures import ThreadPoolExecutor, wait  # only now: it takes a while to import
 
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.n_threads - 1, "pycharrnn")
+            self._pool = ThreadPoolExecutor(self._most - 1, "pycharrnn")
         shared, calls = np.zeros(4, np.int32), []
         try:
-            for rank in range(1, self.n_threads):
-                calls.append(self._pool.submit(partial(train, *arguments, rank, self.n_threads, shared)))
-            train(*arguments, 0, self.n_threads, shared)
+            for rank in range(1, size):
+                calls.append(self._pool.submit(partial(train, *arguments, rank, size, shared)))
+            train(*arguments, 0, size, shared)
         except BaseException:
             shared[2] = 1  # this thread does not come: whoever waits at the meeting place need not wait any longer
             raise
@@ -537,7 +546,14 @@ class Trainer:
             call.result()
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Let the threads and the processors go."""
+        _sharing.discard(self)
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
+
+
+# The trainers of this process that share its processors, whichever of its threads they run in.
+_sharing: weakref.WeakSet[Trainer] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_sharing.clear)

@@ -586,6 +586,26 @@ def test_there_are_no_more_threads_than_streams():
     assert training(4, B=1).n_threads == 1
 
 
+def test_trainings_at_a_time_share_the_processors(monkeypatch):
+    monkeypatch.setattr("pycharrnn.network._processors", lambda: 4)
+    one, expected = training(None, H=256), training(1, H=256)
+    loss = np.empty((2, 9))
+    assert one.n_threads == 4
+    one.advance(loss[0, :3], np.empty(3))
+    two, small, three = training(None, H=256), training(None), training(3)
+    assert [t.n_threads for t in (one, two, small, three)] == [1, 1, 1, 3]  # what was asked for is given
+    small.close()
+    assert [t.n_threads for t in (one, two)] == [2, 2]
+    one.advance(loss[0, 3:6], np.empty(3))
+    del two
+    assert one.n_threads == 4
+    one.advance(loss[0, 6:], np.empty(3))
+    one.close()
+    expected.advance(loss[1], np.empty(9))
+    assert_array_equal(one.state.params, expected.state.params)
+    assert_array_equal(loss[0], loss[1])
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of a process with threads, which is the point
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_process_trains_with_threads_of_its_own():
