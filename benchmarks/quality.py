@@ -26,7 +26,9 @@ RECIPES: dict[int, tuple[str, dict[str, Any]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("seconds", type=int, nargs="*", default=[*RECIPES], help="training times (default: all)")
+    parser.add_argument(
+        "seconds", type=int, nargs="*", default=[*RECIPES][:-1], help="times (default: all but the hour)"
+    )
     parser.add_argument("--text", type=Path, metavar="FILE", help="tinyshakespeare, if not to be downloaded")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="print N characters of the last model")
     arguments = parser.parse_args()
