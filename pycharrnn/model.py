@@ -366,8 +366,7 @@ class CharRNN:
         rng = generator(self.random_state)
         params = network.initial(rng, self.init_scale, self.initializer)
         state = network.state(params, self._update(), self.batch_size)
-        if network.dropout or network.weight_dropout or self.batch_size > 1:
-            state.counts[3] = rng.integers(2**62)
+        network.seed(state, rng)
         ids = shuffled(vocabulary.encode(text), vocabulary.end, rng)
         unseen = None
         if validation is not None:
@@ -415,6 +414,7 @@ class CharRNN:
             fresh = network.initial(rng, self.init_scale, self.initializer)
             state = self._net.grown(state, network, old_ids, self._update(), fresh)
         state = network.resume(state, self._update(), self.batch_size)
+        network.seed(state, rng)
         ids = shuffled(ids, vocabulary.end, rng)
         self._train(ids, vocabulary, network, state, self.history_, budget, callbacks)
         return self
@@ -792,7 +792,7 @@ class CharRNN:
         model._net = model._network(model.vocabulary_)
         model._state = model._net.state(model._net.flatten(tensors), model._update())
         best = metadata["best"]
-        model._state.counts[1:] = best["n_updates"]
+        model._state.counts[1:3] = best["n_updates"]
         if best["smooth_loss"] is not None:
             model._state.scalars[:2] = best["smooth_loss"]
         if best["validation_loss"] is not None:

@@ -228,6 +228,11 @@ class Network:
         best[:] = params
         return State(params, best, m, v, carried, counts, scalars, rule.name)
 
+    def seed(self, state: State, rng: np.random.Generator) -> None:
+        """Draw what masks, and the places where passes over a text begin, hang on; who needs neither draws nothing."""
+        if self.dropout or self.weight_dropout or state.carried.shape[2] > 1:
+            state.counts[3] = rng.integers(2**62)
+
     def carried(self, batch_size: int = 1) -> tuple[int, ...]:
         """The shape of what is carried from one window to the next: layers, h (and c), streams, units."""
         return (self.L, len(self.cell.states), batch_size, self.H)

@@ -784,7 +784,7 @@ def train(const int32_t[::1] ids not None,   # (N)                              
                 y = x + n * plan.B
                 if rank == 0:
                     for j in range(plan.B):
-                        at = (j * S + position + counts[SHIFT]) % N
+                        at = (j * S + position + (counts[SHIFT] if plan.B > 1 else 0)) % N
                         for t in range(n):
                             x[t * plan.B + j] = ids[at]
                             y[t * plan.B + j] = ids[at + 1]

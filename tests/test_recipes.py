@@ -51,6 +51,24 @@ def test_a_hundred_characters_by_heart_with_an_lstm(text):
     assert model.sample(99, prompt=text[0], temperature=0) == text[1:100]
 
 
+def test_a_loaded_model_trains_on_as_its_random_state_says(text, tmp_path):
+    small(dropout=0.5, batch_size=3).fit(text).save(tmp_path / "m")
+    models = [CharRNN.load(tmp_path / "m").set_params(random_state=seed).partial_fit(text) for seed in (0, 0, 1)]
+    weights = [model._state.params.tobytes() for model in models]
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_one_stream_always_begins_at_the_start_of_the_text(text, tmp_path):
+    small().fit(text).save(tmp_path / "m")
+    batch = small(batch_size=5, epochs=2, max_updates=None).fit(text)
+    for model in (CharRNN.load(tmp_path / "m"), batch.set_params(batch_size=1)):
+        model._state.params[:] = model._state.best
+        first, _ = model.loss_and_gradients(text[:26])
+        before = model.n_updates_
+        model.partial_fit(text)
+        assert_allclose(model.history_.loss[model.history_.updates == before], [first], rtol=1e-5)
+
+
 @pytest.mark.parametrize("batch_size", [2, 7])
 def test_a_batch_reads_parts_of_the_text_at_once(text, batch_size):
     model = small(batch_size=batch_size, epochs=3, max_updates=None, seq_length=10)
