@@ -745,8 +745,9 @@ def train(const int32_t[::1] ids not None,   # (N)                              
 
     Each stream is read in windows of T, the last one as short as what is left, and the state is reset when the text
     starts anew: then the streams of a batch begin at other places of it, as if its ends were joined, so that a pass has
-    other windows than the one before. Losses are given for T characters of one stream, and gradients are the mean over the streams. In the
-    smooth loss a window of n < T characters weighs n / T, and that of B streams nearly B times as much as that of one.
+    other windows than the one before. Losses are given for T characters of one stream, and gradients are the mean over
+    the streams. In the smooth loss a window of n < T characters weighs n / T, and that of B streams nearly B times as
+    much as that of one.
     """
     cdef const core_table *k = core_get(sizeof(floating))
     cdef Layer *L = first_layer(layers)
