@@ -95,8 +95,10 @@ class CharRNN:
     embedding_size : int or None, default None
         Numbers in which the first layer reads a character, learned for each one. None reads characters as they are
         (one-hot), which costs least.
-    weight_dropout : float, default 0.0
-        The share of the recurrent weights that an update does without (DropConnect: Merity et al. 2018).
+    label_smoothing : float, default 0.0
+        The share of each target that is spread evenly over all characters (Szegedy et al. 2016): a model that reads a
+        text many times becomes less sure of what it knows by heart and better at what it has not seen. The losses of
+        training are then those of such targets, never below that share's entropy; `evaluate` and validation have none.
     seq_length : int, default 25
         Characters through which the gradient flows back.
     batch_size : int, default 1
@@ -177,7 +179,7 @@ class CharRNN:
         num_layers: int = 1,
         dropout: float = 0.0,
         embedding_size: int | None = None,
-        weight_dropout: float = 0.0,
+        label_smoothing: float = 0.0,
         seq_length: int = 25,
         batch_size: int = 1,
         optimizer: str | Optimizer = "adagrad",
@@ -204,7 +206,7 @@ class CharRNN:
         self.num_layers = num_layers
         self.dropout = dropout
         self.embedding_size = embedding_size
-        self.weight_dropout = weight_dropout
+        self.label_smoothing = label_smoothing
         self.seq_length = seq_length
         self.batch_size = batch_size
         self.optimizer = optimizer
@@ -296,7 +298,7 @@ class CharRNN:
             choice("schedule", self.schedule, SCHEDULES)
         if self.initializer is not None:
             choice("initializer", self.initializer, ("normal", "uniform", "orthogonal"))
-        for name in ("dropout", "weight_dropout", "validation_fraction", "weight_decay"):
+        for name in ("dropout", "label_smoothing", "validation_fraction", "weight_decay"):
             real(name, getattr(self, name), zero=True)
             if name != "weight_decay" and getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be below 1, got {getattr(self, name)!r}")
@@ -648,7 +650,7 @@ class CharRNN:
 
     def _exact(self, text: str | list[str], seq_length: int) -> tuple[Vocabulary, Network, npt.NDArray[Any]]:
         """The model in double precision: as trained, or as `fit(text)` would begin."""
-        exact = {"seq_length": seq_length, "dtype": "float64", "dropout": 0.0, "weight_dropout": 0.0}
+        exact = {"seq_length": seq_length, "dtype": "float64", "dropout": 0.0, "label_smoothing": 0.0}
         if hasattr(self, "_state"):
             vocabulary, net = self.vocabulary_, self._net
             network = Network(**(net.architecture | exact))

@@ -142,8 +142,8 @@ class Network:
         The share of the outputs of each layer, and of the embeddings, that those above do not see while it trains.
     embedding_size : int or None
         D; None reads symbols as they are.
-    weight_dropout : float
-        The share of the recurrent weights that an update does without.
+    label_smoothing : float
+        The share of each target that is spread evenly over all symbols while it trains.
     """
 
     cells = tuple(CELLS)
@@ -159,14 +159,14 @@ class Network:
         num_layers: int = 1,
         dropout: float = 0.0,
         embedding_size: int | None = None,
-        weight_dropout: float = 0.0,
+        label_smoothing: float = 0.0,
     ) -> None:
         self.cell = CELLS[cell]
         self.architecture: dict[str, Any] = {"cell": cell, "n_symbols": n_symbols, "hidden_size": hidden_size}
         self.architecture |= {"seq_length": seq_length, "dtype": dtype, "documents": documents}
-        self.architecture |= {"num_layers": num_layers, "dropout": dropout}
-        self.architecture |= {"embedding_size": embedding_size, "weight_dropout": weight_dropout}
-        self.dropout, self.weight_dropout, self.D = dropout, weight_dropout, embedding_size or 0
+        self.architecture |= {"num_layers": num_layers, "dropout": dropout, "embedding_size": embedding_size}
+        self.architecture |= {"label_smoothing": label_smoothing}
+        self.dropout, self.label_smoothing, self.D = dropout, label_smoothing, embedding_size or 0
         self.K, self.H, self.T, self.L = n_symbols, hidden_size, seq_length, num_layers
         self.end = n_symbols - 1 if documents else -1
         self.dtype = np.dtype(dtype)
@@ -230,7 +230,7 @@ class Network:
 
     def seed(self, state: State, rng: np.random.Generator) -> None:
         """Draw what masks, and the places where passes over a text begin, hang on; who needs neither draws nothing."""
-        if self.dropout or self.weight_dropout or state.carried.shape[2] > 1:
+        if self.dropout or state.carried.shape[2] > 1:
             state.counts[3] = rng.integers(2**62)
 
     def carried(self, batch_size: int = 1) -> tuple[int, ...]:
@@ -275,8 +275,8 @@ class Network:
         return new
 
     def workspace(self, T: int, B: int = 1, training: bool = False) -> Workspace:
-        """Sizes, offsets and memory for windows of T steps of B streams; dropout is there for training alone."""
-        dropout, weight_dropout = (self.dropout, self.weight_dropout) if training else (0.0, 0.0)
+        """Sizes, offsets and memory for windows of T steps of B streams; dropout and smoothing are for training."""
+        dropout, label_smoothing = (self.dropout, self.label_smoothing) if training else (0.0, 0.0)
         K, H, cell, lanes = self.K, self.H, self.cell, _kernels.LANES
 
         def stride(n: int) -> int:
@@ -294,7 +294,6 @@ class Network:
             own["a"] = (T if inputs or cell.kind else 0, B, As)
             own["WB"] = (N if B > 1 else 0, H + wide)
             own["y"] = (T if dropout else 0, B, Hs)
-            own["M"] = (N if weight_dropout else 0, H)
             own["UT"], own["UB"] = (inputs, N + wide), (N if inputs else 0, inputs + wide)
             if self.D and i == 0:
                 own["x"] = own["dx"] = (T, B, stride(self.D))
@@ -309,7 +308,7 @@ class Network:
         out = [
             lay.offsets["y" + _suffix(i)] if dropout else lay.offsets["h" + _suffix(i)] + B * Hs for i in range(self.L)
         ]
-        layers = np.zeros((self.L, 20), np.int64)
+        layers = np.zeros((self.L, 19), np.int64)
         for i in range(self.L):
             params = [self.layout.offsets.get(name + _suffix(i), 0) for name in "UWbn"]
             names = ("h", "c", "a", "d", "a" if cell.kind else "d", "UT", "WT", "UB", "WB", "y")
@@ -320,14 +319,14 @@ class Network:
                 if i
                 else (lay.offsets.get("x", 0), lay.offsets.get("dx", 0))
             )
-            rows = [inputs, -(-inputs // lanes) * lanes, size, x, dx, lay.offsets["M" + _suffix(i)]]
+            rows = [inputs, -(-inputs // lanes) * lanes, size, x, dx]
             layers[i] = [*params, *own_offsets, *rows]
         work = aligned(lay.size, self.dtype)
         starts = [[lay.offsets[name + _suffix(i)] for name in cell.states] for i in range(self.L)]
         firsts = [[work[at : at + B * Hs].reshape(B, Hs)[:, :H] for at in some] for some in starts]
         lasts = [[work[at + T * B * Hs :][: B * Hs].reshape(B, Hs)[:, :H] for at in some] for some in starts]
         sizes |= {"top": out[-1], "D": self.D, "E": self.layout.offsets.get("E", 0)}
-        rates = {"dropout": dropout, "weight_dropout": weight_dropout}
+        rates = {"dropout": dropout, "label_smoothing": label_smoothing}
         return Workspace(sizes | rates, layers, work, firsts, lasts)
 
     @property

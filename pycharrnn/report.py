@@ -279,7 +279,7 @@ def _learn_by_heart(model: CharRNN, corpus: str | list[str], most: int) -> dict[
     else:
         n_whole = int(np.searchsorted(np.cumsum([*map(len, corpus)]), most, "right"))
         texts = [*dict.fromkeys(corpus[:n_whole])] or [corpus[0][:most]]
-    all_of_it = {"batch_size": 1, "validation_fraction": 0.0, "patience": None, "dropout": 0.0, "weight_dropout": 0.0}
+    all_of_it = {"batch_size": 1, "validation_fraction": 0.0, "patience": None, "dropout": 0.0, "label_smoothing": 0.0}
     small = _fresh(model, epochs=_BY_HEART, max_updates=None, max_seconds=None, **all_of_it)
     learned = texts[0] if running else texts
     run = _train(small, learned)

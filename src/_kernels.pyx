@@ -42,7 +42,7 @@ cdef extern from "core/core.h" nogil:
         void (*gru_forward)(Py_ssize_t H, const void *u, const void *r, const void *n, const void *h0, void *a,
                             void *h) noexcept nogil
         void (*gru_backward)(Py_ssize_t H, const void *dh, const void *h0, void *dh0, void *a) noexcept nogil
-        void (*softmax)(Py_ssize_t M, Py_ssize_t K, void *p, Py_ssize_t ld, const int32_t *y,
+        void (*softmax)(Py_ssize_t M, Py_ssize_t K, void *p, Py_ssize_t ld, const int32_t *y, double smoothing,
                         double *loss) noexcept nogil
         void (*dropout)(Py_ssize_t n, double rate, uint32_t key, Py_ssize_t first, const void *x,
                         void *y) noexcept nogil
@@ -117,7 +117,7 @@ cdef struct Plan:
     Py_ssize_t p, VT, r, z       # in work: (T, B, K) (H, K) packed; r (L, B, A) and z (2, B, H) scratch
     Py_ssize_t zero, top         # in work: (H) zeros; the head's inputs (T, B, H)
     double dropout               # the share of each layer's outputs that the layer above, or the head, does not see
-    double weight_dropout        # the share of the entries of each W that an update does without
+    double label_smoothing       # the share of each target that is spread evenly over all symbols
     Py_ssize_t end               # the symbol that ends a document and begins the next from a zero state; -1: none
     Py_ssize_t D, E              # size and place in params of the embeddings (K, D); D = 0: the first U is gathered
 
@@ -130,7 +130,6 @@ cdef struct Layer:
     Py_ssize_t y                 # work: the outputs with dropout (T, B, H)
     Py_ssize_t I, Ip, Is         # inputs, D or H; rows of U, padded; distance of the rows of x and dx
     Py_ssize_t x, dx             # work: the inputs (T, B, I), embeddings or the outputs of the layer below; dloss/dx
-    Py_ssize_t M                 # work: W with dropout (G * H, H)
 
 cdef enum: RNN, LSTM, GRU
 cdef enum: REFRESH = 64
@@ -163,23 +162,9 @@ cdef inline Py_ssize_t columns(const core_table *k, Py_ssize_t n) noexcept nogil
     return (n + k.width - 1) // k.width * k.width
 
 
-cdef inline floating *recurrent(Plan *plan, Layer *layer, floating *params, floating *work) noexcept nogil:
-    """W as this update sees it."""
-    return work + layer.M if plan.weight_dropout > 0 else params + layer.W
-
-
 cdef inline uint32_t mask(Plan *plan, Team *team, Py_ssize_t which) noexcept nogil:
-    """The key of a mask of this update: that of the q-th layer's outputs, L + q: of its W, 2 L: of the embeddings."""
-    return core_key(team.seed, team.update * (2 * plan.L + 1) + which)
-
-
-cdef inline void drop_weights(const core_table *k, Plan *plan, Team *team, Py_ssize_t q, Py_ssize_t lo, Py_ssize_t hi,
-                              floating *W,  # (G * H, H)                                                    in
-                              floating *M,  # (G * H, H): the rows lo .. hi of W without what dropout takes  out
-                              ) noexcept nogil:
-    """DropConnect (Wan et al. 2013; Merity et al. 2018). Forward with the weights and backward with their gradients."""
-    k.dropout((hi - lo) * plan.Hp, plan.weight_dropout, mask(plan, team, plan.L + q), lo * plan.Hp, W + lo * plan.Hp,
-              M + lo * plan.Hp)
+    """The key of a mask of this update: that of the outputs of the layer with this number, L: of the embeddings."""
+    return core_key(team.seed, team.update * (plan.L + 1) + which)
 
 
 cdef void pack_weights(const core_table *k, Plan *plan, Layer *layers, Team *team,
@@ -195,10 +180,7 @@ cdef void pack_weights(const core_table *k, Plan *plan, Layer *layers, Team *tea
     cdef floating *U
     for q in range(plan.L):
         layer = &layers[q]
-        W = recurrent(plan, layer, params, work)
-        if plan.weight_dropout > 0:
-            drop_weights(k, plan, team, q, lo, hi, params + layer.W, W)
-        W += lo * plan.Hp
+        W = params + layer.W + lo * plan.Hp
         k.pack(H, hi - lo, W, 1, plan.Hp, work + layer.WT + lo // panel * panel_stride(k, plan), step_stride(k, plan),
                panel_stride(k, plan))
         if plan.B > 1:
@@ -281,7 +263,7 @@ cdef void layer_backward(const core_table *k, Plan *plan, Layer *layer, Py_ssize
                          ) noexcept nogil:
     """From the last step to the first: da[t] of d[t], then d[t-1] += da[t] @ W unless x[t] begins a document."""
     cdef Py_ssize_t t, i, q, N = plan.G * plan.H, bs = plan.Hp, ps = k.panel
-    cdef floating *W = recurrent(plan, layer, params, work)
+    cdef floating *W = params + layer.W
     cdef floating *d
     cdef floating *a
     cdef floating *keep = work + plan.z                         # (B, H): d[t-1] of the streams that begin a document
@@ -374,7 +356,7 @@ cdef inline void embed(const core_table *k, Plan *plan, Layer *layer, Team *team
     for i in range(lo, hi):
         memcpy(inputs + i * layer.Is, params + plan.E + x[i] * layer.Ip, layer.Ip * sizeof(floating))
     if plan.dropout > 0:
-        drop(k, plan, mask(plan, team, 2 * plan.L), lo, hi, layer.Ip, layer.Is, inputs, inputs)
+        drop(k, plan, mask(plan, team, plan.L), lo, hi, layer.Ip, layer.Is, inputs, inputs)
 
 
 cdef void head_forward(const core_table *k, Plan *plan, Py_ssize_t lo, Py_ssize_t hi, bint reverse,
@@ -393,11 +375,17 @@ cdef void head_backward(const core_table *k, Plan *plan, Py_ssize_t lo, Py_ssize
                         floating *d,       # (M, H): weight * dlogits @ V                     out
                         floating *work,    # p: softmax in, weight * dloss/dlogits out
                         ) noexcept nogil:
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, j
+    cdef floating own = 1 - plan.label_smoothing, each = plan.label_smoothing / plan.K
+    cdef floating *p = work + plan.p + lo * plan.Kp
     for i in range(lo, hi):
-        work[plan.p + i * plan.Kp + y[i]] -= 1
+        p[y[i]] -= own
+        if each > 0:
+            for j in range(plan.K):
+                p[j] -= each
         if weight != 1:
-            k.scale(plan.Kp, weight, work + plan.p + i * plan.Kp)
+            k.scale(plan.Kp, weight, p)
+        p += plan.Kp
     k.gemm(hi - lo, columns(k, plan.H), plan.K, work + plan.p + lo * plan.Kp, plan.Kp, 1, params + plan.V, plan.Hp,
            k.panel, NULL, 0, d + lo * plan.Hs, plan.Hs, 0)
 
@@ -429,7 +417,8 @@ cdef double forward(const core_table *k, Plan *plan, Layer *layers, Team *team, 
                  work + layer.y)
     head_forward(k, plan, first, last, False, work + plan.top, params, work)
     if last > first:
-        k.softmax(last - first, plan.K, work + plan.p + first * plan.Kp, plan.Kp, y + first, loss + first)
+        k.softmax(last - first, plan.K, work + plan.p + first * plan.Kp, plan.Kp, y + first,
+                  plan.label_smoothing, loss + first)
     meet(team)
     for i in range(M):
         total += loss[i]
@@ -460,7 +449,7 @@ cdef void backward(const core_table *k, Plan *plan, Layer *layers, Team *team, P
             project_backward(k, plan, layer, first, last, work)
     if plan.D and plan.dropout > 0:
         d = work + layers[0].dx
-        drop(k, plan, mask(plan, team, 2 * plan.L), first, last, layers[0].Ip, layers[0].Is, d, d)
+        drop(k, plan, mask(plan, team, plan.L), first, last, layers[0].Ip, layers[0].Is, d, d)
 
 
 cdef void carry(Plan *plan, Layer *layers, Py_ssize_t T,
@@ -566,20 +555,6 @@ cdef void matrix_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t
         step(u, offset + i * n, (end - i) * n, grad)
 
 
-cdef void dropped_gradient(const core_table *k, Plan *plan, Layer *layer, Team *team, Py_ssize_t q, Py_ssize_t M,
-                           Update *u,
-                           floating *da,    # (M, A * H)                                  in
-                           floating *work,  # h in; where W with dropout was, scratch     in, out
-                           ) noexcept nogil:
-    """dW += what dropout leaves of da.T @ h"""
-    cdef Py_ssize_t lo = share(team, plan.G * plan.H, 1, team.rank), hi = share(team, plan.G * plan.H, 1, team.rank + 1)
-    cdef floating *dW = work + layer.M
-    k.gemm(hi - lo, columns(k, plan.H), M, da + lo, 1, plan.Ds, work + layer.h, plan.Hs, k.panel, NULL, 0,
-           dW + lo * plan.Hp, plan.Hp, 0)
-    drop_weights(k, plan, team, q, lo, hi, dW, dW)
-    k.add((hi - lo) * plan.Hp, dW + lo * plan.Hp, <floating *>u.grads + layer.W + lo * plan.Hp)
-
-
 cdef void vector_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t offset, Py_ssize_t used, Py_ssize_t n,
                           Py_ssize_t M,
                           floating *d, Py_ssize_t ldd,  # (M, used)  in
@@ -653,10 +628,7 @@ cdef void gradients(const core_table *k, Plan *plan, Layer *layers, Team *team, 
                     copy_starts(plan, 0, plan.B, x + t * plan.B, <floating *>NULL,
                                 work + layer.h + t * plan.B * plan.Hs)
             meet(team)
-        if plan.weight_dropout > 0:
-            dropped_gradient(k, plan, layer, team, q, M, u, da, work)
-        else:
-            matrix_gradient(k, u, team, layer.W, N, H, plan.Hp, M, da, plan.Ds, work + layer.h, plan.Hs)
+        matrix_gradient(k, u, team, layer.W, N, H, plan.Hp, M, da, plan.Ds, work + layer.h, plan.Hs)
         if layer.I:
             matrix_gradient(k, u, team, layer.U, own, layer.I, layer.Ip, M, da, plan.Ds, work + layer.x, layer.Is)
             if plan.kind == GRU:
@@ -765,7 +737,7 @@ def train(const int32_t[::1] ids not None,   # (N)                              
     team.rank, team.size, team.seed, team.update, team.shared = rank, size, counts[SEED], counts[N_UPDATES], NULL
     if size > 1:
         team.shared = &shared[0]
-    u.together = optimizer.clip_norm <= 0 and size == 1 and plan.T * plan.B <= 256 and plan.weight_dropout <= 0
+    u.together = optimizer.clip_norm <= 0 and size == 1 and plan.T * plan.B <= 256
     u.size = params.shape[0]
     u.params = P
     u.grads = &grads[0]
@@ -1007,11 +979,12 @@ def activation(str name not None, floating[::1] x not None):   # x (N)  in, out
 def softmax(floating[:, ::1] p not None,     # (M, Kp): logits in, probabilities out, zero beyond K
             Py_ssize_t K,
             const int32_t[::1] y not None,   # (M)                                in
-            double[::1] loss not None,       # (M): -log p[i, y[i]] in nats        out
+            double[::1] loss not None,       # (M) in nats                        out
+            double smoothing=0,              # the share of the target y[i] that is spread evenly over all K
             ):
     """Softmax of each row and the cross-entropy of its target."""
     cdef const core_table *k = core_get(sizeof(floating))
-    k.softmax(p.shape[0], K, &p[0, 0], p.shape[1], &y[0], &loss[0])
+    k.softmax(p.shape[0], K, &p[0, 0], p.shape[1], &y[0], smoothing, &loss[0])
 
 
 def optimizer_step(str rule not None, core_hyper hyper,

@@ -92,16 +92,15 @@ def predict(params, x, state, end=-1, cell="rnn"):
     return softmax(h @ params["V"].T + params["c"]), last, h, steps
 
 
-def loss_and_gradients(params, x, y, state, end=-1, cell="rnn"):
+def loss_and_gradients(params, x, y, state, end=-1, cell="rnn", smoothing=0):
     """Summed loss, gradients by name and the last state, for x and y (T, B).
 
     The state is (L, h or h and c, B, H), or in one layer of an RNN (B, H), and comes back shaped alike.
     """
     p, last, h, steps = predict(params, x, state if state.ndim == 4 else state[None, None], end, cell)
-    t, b = np.indices(y.shape)
-    loss = -np.log(p[t, b, y]).sum()
-    dlogits = p.copy()
-    dlogits[t, b, y] -= 1
+    targets = (1 - smoothing) * np.eye(p.shape[-1])[y] + smoothing / p.shape[-1]
+    loss = -(targets * np.log(p)).sum()
+    dlogits = p - targets
     grads = {name: np.zeros(value.shape) for name, value in params.items()}
     grads["V"] += np.einsum("tbk,tbh->kh", dlogits, h)
     grads["c"] += dlogits.sum(axis=(0, 1))

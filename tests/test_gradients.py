@@ -144,10 +144,10 @@ def filled(cell, K, H, T, B, *, documents=False, layers=1, scale=0.5, **more):
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("cell", Network.cells)
-@pytest.mark.parametrize(("dropout", "weight_dropout"), [(0.0, 0.0), (0.3, 0.0), (0.2, 0.4)])
+@pytest.mark.parametrize(("dropout", "label_smoothing"), [(0.0, 0.0), (0.3, 0.0), (0.2, 0.1)])
 @pytest.mark.parametrize("embedding_size", [None, 4])
-def test_every_tensor_of_every_cell(cell, layers, documents, dropout, weight_dropout, embedding_size):
-    more = {"dropout": dropout, "weight_dropout": weight_dropout, "embedding_size": embedding_size}
+def test_every_tensor_of_every_cell(cell, layers, documents, dropout, label_smoothing, embedding_size):
+    more = {"dropout": dropout, "label_smoothing": label_smoothing, "embedding_size": embedding_size}
     network, params, x, y, carried = filled(cell, 5, 3, 4, 3, documents=documents, layers=layers, **more)
     if documents:
         x[:] = [[1, 4, 0], [4, 2, 3], [0, 4, 1], [2, 4, 3]]  # one stream begins anew at 1, one at 0, 2 and 3, one never
@@ -162,11 +162,11 @@ def test_every_tensor_of_every_cell(cell, layers, documents, dropout, weight_dro
         assert np.linalg.norm(gradients[name] - numerical) <= 1e-7 * norms, name
 
 
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize(("layers", "smoothing"), [(1, 0.0), (2, 0.0), (2, 0.1)])
 @pytest.mark.parametrize("cell", Network.cells)
-def test_equal_to_autograd(cell, layers):
+def test_equal_to_autograd(cell, layers, smoothing):
     torch = pytest.importorskip("torch")
-    network, params, x, y, carried = filled(cell, 13, 20, 25, 3, layers=layers, scale=0.3)
+    network, params, x, y, carried = filled(cell, 13, 20, 25, 3, layers=layers, scale=0.3, label_smoothing=smoothing)
     p = {name: torch.tensor(value, requires_grad=True) for name, value in network.named(params).items()}
     weights = {}
     for layer in range(layers):
@@ -182,7 +182,7 @@ def test_equal_to_autograd(cell, layers):
     rnn = rnn(network.K, network.H, layers, dtype=torch.float64)
     h, last = torch.func.functional_call(rnn, weights, (one_hot, states if cell == "lstm" else states[0]))
     logits, targets = (h @ p["V"].T + p["c"]).reshape(-1, network.K), torch.tensor(y, dtype=torch.long).reshape(-1)
-    expected = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+    expected = torch.nn.functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
     expected.backward()
     loss, grads, after = network.loss_and_gradients(params, x, y, carried)
     assert_allclose(loss, expected.item(), rtol=1e-10)

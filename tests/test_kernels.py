@@ -112,15 +112,18 @@ def test_activation_at_the_ends(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("K", [1, 2, 15, 16, 17, 80, 300])
 @pytest.mark.parametrize("spread", [0.01, 1, 30])
-def test_softmax(rng, dtype, K, spread):
+@pytest.mark.parametrize("smoothing", [0, 0.1])
+def test_softmax(rng, dtype, K, spread, smoothing):
     M = 20
     logits = rows(rng, M, K, dtype) * dtype_of(spread, dtype)
     p, y, loss = logits.copy(), rng.integers(0, K, M).astype(np.int32), np.empty(M)
-    _kernels.softmax(p, K, y, loss)
+    _kernels.softmax(p, K, y, loss, smoothing)
     expected = reference.softmax(logits[:, :K].astype(np.float64))
     assert_allclose(p[:, :K], expected, rtol=RTOL[dtype], atol=1e-28)
     assert not p[:, K:].any()
-    assert_allclose(loss, -np.log(expected[np.arange(M), y]), rtol=RTOL[dtype], atol=RTOL[dtype])
+    logs = np.log(expected)
+    target = (1 - smoothing) * logs[np.arange(M), y] + smoothing * logs.mean(axis=1)
+    assert_allclose(loss, -target, rtol=RTOL[dtype], atol=RTOL[dtype])
 
 
 def dtype_of(value, dtype):

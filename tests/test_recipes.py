@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pycharrnn import CharRNN, SampleText, TrainingDivergedError
@@ -109,7 +110,7 @@ def test_a_text_too_short_for_its_streams(text):
 @pytest.mark.parametrize("threads", [2, 3, 5])
 def test_any_number_of_threads_gives_the_same_model(text, threads):
     options = {"cell": "gru", "num_layers": 2, "batch_size": 5, "dropout": 0.2, "optimizer": "adam", "clip_norm": 1.0}
-    options |= {"embedding_size": 20, "weight_dropout": 0.2}
+    options |= {"embedding_size": 20, "label_smoothing": 0.1}
     one, many = (small(**options, n_threads=n).fit(text) for n in (1, threads))
     for name, value in one.params_.items():
         assert_array_equal(value, many.params_[name])
@@ -206,37 +207,19 @@ def test_dropout_takes_its_share_anew_each_update(text):
         assert_array_equal(carried, plain[2])
 
 
-def test_dropout_takes_its_share_of_embeddings_and_of_recurrent_weights():
+def test_dropout_takes_its_share_of_embeddings():
     x = np.arange(5, dtype=np.int32)
-    net = Network("rnn", 9, 40, 5, "float64", False, 1, 0.3, 50, 0.4)
+    net = Network("rnn", 9, 40, 5, "float64", False, 1, 0.3, 50)
     params = net.initial(np.random.default_rng(0), 0.3)
-    plain = Network("rnn", 9, 40, 5, "float64", False, 1, 0.0, 50).loss_and_gradients(params, x, x)
-    found = [net.loss_and_gradients(params, x, x, seed=seed)[1] for seed in range(100)]
-    for name, share in (("E", 0.3), ("W", 0.4)):
-        zero = [grads[name] == 0 for grads in found]
-        rows = slice(0, 5) if name == "E" else slice(None)  # of those that were read
-        assert_allclose(np.mean([z[rows] for z in zero]), share, atol=0.02)
-        assert np.abs(plain[1][name][rows]).min() > 0
-        assert len({z.tobytes() for z in zero}) == 100
-
-
-def test_weights_are_dropped_anew_each_update():
-    ids, update = np.random.default_rng(0).integers(0, 9, 400).astype(np.int32), Update(SGD(), 1e-3, None, None)
-    net = Network("gru", 9, 40, 5, "float64", False, 2, weight_dropout=0.4)
-    state = net.state(net.initial(np.random.default_rng(0)), update, 4)
-    trainer, moved = net.trainer(state, update, ids), []
-    for _ in range(20):
-        before = state.params.copy()
-        trainer.advance(np.empty(1), np.empty(1))
-        changed, old = net.named(state.params), net.named(before)
-        moved.append({name: changed[name] != old[name] for name in ("W", "W2", "U2", "V")})
-    for name, share in (("W", 0.6), ("W2", 0.6), ("U2", 1), ("V", 1)):
-        assert_allclose(np.mean([some[name] for some in moved]), share, atol=0.02)
-    assert len({some[name].tobytes() for some in moved for name in ("W", "W2")}) == 40
+    plain = Network("rnn", 9, 40, 5, "float64", False, 1, 0.0, 50).loss_and_gradients(params, x, x)[1]["E"]
+    found = [net.loss_and_gradients(params, x, x, seed=seed)[1]["E"][:5] == 0 for seed in range(100)]
+    assert_allclose(np.mean(found), 0.3, atol=0.02)
+    assert np.abs(plain[:5]).min() > 0
+    assert len({zero.tobytes() for zero in found}) == 100
 
 
 def test_dropout_is_not_for_evaluation_and_sampling(text):
-    model = small(dropout=0.5, weight_dropout=0.5, num_layers=2).fit(text)
+    model = small(dropout=0.5, label_smoothing=0.5, num_layers=2).fit(text)
     assert model.evaluate(text) == model.evaluate(text)
     weights = {name: value.copy() for name, value in model.params_.items()}
     same = small(num_layers=2, max_updates=1).fit(text)
@@ -246,11 +229,37 @@ def test_dropout_is_not_for_evaluation_and_sampling(text):
 
 def test_gradients_are_those_of_the_whole_model(text):
     # of one that is not trained yet, too
-    dropped, whole = small(dropout=0.5, weight_dropout=0.5, init_scale=0.3), small(init_scale=0.3)
+    dropped, whole = small(dropout=0.5, label_smoothing=0.5, init_scale=0.3), small(init_scale=0.3)
     (loss, grads), (expected, exact) = (model.loss_and_gradients(text[:40]) for model in (dropped, whole))
     assert loss == expected
     for name, gradient in exact.items():
         assert_array_equal(grads[name], gradient)
+
+
+def test_label_smoothing_leaves_a_share_of_doubt():
+    text, known = "abcdefghij" * 20, {}
+    for share in (0.0, 0.2):
+        model = small(label_smoothing=share, optimizer="adam", learning_rate=0.01, max_updates=3000).fit(text)
+        known[share] = model.evaluate(text).nats
+        entropy = -(1 - share * 0.9) * np.log(1 - share * 0.9) - 0.9 * share * np.log(0.1 * share or 1)
+        assert_allclose(model.history_.loss[-100:].mean() / model.seq_length, entropy, atol=0.02)
+    assert known[0.0] < 0.02
+    assert_allclose(known[0.2], -np.log(1 - 0.2 * 0.9), atol=0.02)  # what is known by heart is expected with 0.82
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_an_update_with_label_smoothing_is_its_twins(text, cell):
+    T, text = 10, text[:31]
+    options = {"seq_length": T, "optimizer": "sgd", "learning_rate": 1.0, "clip_value": None, "dtype": "float64"}
+    model = small(**options, cell=cell, label_smoothing=0.3, max_updates=1, batch_size=3, init_scale=0.3)
+    vocabulary, net, flat = model._exact(text, T)
+    start = {name: np.array(value) for name, value in net.named(flat).items()}
+    x, y = (vocabulary.encode(text)[shift:][:30].reshape(3, T).T for shift in (0, 1))
+    zeros = np.zeros(net.carried(3))
+    loss, grads, _ = reference.loss_and_gradients(start, x, y, zeros, cell=cell, smoothing=0.3)
+    assert_allclose(model.fit(text).history_.loss, [loss / 3], rtol=1e-12)
+    for name, value in model._net.named(model._state.params).items():
+        assert_allclose(value, start[name] - grads[name] / 3, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 def test_dropout_hangs_on_the_seed(text):
@@ -421,7 +430,7 @@ def test_files_keep_schedules_and_validation(text, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("weight_dropout", 1.5), ("embedding_size", 0), ("initializer", "xavier"), ("dropout", 1), ("dropout", -0.1),
+    [("label_smoothing", 1.0), ("embedding_size", 0), ("initializer", "xavier"), ("dropout", 1), ("dropout", -0.1),
      ("schedule", "linear"), ("weight_decay", -1), ("patience", 0), ("n_threads", 0),
      ("validation_fraction", 1.0), ("batch_size", 0), ("num_layers", 0), ("num_layers", 1.5), ("dropout", "0.5")],
 )  # fmt: skip

@@ -49,8 +49,9 @@ typedef struct {
     void (*lstm_backward)(idx H, const void *dh, const void *c0, const void *c, void *dc, void *a);
     void (*gru_forward)(idx H, const void *u, const void *r, const void *n, const void *h0, void *a, void *h);
     void (*gru_backward)(idx H, const void *dh, const void *h0, void *dh0, void *a);
-    /* Rows of logits become rows of softmax(logits); loss[i] = -log p[i, y[i]] in nats. */
-    void (*softmax)(idx M, idx K, void *p, idx ld, const int32_t *y, double *loss);
+    /* Rows of logits become rows of softmax(logits); loss[i] in nats is the cross-entropy of a target that is y[i] but for
+     * the share `smoothing`, which is spread evenly over all K: -log p[i, y[i]] without any. */
+    void (*softmax)(idx M, idx K, void *p, idx ld, const int32_t *y, double smoothing, double *loss);
     /* y = x / (1 - rate) or, with the probability `rate`, 0; element i hangs on `key` and first + i alone. y may be x. */
     void (*dropout)(idx n, double rate, uint32_t key, idx first, const void *x, void *y);
     double (*sum_squares)(idx n, const void *x);

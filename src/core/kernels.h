@@ -411,7 +411,7 @@ static ALWAYS double NAME(log1)(double x) {
         }
 
 /* A few rows at a time, one pass after the other: rows are too short to hide the latency of their folds. */
-static void NAME(softmax)(idx M, idx K, void *p_, idx ld, const int32_t *y, double *loss) {
+static void NAME(softmax)(idx M, idx K, void *p_, idx ld, const int32_t *y, double smoothing, double *loss) {
     const idx padded = (K + CORE_LANES - 1) & ~(idx)(CORE_LANES - 1);
     for (idx first = 0, rows; first < M; first += rows, y += rows, loss += rows) {
         REAL *block = (REAL *)p_ + first * ld, top[CORE_LANES], inverse[CORE_LANES];
@@ -431,6 +431,13 @@ static void NAME(softmax)(idx M, idx K, void *p_, idx ld, const int32_t *y, doub
             top[i] = lane[0];
             for (int l = 1; l < VL; l++) top[i] = lane[l] > top[i] ? lane[l] : top[i];
             targets[i] = p[y[i]] - top[i];
+            if (smoothing > 0) {
+                for (int l = 0; l < CORE_LANES; l++) lane[l] = 0;
+                for (idx k = 0; k < padded; k += CORE_LANES)
+                    for (int l = 0; l < CORE_LANES; l++) lane[l] += k + l < K ? p[k + l] - top[i] : 0;
+                FOLD(lane, a, b, a + b)
+                targets[i] += smoothing * ((double)lane[0] / (double)K - targets[i]);
+            }
         }
         for (idx i = 0; i < rows; i++) {
             REAL *p = block + i * ld;
