@@ -20,7 +20,7 @@ RECIPES: dict[int, tuple[str, dict[str, Any]]] = {
     75: ("minute", {}),
     210: ("quality", {"cell": "gru", "hidden_size": 256, "dropout": 0.25}),
     900: ("quality", {}),
-    3600: ("quality", {"dropout": 0.5, "batch_size": 64}),
+    3600: ("quality", {"hidden_size": 768, "dropout": 0.5, "learning_rate": 0.003}),
 }
 
 
