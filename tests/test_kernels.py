@@ -453,15 +453,16 @@ def test_sampling_follows_the_distribution(rng):
 # --- bits and threads -------------------------------------------------------------------------------------------
 
 FUSED = [name for name in _kernels.simd_names() if name != "baseline" and _kernels.simd_supported(name)]
-# (K, H, T, B, layers, documents) and what is dropped: the classic one, one with few streams and one of middle size
+# (K, H, T, B, layers, documents), and dropout, embedding size, label smoothing: the classic one, one with few streams
+# and one of middle size
 SIZES = {"classic": (80, 100, 25, 1, 1, False), "small": (11, 19, 5, 5, 1, True), "middle": (30, 48, 9, 7, 2, True)}
-DROPS = {"classic": (0.0, None, 0.0), "small": (0.0, None, 0.0), "middle": (0.2, 23, 0.3)}
+EXTRAS = {"classic": (0.0, None, 0.0), "small": (0.0, None, 0.0), "middle": (0.2, 23, 0.3)}
 
 
 def digest(size, cell, dtype, rule, n_threads):
     """SHA-256 of all that 30 updates leave, of five windows an epoch."""
     K, H, T, B, layers, documents = SIZES[size]
-    rng, network = np.random.default_rng(0), Network(cell, K, H, T, dtype, documents, layers, *DROPS[size])
+    rng, network = np.random.default_rng(0), Network(cell, K, H, T, dtype, documents, layers, *EXTRAS[size])
     update = Update(rule, None, *((None, 0.5) if rule.name == "adam" else (5.0, None)))
     state = network.state(network.initial(rng, 0.1), update, B)
     loss, smooth = np.empty(30), np.empty(30)
