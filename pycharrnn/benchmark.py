@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -276,7 +277,7 @@ def _cores() -> list[int]:
 
 
 def _installed(worker: str) -> bool:
-    return worker not in ("torch", "jax") or importlib.util.find_spec(worker) is not None
+    return worker in ("pycharrnn", "numpy") or importlib.util.find_spec(worker.partition(".")[0]) is not None
 
 
 def run(updates: int = 20_000, repeats: int = 5, text: str | None = None, file: IO[str] | None = None) -> None:
@@ -383,7 +384,7 @@ def _streams(ids: Ids, B: int) -> Ids:
     return found
 
 
-def _torch_step(job: Job, ids: Ids, threads: int) -> Step:
+def _torch_step(job: Job, ids: Ids, threads: int, compiled: bool = False) -> Step:
     torch: Any = importlib.import_module("torch")
     torch.set_num_threads(threads)
     nn, m, T, B = torch.nn, job.hidden_size, job.seq_length, job.batch_size
@@ -392,17 +393,24 @@ def _torch_step(job: Job, ids: Ids, threads: int) -> Step:
     embedding, head = nn.Embedding(SYMBOLS, m), nn.Linear(m, SYMBOLS)
     layers = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[job.cell](m, m, job.num_layers)
     params = [p for module in (embedding, layers, head) for p in module.parameters()]
-    optimizer, state, position = torch.optim.Adam(params, lr=Adam.rate), None, 0
+    zeros = torch.zeros(job.num_layers, B, m)
+    optimizer, nothing = torch.optim.Adam(params, lr=Adam.rate), (zeros, zeros) if job.cell == "lstm" else zeros
+    state, position = nothing, 0
+
+    def predict(x: Any, y: Any, state: Any) -> tuple[Any, Any]:
+        out, state = layers(embedding(x), state)
+        return nn.functional.cross_entropy(head(out).view(-1, SYMBOLS), y.reshape(-1)), state
+
+    forward = torch.compile(predict) if compiled else predict
 
     def train(n: int) -> float:
         nonlocal state, position
         found = 0.0
         for _ in range(n):
             if position + T >= len(streams):
-                state, position = None, 0
+                state, position = nothing, 0
             x, y = streams[position : position + T], streams[position + 1 : position + T + 1]
-            out, state = layers(embedding(x), state)
-            loss = nn.functional.cross_entropy(head(out).view(-1, SYMBOLS), y.reshape(-1))
+            loss, state = forward(x, y, state)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(params, CLIP)
@@ -412,7 +420,7 @@ def _torch_step(job: Job, ids: Ids, threads: int) -> Step:
             position += T
         return found
 
-    return train, f"PyTorch {torch.__version__}"
+    return train, f"{'torch.compile' if compiled else 'PyTorch'} {torch.__version__}"
 
 
 def _jax_step(job: Job, ids: Ids, threads: int) -> Step:
@@ -481,7 +489,12 @@ def _jax_step(job: Job, ids: Ids, threads: int) -> Step:
     return train, f"JAX {jax.__version__}"
 
 
-STEPS = {"pycharrnn": _pycharrnn_step, "torch": _torch_step, "jax": _jax_step}
+STEPS: dict[str, Callable[[Job, Ids, int], Step]] = {
+    "pycharrnn": _pycharrnn_step,
+    "torch": _torch_step,
+    "torch.compile": partial(_torch_step, compiled=True),
+    "jax": _jax_step,
+}
 
 
 def _steps(cores: list[int], name: str, jobs: list[list[Any]], seconds: float) -> dict[str, Any]:
@@ -489,7 +502,7 @@ def _steps(cores: list[int], name: str, jobs: list[list[Any]], seconds: float) -
     updates, version = [], ""
     for job in (Job(*job) for job in jobs):
         train, version = prepare(name, job, len(cores))
-        train(1)  # JAX compiles, PyTorch allocates
+        train(1)  # JAX and torch.compile compile, PyTorch allocates
         one = _seconds(train, 1)
         updates.append(_seconds(train, int(seconds / one)) if one * 2 <= seconds else one)
     peaks = fma_peaks(threads=len(cores)) if name == "pycharrnn" else {}
@@ -534,7 +547,7 @@ def run_full(repeats: int = 3, seconds: float = 0.3, jobs: Sequence[Job] = JOBS,
     """
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")
-    labels = {"torch": "PyTorch", "jax": "JAX"}
+    labels = {"torch": "PyTorch", "torch.compile": "compiled", "jax": "JAX"}
     workers = ["pycharrnn", *filter(_installed, labels)]
     form = "{:<26}{:>8}{:>11}{:>10}{:>9}{:>14}" + "{:>13}{:>8}" * (len(workers) - 1)
     others = [word for name in workers[1:] for word in (f"{labels[name]} ms", "ratio")]
@@ -558,7 +571,7 @@ def run_full(repeats: int = 3, seconds: float = 0.3, jobs: Sequence[Job] = JOBS,
             print(form.format(str(job), threads, *cells, *ratios), file=file, flush=True)
     versions = ", ".join(best[name]["version"] for name in workers)
     print(
-        *("", *(f"{label}: not installed" for name, label in labels.items() if name not in workers)),
+        *("", *(f"{labels[name]}: not installed" for name in ("torch", "jax") if name not in workers)),
         "GFLOP/s: the matrix products of pycharrnn alone",
         f"FMA peak in float32 by threads, GFLOP/s: {', '.join(peaks)}",
         f"{versions}, Python {platform.python_version()}, {platform.machine()}, {_kernels.simd_selected()}",
