@@ -237,8 +237,8 @@ class CharRNN:
         ----------
         name : {"classic", "minute", "quality"}
             "classic" is ``CharRNN()``. "minute" trains two layers of a GRU for 60 seconds, "quality" larger ones of
-            an LSTM with much dropout for 15 minutes; a ``max_seconds`` of your own stretches or
-            shortens the schedule of either.
+            an LSTM with much dropout for 15 minutes; a ``max_seconds`` of your own stretches or shortens the schedule
+            of either.
         **overrides
             Parameters in place of the preset's.
 
