@@ -67,6 +67,7 @@ def sample(
     weights: _Double,
     whole: bool,
     out: _Ids,
+    smoothing: float = 0,
 ) -> int: ...
 def matmul(
     A: _Real, B: _Real, C: _Real, panels: _Real, transposed: bool, packed: bool, reverse: bool, repeat: int = 1

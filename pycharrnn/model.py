@@ -99,7 +99,7 @@ class CharRNN:
         The share of each target that is spread evenly over all characters (Szegedy et al. 2016): a model that reads a
         text many times becomes less sure of what it knows by heart and better at what it has not seen. The losses of
         training are then those of such targets, never below their entropy; `evaluate` and validation have none. Texts
-        have some of that share as stray characters: write them with a temperature of 0.7 or less.
+        are drawn from the probabilities without that share, which would put stray characters into them.
     seq_length : int, default 25
         Characters through which the gradient flows back.
     batch_size : int, default 1

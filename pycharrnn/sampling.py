@@ -16,6 +16,7 @@ class Network(Protocol):
     """What sampling needs of a network."""
 
     end: int
+    label_smoothing: float
 
     @property
     def patience(self) -> int: ...
@@ -36,6 +37,11 @@ class Sampler:
     rng : numpy.random.Generator
     temperature : float
         Divides the logits; 0 always takes the likeliest symbol.
+
+    Notes
+    -----
+    A network that was trained with label smoothing e has learned q = (1 - e) p + e / K. Symbols are drawn from p; drawn
+    from q, those that the text never has at this place would come now and then.
     """
 
     def __init__(
@@ -50,7 +56,7 @@ class Sampler:
         self._params, self._rng, self._temperature = params, rng, temperature
         self._weights = np.zeros(self._space.plan["Kp"])
         self._prompt, self._pack, self._patience, self._end = prompt, True, network.patience, network.end
-        self._uniform = np.empty(0)
+        self._uniform, self._smoothing = np.empty(0), network.label_smoothing
         self.restart()
 
     def restart(self) -> None:
@@ -72,7 +78,7 @@ class Sampler:
             part, uniform = out[done : done + n], self._uniforms(n)
             n = _kernels.sample(
                 prompt, self._params, self._space.memory, self._space.plan, self._space.layers, self._pack, uniform,
-                self._temperature, self._weights, whole, part,
+                self._temperature, self._weights, whole, part, self._smoothing,
             )  # fmt: skip
             self._pack, self._uniform = False, np.concatenate([uniform[n:], self._uniform])
             if n:

@@ -54,7 +54,7 @@ cdef extern from "core/core.h" nogil:
         core_step *adagrad
         core_step *adam
         double (*spin)(Py_ssize_t n, void *x) noexcept nogil
-        Py_ssize_t (*draw)(Py_ssize_t K, double temperature, double u, double *z) noexcept nogil
+        Py_ssize_t (*draw)(Py_ssize_t K, double temperature, double smoothing, double u, double *z) noexcept nogil
     const core_table *core_get(Py_ssize_t itemsize) noexcept nogil
     const char *core_name(int i) noexcept
     const char *core_best() noexcept
@@ -878,6 +878,7 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
            double[::1] weights not None,         # (Kp)                                               scratch
            bint whole,                           # stop after the symbol that ends a document
            int32_t[::1] out not None,            # (N)                                                out
+           double smoothing=0,                   # the share of each target that was spread evenly: taken off again
            ):
     """Draw N symbols, or fewer of a whole document; return how many.
 
@@ -929,7 +930,7 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
             if i >= M:
                 for j in range(plan.K):
                     z[j] = w[plan.p + j]
-                out[i - M] = <int32_t>k64.draw(plan.K, temperature, uniform[i - M], z)
+                out[i - M] = <int32_t>k64.draw(plan.K, temperature, smoothing, uniform[i - M], z)
                 if whole and out[i - M] == plan.end:
                     drawn = i - M + 1
                     break

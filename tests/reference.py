@@ -183,11 +183,15 @@ def optimizer_step(rule, p, g, m, v, n, *, rate, clip, momentum, decay, eps, bet
     raise ValueError(rule)
 
 
-def draw(logits, temperature, u):
-    """The index whose share of softmax(logits / temperature) covers u."""
+def draw(logits, temperature, u, smoothing=0.0):
+    """The index whose share of softmax(logits / temperature), without what smoothing gave to all alike, covers u."""
     if temperature == 0:
         return int(np.argmax(logits))
-    p = softmax(np.asarray(logits, np.float64) / temperature)
+    z = np.asarray(logits, np.float64)
+    if smoothing:
+        with np.errstate(divide="ignore"):
+            z = np.log(np.maximum(softmax(z) - smoothing / len(z), 0))
+    p = softmax(z / temperature)
     return int(min(np.searchsorted(np.cumsum(p), u, side="right"), len(p) - 1))
 
 

@@ -375,7 +375,7 @@ def test_padding_stays_zero(rng, cell, n_threads, D):
 
 
 @functools.cache
-def twin_sample(cell, layers, D, temperature):
+def twin_sample(cell, layers, D, temperature, smoothing):
     """Weights, a prompt, random numbers, a state; the symbols that the twin draws, and the state before the last."""
     rng, network = np.random.default_rng(2), Network(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
     named, u, prompt = weights(rng, network), rng.random(60), np.array([3, network.end, 1, 4], np.int32)
@@ -384,7 +384,7 @@ def twin_sample(cell, layers, D, temperature):
     start, read = state, prompt
     for number in u:
         p, state, *_ = reference.predict(exact(named), read[:, None], state, network.end, cell)
-        out.append(reference.draw(np.log(p[-1, 0]), temperature, number))
+        out.append(reference.draw(np.log(p[-1, 0]), temperature, number, smoothing))
         read = np.array(out[-1:])
     return named, prompt, u, start, np.array(out), state
 
@@ -393,14 +393,15 @@ def twin_sample(cell, layers, D, temperature):
 @pytest.mark.parametrize(("layers", "D"), [(1, None), (2, None), (3, None), (1, 7), (2, 34)])
 def test_sampling_draws_what_the_twin_draws(cell, layers, D):
     network = Network(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
-    for temperature in (0.0, 0.3, 1.0, 5.0):
-        named, prompt, u, start, expected, last = twin_sample(cell, layers, D, temperature)
+    for temperature, smoothing in ((0.0, 0.0), (0.3, 0.0), (1.0, 0.0), (5.0, 0.0), (0.0, 0.4), (1.0, 0.4), (0.7, 0.9)):
+        named, prompt, u, start, expected, last = twin_sample(cell, layers, D, temperature, smoothing)
         params, w = network.flatten(named), network.workspace(1)
         for first in (60, 25):  # at once, or in two calls of which the second reads on
             w.put(start)
             out, after = np.empty(60, np.int32), np.empty(network.carried())
             draw = functools.partial(_kernels.sample, params=params, work=w.memory, plan=w.plan, layers=w.layers)
-            draw = functools.partial(draw, temperature=temperature, weights=np.zeros(w.plan["Kp"]), whole=False)
+            draw = functools.partial(draw, temperature=temperature, smoothing=smoothing, whole=False)
+            draw = functools.partial(draw, weights=np.zeros(w.plan["Kp"]))
             assert draw(prompt, pack=True, uniform=u[:first], out=out[:first]) == first
             if first < 60:
                 draw(out[first - 1 : first], pack=False, uniform=u[first:], out=out[first:])
@@ -419,15 +420,16 @@ def test_sampling_draws_what_the_twin_draws(cell, layers, D):
 )
 @pytest.mark.parametrize("temperature", [5e-324, 1e-45, 1e-6, 0.1, 1, 10, 1e6, 1e308])
 @pytest.mark.parametrize("u", [0.0, 0.3, 1 - 2**-24, 1 - 2**-53])
-def test_sampling_at_the_ends(logits, temperature, u):
+@pytest.mark.parametrize("smoothing", [0.0, 5e-324, 0.1, 1 - 2**-53])
+def test_sampling_at_the_ends(logits, temperature, u, smoothing):
     """Whatever the logits, temperature and number, the character exists and has a share."""
     network = Network("rnn", 3, 2, 1, "float32")
     params = aligned(network.layout.size, "float32")
     network.named(params)["c"][:] = logits
     w = network.workspace(1)
     out = np.full(1, -1, np.int32)
-    scratch = np.zeros(w.plan["Kp"])
-    _kernels.sample(out[:0], params, w.memory, w.plan, w.layers, True, np.array([u]), temperature, scratch, False, out)
+    u, scratch = np.array([u]), np.zeros(w.plan["Kp"])
+    _kernels.sample(out[:0], params, w.memory, w.plan, w.layers, True, u, temperature, scratch, False, out, smoothing)
     z = np.array(logits, np.float32).astype(np.float64)
     with np.errstate(over="ignore"):
         share = reference.softmax((z - z.max()) / temperature)
@@ -439,13 +441,16 @@ def test_sampling_follows_the_distribution(rng):
     # Pearson's chi-square over 200,000 draws with the state held still by zero weights
     network = Network("rnn", 20, 4, 1, "float32")
     params = aligned(network.layout.size, "float32")
-    network.named(params)["c"][:] = rng.normal(size=20) * 1.5
+    p = reference.softmax(rng.normal(size=20) * 1.5)
     w = network.workspace(1)
-    for temperature in (0.7, 1.0, 2.0):
+    for temperature, smoothing in ((0.7, 0.0), (1.0, 0.0), (2.0, 0.0), (1.0, 0.2), (0.7, 0.2)):
+        network.named(params)["c"][:] = np.log((1 - smoothing) * p + smoothing / 20)
         out = np.empty(200_000, np.int32)
         u, scratch = rng.random(out.size), np.zeros(w.plan["Kp"])
-        _kernels.sample(out[:0], params, w.memory, w.plan, w.layers, True, u, temperature, scratch, False, out)
-        expected = out.size * reference.softmax(network.named(params)["c"].astype(np.float64) / temperature)
+        _kernels.sample(
+            out[:0], params, w.memory, w.plan, w.layers, True, u, temperature, scratch, False, out, smoothing
+        )
+        expected = out.size * reference.softmax(np.log(p) / temperature)
         chi_square = ((np.bincount(out, minlength=20) - expected) ** 2 / expected).sum()
         assert chi_square < 43.8  # 19 degrees of freedom, p = 0.001
 

@@ -61,8 +61,9 @@ typedef struct {
 
     /* n rounds of nothing but fused multiply-adds over x (2 * width elements); the floating-point operations done. */
     double (*spin)(idx n, void *x);
-    /* Double precision only. The index whose share of softmax(z / temperature) covers u in [0, 1); z is overwritten. */
-    idx (*draw)(idx K, double temperature, double u, double *z);
+    /* Double precision only. The index whose share covers u in [0, 1): that of softmax(z / temperature) or, where the share
+     * `smoothing` of each target was spread evenly over all K, of what is left without it. z is overwritten. */
+    idx (*draw)(idx K, double temperature, double smoothing, double u, double *z);
 } core_table;
 
 /* The table of a precision (item size 4 or 8) on the instruction set in force. */

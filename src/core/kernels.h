@@ -464,8 +464,9 @@ static void NAME(softmax)(idx M, idx K, void *p_, idx ld, const int32_t *y, doub
 
 #if DOUBLE
 /* The index whose share of softmax(z / temperature) covers u in [0, 1): the distribution function inverted, first by
- * blocks of lanes, then within one. z is padded to whole blocks and overwritten. */
-static idx NAME(draw)(idx K, double temperature, double u, double *z) {
+ * blocks of lanes, then within one. z is padded to whole blocks and overwritten. Of smoothed labels a network learns
+ * q = (1 - smoothing) p + smoothing / K: the logits are then made those of p. */
+static idx NAME(draw)(idx K, double temperature, double smoothing, double u, double *z) {
     const idx padded = (K + CORE_LANES - 1) & ~(idx)(CORE_LANES - 1);
     double lane[CORE_LANES], top, below = 0, sum = 0;
     for (idx k = K; k < padded; k++) z[k] = z[0];
@@ -477,6 +478,13 @@ static idx NAME(draw)(idx K, double temperature, double u, double *z) {
     idx likeliest = 0;
     while (likeliest < K - 1 && z[likeliest] < top) likeliest++;
     if (temperature == 0) return likeliest;
+    if (smoothing > 0) {
+        for (idx k = 0; k < padded; k++) z[k] = NAME(exp1)(z[k] - top);
+        for (idx k = 0; k < K; k++) sum += z[k];
+        const double floor = smoothing * sum / (double)K;
+        for (idx k = 0; k < padded; k++) z[k] = z[k] > floor ? -NAME(log1)(1 / (z[k] - floor)) : -__builtin_inf();
+        top = z[likeliest], sum = 0;
+    }
     if (temperature == 1)
         for (idx k = 0; k < padded; k++) z[k] = NAME(exp1)(z[k] - top);
     else
