@@ -18,9 +18,9 @@ TRAINING = 1_003_854  # characters: nine tenths, as nanoGPT cuts it
 RECIPES: dict[int, tuple[str, dict[str, Any]]] = {
     5: ("minute", {"hidden_size": 128, "num_layers": 1, "dropout": 0.0, "batch_size": 8, "learning_rate": 0.006}),
     75: ("minute", {}),
-    210: ("quality", {"cell": "gru", "hidden_size": 256, "dropout": 0.25}),
-    900: ("quality", {"dropout": 0.35, "label_smoothing": 0.04}),
-    3600: ("quality", {"hidden_size": 768, "dropout": 0.5, "label_smoothing": 0.04, "learning_rate": 0.003}),
+    210: ("quality", {"cell": "gru", "hidden_size": 256, "dropout": 0.25, "label_smoothing": 0.0}),
+    900: ("quality", {}),
+    3600: ("quality", {"hidden_size": 1024, "dropout": 0.6, "learning_rate": 0.002}),
 }
 
 

@@ -38,8 +38,8 @@ PRESETS["minute"] = {
     "epochs": None, "max_seconds": 60.0, "validation_fraction": 0.1,
 }  # fmt: skip
 PRESETS["quality"] = PRESETS["minute"] | {
-    "cell": "lstm", "hidden_size": 512, "dropout": 0.45, "weight_decay": 0.05, "batch_size": 32, "learning_rate": 0.004,
-    "max_seconds": 900.0,
+    "cell": "lstm", "hidden_size": 512, "dropout": 0.45, "label_smoothing": 0.04, "weight_decay": 0.05, "batch_size": 32,
+    "learning_rate": 0.004, "max_seconds": 900.0,
 }  # fmt: skip
 
 
