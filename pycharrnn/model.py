@@ -38,8 +38,8 @@ PRESETS["minute"] = {
     "epochs": None, "max_seconds": 60.0, "validation_fraction": 0.1,
 }  # fmt: skip
 PRESETS["quality"] = PRESETS["minute"] | {
-    "cell": "lstm", "hidden_size": 512, "dropout": 0.45, "label_smoothing": 0.04, "weight_decay": 0.05, "batch_size": 32,
-    "learning_rate": 0.004, "max_seconds": 900.0,
+    "cell": "lstm", "hidden_size": 512, "dropout": 0.45, "label_smoothing": 0.04, "weight_decay": 0.05,
+    "batch_size": 32, "learning_rate": 0.004, "max_seconds": 900.0,
 }  # fmt: skip
 
 
@@ -99,7 +99,8 @@ class CharRNN:
         The share of each target that is spread evenly over all characters (Szegedy et al. 2016): a model that reads a
         text many times becomes less sure of what it knows by heart and better at what it has not seen. The losses of
         training are then those of such targets, never below their entropy; `evaluate` and validation have none. Texts
-        are drawn from the probabilities without that share, which would put stray characters into them.
+        are drawn from the probabilities without that share, which would put stray characters into them, and without
+        those that are smaller (Hewitt, Manning, Liang 2022).
     seq_length : int, default 25
         Characters through which the gradient flows back.
     batch_size : int, default 1
@@ -237,8 +238,8 @@ class CharRNN:
         ----------
         name : {"classic", "minute", "quality"}
             "classic" is ``CharRNN()``. "minute" trains two layers of a GRU for 60 seconds, "quality" larger ones of
-            an LSTM with much dropout for 15 minutes; a ``max_seconds`` of your own stretches or shortens the schedule
-            of either.
+            an LSTM with much dropout and smoothed labels for 15 minutes; a ``max_seconds`` of your own stretches or
+            shortens the schedule of either.
         **overrides
             Parameters in place of the preset's.
 

@@ -40,8 +40,9 @@ class Sampler:
 
     Notes
     -----
-    A network that was trained with label smoothing e has learned q = (1 - e) p + e / K. Symbols are drawn from p; drawn
-    from q, those that the text never has at this place would come now and then.
+    A network that was trained with label smoothing e has learned q = (1 - e) p + e / K. Symbols are drawn from p, and
+    none whose share in q is not more than twice e / K (Hewitt, Manning, Liang 2022): drawn from q, those that the text
+    never has at this place would come now and then.
     """
 
     def __init__(

@@ -189,8 +189,9 @@ def draw(logits, temperature, u, smoothing=0.0):
         return int(np.argmax(logits))
     z = np.asarray(logits, np.float64)
     if smoothing:
+        q, each = softmax(z), smoothing / len(z)
         with np.errstate(divide="ignore"):
-            z = np.log(np.maximum(softmax(z) - smoothing / len(z), 0))
+            z = np.log(np.where(q > (2 * each if each < q.max() / 2 else each), np.maximum(q - each, 0), 0))
     p = softmax(z / temperature)
     return int(min(np.searchsorted(np.cumsum(p), u, side="right"), len(p) - 1))
 

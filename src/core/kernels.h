@@ -465,7 +465,8 @@ static void NAME(softmax)(idx M, idx K, void *p_, idx ld, const int32_t *y, doub
 #if DOUBLE
 /* The index whose share of softmax(z / temperature) covers u in [0, 1): the distribution function inverted, first by
  * blocks of lanes, then within one. z is padded to whole blocks and overwritten. Of smoothed labels a network learns
- * q = (1 - smoothing) p + smoothing / K: the logits are then made those of p. */
+ * q = (1 - smoothing) p + smoothing / K: the logits are then made those of p. Where p has less than the smoothing gave it
+ * cannot be told from noise and is cut off (Hewitt, Manning, Liang 2022), unless smoothing is all there is. */
 static idx NAME(draw)(idx K, double temperature, double smoothing, double u, double *z) {
     const idx padded = (K + CORE_LANES - 1) & ~(idx)(CORE_LANES - 1);
     double lane[CORE_LANES], top, below = 0, sum = 0;
@@ -481,8 +482,8 @@ static idx NAME(draw)(idx K, double temperature, double smoothing, double u, dou
     if (smoothing > 0) {
         for (idx k = 0; k < padded; k++) z[k] = NAME(exp1)(z[k] - top);
         for (idx k = 0; k < K; k++) sum += z[k];
-        const double floor = smoothing * sum / (double)K;
-        for (idx k = 0; k < padded; k++) z[k] = z[k] > floor ? -NAME(log1)(1 / (z[k] - floor)) : -__builtin_inf();
+        const double floor = smoothing * sum / (double)K, cut = floor < 0.5 ? 2 * floor : floor;
+        for (idx k = 0; k < padded; k++) z[k] = z[k] > cut ? -NAME(log1)(1 / (z[k] - floor)) : -__builtin_inf();
         top = z[likeliest], sum = 0;
     }
     if (temperature == 1)
