@@ -15,24 +15,38 @@ static ALWAYS vec NAME(load)(const REAL *p) {
 }
 static ALWAYS void NAME(store)(REAL *p, vec v) { __builtin_memcpy(p, &v, VB); }
 
-/* A tile of mr rows and nv vectors, held in registers while k runs. Little by little it fetches what comes later and no
- * processor would foresee: the lines of MR elements at next, next + ns and so on. */
+/* Blocks of a product: DEPTH rows of B in WIDTH panels. In its way through one, a tile fetches the A of the next tile, FETCH
+ * lines at a time. */
+#define DEPTH 256
+#define WIDTH ((1 << 18) / (DEPTH * 2 * VB))
+#define FETCH (WIDTH < 16 ? 16 / WIDTH : 1)
+/* A tile of mr rows and nv vectors, held in registers while k runs. Every 16 k it fetches the lines of MR elements at next,
+ * next + nr and so on, FETCH of them, and goes on to next + ns. Three rows of A share an address, which the assembler
+ * statement keeps in a register: thirteen addresses do not fit, and GCC would load them anew for each k. */
 static ALWAYS void NAME(tile)(const int mr, const int nv, idx K, const REAL *a, idx ra, idx ca, const REAL *b, idx bs,
-                              const REAL *init, idx ldi, REAL *c, idx ldc, const REAL *next, idx ns) {
+                              const REAL *init, idx ldi, REAL *c, idx ldc, const REAL *next, idx nr, idx ns) {
     vec acc[MR][2];
     UNROLL for (int i = 0; i < mr; i++) {
         UNROLL for (int v = 0; v < nv; v++) acc[i][v] = init ? NAME(load)(init + i * ldi + v * VL) : (vec){0};
     }
-    for (idx k = 0; k < K; k++, a += ca, b += bs) {
+    const REAL *p[(MR + 2) / 3];
+    UNROLL for (int i = 0; i < (mr + 2) / 3; i++) p[i] = a + 3 * i * ra;
+    for (idx k = 0; k < K; k++, b += bs) {
         if (k % 16 == 0) {
-            __builtin_prefetch(next);
-            __builtin_prefetch(next + MR - 1);
+            UNROLL for (int i = 0; i < FETCH; i++) {
+                __builtin_prefetch(next + i * nr);
+                __builtin_prefetch(next + i * nr + MR - 1);
+            }
             next += ns;
         }
         vec b0 = NAME(load)(b), b1 = nv > 1 ? NAME(load)(b + VL) : b0;
         UNROLL for (int i = 0; i < mr; i++) {
-            acc[i][0] += a[i * ra] * b0;
-            if (nv > 1) acc[i][1] += a[i * ra] * b1;
+            acc[i][0] += p[i / 3][i % 3 * ra] * b0;
+            if (nv > 1) acc[i][1] += p[i / 3][i % 3 * ra] * b1;
+        }
+        UNROLL for (int i = 0; i < (mr + 2) / 3; i++) {
+            p[i] += ca;
+            __asm__("" : "+r"(p[i]));
         }
     }
     UNROLL for (int i = 0; i < mr; i++) {
@@ -42,19 +56,19 @@ static ALWAYS void NAME(tile)(const int mr, const int nv, idx K, const REAL *a, 
 
 /* Tiles exist for every height up to MR, for A by rows (ca == 1) and by columns (ra == 1): strides known to the
  * compiler keep the thirteen row addresses out of registers. */
-#define ROWS(mr)                                                                                            \
-    case mr:                                                                                                \
-        if (nv > 1) {                                                                                       \
-            if (ca == 1) NAME(tile)(mr, 2, K, a, ra, 1, b, bs, init, ldi, c, ldc, next, ns);                \
-            else NAME(tile)(mr, 2, K, a, 1, ca, b, bs, init, ldi, c, ldc, next, ns);                        \
-        } else {                                                                                            \
-            if (ca == 1) NAME(tile)(mr, 1, K, a, ra, 1, b, bs, init, ldi, c, ldc, next, ns);                \
-            else NAME(tile)(mr, 1, K, a, 1, ca, b, bs, init, ldi, c, ldc, next, ns);                        \
-        }                                                                                                   \
+#define ROWS(mr)                                                                                 \
+    case mr:                                                                                     \
+        if (nv > 1) {                                                                            \
+            if (ca == 1) NAME(tile)(mr, 2, K, a, ra, 1, b, bs, init, ldi, c, ldc, next, nr, ns); \
+            else NAME(tile)(mr, 2, K, a, 1, ca, b, bs, init, ldi, c, ldc, next, nr, ns);         \
+        } else {                                                                                 \
+            if (ca == 1) NAME(tile)(mr, 1, K, a, ra, 1, b, bs, init, ldi, c, ldc, next, nr, ns); \
+            else NAME(tile)(mr, 1, K, a, 1, ca, b, bs, init, ldi, c, ldc, next, nr, ns);         \
+        }                                                                                        \
         break;
 
 static void NAME(tiles)(int mr, int nv, idx K, const REAL *a, idx ra, idx ca, const REAL *b, idx bs, const REAL *init,
-                        idx ldi, REAL *c, idx ldc, const REAL *next, idx ns) {
+                        idx ldi, REAL *c, idx ldc, const REAL *next, idx nr, idx ns) {
     switch (mr) {
         ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
 #if MR > 6
@@ -97,8 +111,6 @@ static void NAME(gemv)(idx N, idx K, const REAL *a, idx ca, const REAL *B, idx b
 }
 #undef VECTORS
 
-#define DEPTH 256
-#define WIDTH ((1 << 18) / (DEPTH * 2 * VB))
 static void NAME(gemm)(idx M, idx N, idx K, const void *A_, idx ra, idx ca, const void *B_, idx bs, idx ps,
                        const void *init_, idx ldi, void *C_, idx ldc, int reverse) {
     const REAL *A = A_, *B = B_, *init = init_;
@@ -122,17 +134,19 @@ static void NAME(gemm)(idx M, idx N, idx K, const void *A_, idx ra, idx ca, cons
                     const idx p = reverse ? panels - 1 - q : q, j = p * 2 * VL;
                     REAL *c = C + i * ldc + j;
                     if (2 * depth >= DEPTH && q + 1 < last) /* shorter sums are of small matrices, cached anyway */
-                        for (idx row = 0; row < end - i; row++) __builtin_prefetch(c + row * ldc + ahead, 1);
+                        for (idx row = 0; row < end - i; row++) {
+                            __builtin_prefetch(c + row * ldc + ahead, 1);
+                            __builtin_prefetch(c + row * ldc + ahead + 2 * VL - 1, 1);
+                        }
                     NAME(tiles)((int)(end - i), N - j >= 2 * VL ? 2 : 1, depth, a, ra, ca,
                                 B + p * ps + k * bs, bs, k ? c : init ? init + i * ldi + j : NULL, k ? ldc : ldi, c, ldc,
-                                next + (q - first) * (ca == 1 ? ra : 16 * ca), ca == 1 ? 16 : ca);
+                                next + (q - first) * (ca == 1 ? ra : 16 * FETCH * ca), ca == 1 ? WIDTH * ra : ca,
+                                ca == 1 ? 16 : FETCH * ca);
                 }
             }
         }
     }
 }
-#undef WIDTH
-#undef DEPTH
 
 typedef REAL NAME(vec4) __attribute__((vector_size(4 * sizeof(REAL))));
 typedef REAL NAME(vec8) __attribute__((vector_size(8 * sizeof(REAL))));
@@ -613,6 +627,9 @@ static const core_table NAME(table) = {
 
 #undef VL
 #undef vec
+#undef WIDTH
+#undef DEPTH
+#undef FETCH
 #undef BITS
 #undef MAGIC
 #undef MANTISSA
