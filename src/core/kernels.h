@@ -15,7 +15,7 @@ static ALWAYS vec NAME(load)(const REAL *p) {
 }
 static ALWAYS void NAME(store)(REAL *p, vec v) { __builtin_memcpy(p, &v, VB); }
 
-/* Blocks of a product: DEPTH rows of B in WIDTH panels. In its way through one, a tile fetches the A of the next tile, FETCH
+/* Blocks of a product: DEPTH rows of B in WIDTH panels. On its way through one a tile fetches the A of the next tile, FETCH
  * lines at a time. */
 #define DEPTH 256
 #define WIDTH ((1 << 18) / (DEPTH * 2 * VB))
