@@ -139,3 +139,11 @@ def test_copies_write_the_same(model, duplicate):
     other = duplicate(model)
     assert other.sample(200, random_state=3) == model.sample(200, random_state=3)
     assert other.n_updates_ == model.n_updates_
+
+
+def test_texts_do_not_show_smoothed_labels():
+    """A quarter of each target is spread over five letters: as learned, every fifth letter would be out of turn."""
+    text = "abcde" * 100
+    model = CharRNN(hidden_size=16, epochs=40, label_smoothing=0.25, random_state=0).fit(text)
+    for temperature in (1.0, 1.5):
+        assert model.sample(300, prompt="abcde", temperature=temperature, random_state=0) == text[:300]
