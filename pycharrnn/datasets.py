@@ -1,21 +1,59 @@
-"""Corpora by name: one that is always there, and the field's usual ones, which are downloaded once."""
+"""Corpora by name: two that are always there, and one that is downloaded once."""
 
 from __future__ import annotations
 
+import gzip
 import os
 import sys
+import zlib
 from collections.abc import Callable
 from functools import partial
 
-__all__ = ["load", "names", "topics"]
+__all__ = ["load", "names", "tinyshakespeare", "topics"]
+
+
+def tinyshakespeare() -> str:
+    """Return 40,000 lines of Shakespeare's plays: 1,115,394 characters, 65 of them distinct; public domain.
+
+    The package holds them, so this corpus is always there, and the same everywhere.
+
+    References
+    ----------
+    Andrej Karpathy, char-rnn, 2015: ``data/tinyshakespeare/input.txt``.
+
+    Raises
+    ------
+    OSError
+        The installation lacks the file, or its bytes are not those that were packaged.
+
+    Examples
+    --------
+    >>> tinyshakespeare()[:14]
+    'First Citizen:'
+    """
+    import hashlib  # these two only now: they take long to import, and `import pycharrnn` must not
+    from importlib.resources import files
+
+    file = files("pycharrnn").joinpath("tinyshakespeare.txt.gz")
+    advice = "install pycharrnn again, or train on a text of your own"
+    try:
+        data = gzip.decompress(file.read_bytes())
+    except (EOFError, OSError, zlib.error) as error:
+        raise OSError(f"the corpus 'tinyshakespeare' cannot be read from {str(file)!a}: {error}; {advice}") from None
+    if hashlib.sha256(data).hexdigest() != _TINYSHAKESPEARE_SHA256:
+        raise OSError(f"{str(file)!a} has been changed: it is not the corpus 'tinyshakespeare'; {advice}")
+    return data.decode("ascii")
+
+
+_TINYSHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 
 def topics() -> str:
     """Return the language topics of Python's own ``help()``: some 430 kilobytes of technical English.
 
-    They come with CPython, so this corpus is always there; for the same reason **it differs from one Python
-    release to the next**. CPython 3.11.7 has 426,537 characters, 103 of them distinct; 3.12.1 has 442,502
-    (104); 3.13.0 has 451,243 (104). Do not compare losses across Python releases. The topics are sorted by
+    They come with CPython, and so **they differ from one Python release to the next**. CPython 3.11.7 has 426,537
+    characters, 103 of them distinct; 3.12.1 has 442,502 (104); 3.13.0 has 451,243 (104). Do not compare losses across
+    Python releases; `tinyshakespeare` is the same in all of them. The topics are sorted by
     name, with a blank line between two, and have lost their tables; one character in a thousand is not ASCII.
 
     Examples
@@ -78,16 +116,11 @@ def _cut_gutenberg(text: str) -> str:
     return corpus
 
 
-# The addresses hold the hash of a commit, so that the bytes behind them never change.
+# The address holds the hash of a commit, so that the bytes behind it never change.
 _GITHUB = "https://raw.githubusercontent.com"
 NAMES: dict[str, Callable[[], str]] = {
     "topics": topics,
-    "tinyshakespeare": partial(
-        _download,
-        "tinyshakespeare",
-        url=f"{_GITHUB}/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt",
-        sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-    ),
+    "tinyshakespeare": tinyshakespeare,
     "mysterious_island": partial(
         _download,
         "mysterious_island",
@@ -117,15 +150,15 @@ def load(name: str) -> str:
     ===================  ==========  ========  =====================================================================
     `topics`             ~ 430,000   ~ 100     Python's ``help()``, see `topics`; PSF License. Always there, but not
                                                the same in another Python release
-    `tinyshakespeare`    1,115,394   65        40,000 lines of Shakespeare's plays, from karpathy/char-rnn; public
-                                               domain
+    `tinyshakespeare`    1,115,394   65        40,000 lines of Shakespeare's plays, see `tinyshakespeare`; public
+                                               domain. Always there, and always the same
     `mysterious_island`  1,112,350   80        Jules Verne, *The Mysterious Island*, Project Gutenberg's book 1268
                                                without its front and back matter; public domain
     ===================  ==========  ========  =====================================================================
 
-    All but `topics` are downloaded with pooch (``pip install "pycharrnn[datasets]"``) when they are asked for the
-    first time, 1 MB each; their SHA-256 is checked every time. They are kept in the user's cache folder (on Linux
-    ``~/.cache/pycharrnn``), or where the environment variable ``PYCHARRNN_CACHE`` says.
+    `mysterious_island` is downloaded with pooch (``pip install "pycharrnn[datasets]"``) when it is asked for the first
+    time, 1 MB, and kept in the user's cache folder (on Linux ``~/.cache/pycharrnn``), or where the environment variable
+    ``PYCHARRNN_CACHE`` says. The SHA-256 of all but `topics` is checked every time.
 
     Parameters
     ----------
@@ -146,7 +179,7 @@ def load(name: str) -> str:
     ConnectionError
         The corpus is not in the cache, and cannot be downloaded.
     OSError
-        The cache folder cannot be written to.
+        The cache folder cannot be written to, or the installation is damaged.
 
     Examples
     --------
