@@ -1167,6 +1167,6 @@ def test_a_missing_extra_is_named(
     assert main(["report", "book.txt"]) == 1
     assert 'pip install "pycharrnn[report]"' in failure(capsys)
     monkeypatch.setitem(sys.modules, "pooch", None)
-    assert main(["train", "--corpus", "tinyshakespeare"]) == 1
+    assert main(["train", "--corpus", "mysterious_island"]) == 1
     assert 'pip install "pycharrnn[datasets]"' in failure(capsys)
     assert contents(shop) == before
