@@ -2,7 +2,8 @@
 
 Exit codes: 0 done; 1 it failed (a file, a text, a model, a training that diverged, a check); 2 wrong usage; 130
 interrupted; 141 nobody reads stdout any more. Text is written as UTF-8 whatever the locale; a lone surrogate, which a
-model knows only if it was trained on one from Python, as the three bytes of its code point.
+model knows only if it was trained on one from Python, as the three bytes of its code point. A terminal gets it in its
+own encoding, with escapes for what that lacks and for control characters.
 
 A command is a function and a row of `_COMMANDS`; `main` gets it the model and the text, and turns errors into messages.
 Options that are not given do not exist, so that the defaults are those of the API.
@@ -11,6 +12,7 @@ Options that are not given do not exist, so that the defaults are those of the A
 from __future__ import annotations
 
 import argparse
+import contextlib
 import inspect
 import io
 import math
@@ -26,6 +28,7 @@ from typing import Any, NoReturn
 from pycharrnn import CharRNN, SampleText, __version__, benchmark, datasets, report
 from pycharrnn.documents import read_documents
 from pycharrnn.model import PRESETS
+from pycharrnn.output import escaped, write
 from pycharrnn.storage import ModelFileError
 from pycharrnn.text import decode
 from pycharrnn.training import Run, TrainingDivergedError
@@ -38,9 +41,16 @@ class _Stop(Exception):
     """End with a message for the user and an exit code."""
 
 
+class _Watch(SampleText):
+    """Texts of the training for stdout, which end it when stdout does not take them: the exit code tells why."""
+
+    def on_error(self, error: Exception) -> None:
+        raise error
+
+
 def _train(options: Options, model: CharRNN, text: Text, source: str) -> None:
     seen: list[Run] = []  # the one run, as often as it called back
-    watch = [SampleText(options["sample_every"])] if "sample_every" in options else []
+    watch = [_Watch(options["sample_every"])] if "sample_every" in options else []
     stopped: BaseException | None = None
     try:
         model.fit(text, callbacks=[seen.append, *watch])
@@ -84,8 +94,8 @@ def _sample(options: Options, model: CharRNN, text: Text, source: str) -> None:
     else:
         given.setdefault("length", None if documents else 200)
         for character in model.stream(**given):
-            print(character, end="", flush=True)
-        print()
+            write(character, sys.stdout)
+        write("\n", sys.stdout)
 
 
 def _eval(options: Options, model: CharRNN, text: Text, source: str) -> None:
@@ -204,12 +214,12 @@ def _write(texts: Sequence[str], documents: bool = False) -> None:
     """Print texts, one a line; with a blank line between documents if one of them has line ends itself."""
     blank = documents and any("\n" in text or "\r" in text for text in texts)
     if texts:
-        print(*texts, sep="\n\n" if blank else "\n")
+        write(("\n\n" if blank else "\n").join(texts) + "\n", sys.stdout)
 
 
 def _log(line: str) -> None:
-    if sys.stderr is not None:  # or print would take stdout
-        print(line, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # nobody reads stderr any more: no reason to lose what is being done
+        write(escaped(line) + "\n", sys.stderr)
 
 
 def _given(options: Options, function: Callable[..., Any]) -> Options:
@@ -382,7 +392,10 @@ def _parser() -> _Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command of these arguments, by default those of the process; return its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogatepass")
+        if sys.stdout.isatty():  # which reads what it is sent as its locale says
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8", errors="surrogatepass")
     code, message, source, usage = 0, "", "", True
     try:
         parser = _parser()
@@ -417,10 +430,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = _with_options(error) + ", or pass --encoding" * isinstance(error.__context__, UnicodeDecodeError)
         code = 2 if usage or message.startswith("--") else 1
         message = f"{source}: {message}" if source and code == 1 else message
-    message = f"pycharrnn: error: {message}\n" if message and not message.startswith("usage: ") else message
+    message = escaped(f"pycharrnn: error: {message}\n") if message and not message.startswith("usage: ") else message
     for stream, last in ((sys.stdout, ""), (sys.stderr, message)):
         try:
-            print(last if stream else "", end="", file=stream, flush=True)
+            write(last, stream)
         except OSError:  # Python would try once more when it exits, and complain
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return code
