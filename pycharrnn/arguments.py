@@ -19,10 +19,15 @@ def close(name: object, known: Iterable[str]) -> str:
     """
     import difflib  # only now: it is needed for mistakes alone
 
-    names = {word.lower(): word for word in known}
-    found = difflib.get_close_matches(name.lower(), names, 1) if isinstance(name, str) else ()
-    shown = [names[word] if word.startswith("-") else repr(names[word]) for word in found]
-    return f" (did you mean {shown[0]}?)" if shown else ""
+    names = {_bare(word): word for word in known}
+    for word in difflib.get_close_matches(_bare(name), names, 1) if isinstance(name, str) else ():
+        return f" (did you mean {names[word] if names[word].startswith('-') else repr(names[word])}?)"
+    return ""
+
+
+def _bare(word: str) -> str:
+    """The word without what is easily confused."""
+    return word.strip("-").replace("_", "-").lower()
 
 
 def choice(name: str, value: Any, known: Collection[str]) -> None:
@@ -35,8 +40,8 @@ def choice(name: str, value: Any, known: Collection[str]) -> None:
 def string(name: str, value: Any) -> None:
     """`value` is one text."""
     if not isinstance(value, str):
-        many = "; for several, call it once for each" if isinstance(value, (list, tuple)) else ""
-        raise TypeError(f"{name} must be a str, got {value!a}{many}")
+        many = "; for several, make a call for each" if isinstance(value, (list, tuple)) else ""
+        raise TypeError(f"{name} must be one str, not {type(value).__name__}{many}")
 
 
 def integer(name: str, value: Any, least: int, most: int) -> None:

@@ -286,8 +286,10 @@ def run(updates: int = 20_000, repeats: int = 5, text: str | None = None, file: 
     pycharrnn makes `updates` in a turn, the others fewer, in about the same time. The best of `repeats` turns counts.
     """
     text = datasets.load("topics") if text is None else text
-    if updates < 1 or repeats < 1 or len(text) <= T:
-        raise ValueError(f"updates and repeats must be at least 1, and the text longer than {T} characters")
+    if updates < 1 or repeats < 1:
+        raise ValueError(f"updates and repeats must be at least 1, got {updates!a} and {repeats!a}")
+    if len(text) <= T:
+        raise ValueError(f"the text must have more than {T} characters, it has {len(text)}")
     selected, able = _kernels.simd_selected(), [name for name in _kernels.simd_names() if _kernels.simd_supported(name)]
     forced = [name for name in able if name == "x86-64-v3" and name != selected]
     rows = [Row(f"pycharrnn float32, {name}", "pycharrnn", 1, 40, simd=name) for name in (selected, *forced)]

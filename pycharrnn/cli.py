@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pycharrnn import CharRNN, SampleText, __version__, benchmark, datasets, report
+from pycharrnn.arguments import close
 from pycharrnn.documents import read_documents
 from pycharrnn.model import PRESETS
 from pycharrnn.output import escaped, write
@@ -86,6 +87,7 @@ def _train(options: Options, model: CharRNN, text: Text, source: str) -> None:
 
 def _sample(options: Options, model: CharRNN, text: Text, source: str) -> None:
     documents, given = model.vocabulary_.end is not None, _given(options, CharRNN.sample)
+    model.random_state = None  # or each process would write the same text
     n_samples = given.pop("n_samples", None)
     if "stream" not in options:
         _write(model.sample(n_samples=1 if n_samples is None else n_samples, **given), documents)
@@ -210,6 +212,18 @@ def _read(options: Options) -> tuple[Text, str]:
     return documents, source
 
 
+def _prompt(options: Options) -> str:
+    """Put the prompt of a file among the options; what to call the prompt."""
+    path = options.get("prompt_file")
+    if path is None:
+        return "--prompt"
+    if path == "-" and sys.stdin is None:
+        raise _Stop("standard input is closed", 1)
+    source = "standard input" if path == "-" else path
+    options["prompt"] = decode(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes(), source)
+    return source if path == "-" else repr(path)
+
+
 def _write(texts: Sequence[str], documents: bool = False) -> None:
     """Print texts, one a line; with a blank line between documents if one of them has line ends itself."""
     blank = documents and any("\n" in text or "\r" in text for text in texts)
@@ -232,21 +246,63 @@ def _option(name: str) -> str:
 
 
 def _with_options(error: Exception) -> str:
-    """The error's message, with options for the API's parameters, unless they stand in quotes or may be mere words."""
+    """The message of an error or a warning with options for the API's parameters: --on-bad skip for on_bad='skip'.
+
+    A parameter without a value is known by an underline, or because it "must" be something. What stands in quotes is
+    the user's and stays as it is.
+    """
     functions = (CharRNN, CharRNN.sample, CharRNN.evaluate, CharRNN.check_gradients, read_documents, report.write)
     known = [p for function in functions for p in inspect.signature(function).parameters.values()]
     names = {p.name for p in known if p.default is not p.empty}
-    sure = (name if "_" in name or name == "epochs" else f"{name}(?==| must)" for name in names)
-    return re.sub(rf"(?<!['\w])({'|'.join(sure)})\b", lambda name: _option(name[0]), str(error))
+    alone = "|".join(name if "_" in name or name == "epochs" else f"{name}(?= must)" for name in names)
+    value = r"""(?:'([^']*)'|"([^"]*)"|([\w.]*))"""
+    quoted = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+
+    def option(found: re.Match[str]) -> str:
+        name, *values = found.groups()
+        if name is None and found[0][0] in "'\"":
+            return found[0]
+        value = next((value for value in values if value), "")
+        return f"{_option(name or found[0])} {'' if value == 'True' else value.replace('None', 'none')}".rstrip()
+
+    return re.sub(rf"(?<!\w)(?:({'|'.join(names)})={value}|(?:{alone})\b|{quoted})", option, str(error))
+
+
+class _Once(argparse.Action):
+    """Keep the value of an option, or the `const` of a flag. A second one is an error: it would replace the first."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: object, values: Any, option: Any = None) -> None:
+        given: dict[str, str] = vars(parser).setdefault("given", {})  # what is kept -> the option that gave it
+        if option and self.dest in given:
+            same = given[self.dest] in self.option_strings
+            raise argparse.ArgumentError(self, "given twice" if same else f"not allowed with {given[self.dest]}")
+        given[self.dest] = option
+        setattr(namespace, self.dest, values if self.nargs != 0 else self.const)
 
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         raw = argparse.RawDescriptionHelpFormatter
         super().__init__(allow_abbrev=False, formatter_class=raw, argument_default=argparse.SUPPRESS, **options)
+        self.register("action", None, _Once)  # of options that say none
 
     def error(self, message: str) -> NoReturn:
         raise _Stop(f"{message} (see {self.prog} --help)", 2)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the arguments: unknown ones are an error of this parser, be it that of a command."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings]
+            asked = [word + close(word.partition("=")[0], known) * word.startswith("-") for word in unknown]
+            self.error(f"unrecognized arguments: {' '.join(asked)}")
+        return options, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            question = f"{value!a}{close(value, choices)} (choose from {', '.join(choices)})"
+            raise argparse.ArgumentError(action, f"invalid choice: {question}")
 
 
 def _value(types: set[str], least: int | None = None) -> Callable[[str], Any]:
@@ -268,13 +324,33 @@ def _value(types: set[str], least: int | None = None) -> Callable[[str], Any]:
     return read
 
 
+def _unescaped(value: str) -> str:
+    """The text, with the escapes of JSON read."""
+    import json  # only now: most commands need none
+
+    def read(escapes: re.Match[str]) -> str:
+        try:
+            return str(json.loads(f'"{escapes[0]}"'))  # a run of them, since two may be halves of one character
+        except ValueError:
+            advice = r"write \\ for a backslash, or use --prompt-file"
+            raise argparse.ArgumentTypeError(f"unknown escape in {escapes[0]!a}: {advice}") from None
+
+    return re.sub(r"(?s:\\u[0-9a-fA-F]{4}|\\.|\\$)+", read, value)
+
+
 def _comparison(value: str) -> tuple[str, list[Any]]:
     """NAME=VALUE,VALUE: each value is read as the option of that name reads it."""
-    name, _, values = value.partition("=")
+    name, equals, values = value.partition("=")
+    advice = f"--compare must name an option of the model, as in optimizer=sgd,adam, got {value!a}"
+    if not equals:
+        raise _Stop(advice, 2)
     words = [f"--{name.replace('_', '-')}={value}" for value in values.split(",")]
-    runs = [_given(vars(_parser().parse_args(["report", word])), CharRNN) for word in words]
+    try:
+        runs = [_given(vars(_parser().parse_args(["report", word])), CharRNN) for word in words]
+    except _Stop as error:
+        raise _Stop(f"--compare {value!a}: {error.args[0]}", 2) from None
     if not all(runs):
-        raise _Stop(f"--compare must name an option of the model, as in optimizer=sgd,adam, got {value!a}", 2)
+        raise _Stop(advice, 2)
     return next(iter(runs[0])), [value for run in runs for value in run.values()]
 
 
@@ -282,7 +358,8 @@ def _add(to: Any, function: Callable[..., Any], only: Sequence[str]) -> None:
     """Add an option for each parameter that fits on a command line, as its signature and docstring have it."""
     doc = inspect.getdoc(function) or ""
     for name, parameter in inspect.signature(function).parameters.items():
-        types = set(re.findall(r"\w+", str(parameter.annotation).replace("_Seed", "int | None")))
+        annotation = re.sub(r"Literal\[.*?\]", "str", str(parameter.annotation).replace("_Seed", "int | None"))
+        types = set(re.findall(r"\w+", annotation))
         fits = types == {"bool"} or ("bool" not in types and types & {"float", "int", "str"})
         if not fits or parameter.default is parameter.empty or (only and name not in only):
             continue
@@ -321,7 +398,21 @@ _OPTIONS: dict[str, Options] = {
     "--sample": _own("characters, or documents, to write in the end; 0 for none (default: 200, or 10)", least=0),
     "--quiet": _own("no progress bar", dest="verbose", action="store_false"),
     "--progress": _own("a progress bar even in a pipe", dest="verbose", action="store_true"),
-    "--greedy": _own("temperature 0", dest="temperature", action="store_const", const=0),
+    "--greedy": _own("temperature 0", dest="temperature", action=_Once, nargs=0, const=0),
+    "--prompt": _own(
+        "text to go on from, for a model of documents the beginning of the document; it is not printed again; "
+        r"\n, \t, \\, \u00e9 and the other escapes of JSON are read (default: empty)",
+        type=_unescaped,
+        metavar="TEXT",
+    ),
+    "--prompt-file": _own(
+        "a UTF-8 file, or - for stdin, with the prompt: all of it, its last line end, too", metavar="FILE"
+    ),
+    "--random-state": _own(
+        "a number gives the same text every time, none another one (default: none)",
+        type=_value({"int", "None"}),
+        metavar="STATE",
+    ),
     "--stream": _own("print each character as it is drawn; --length none: running text for ever", action="store_true"),
     "--on-unknown": _own("for characters new to it (default: as trained)", choices=("raise", "skip", "replace")),
     "--preset": _own("parameters that go well together; other options change single ones", choices=tuple(PRESETS)),
@@ -332,6 +423,7 @@ _OPTIONS: dict[str, Options] = {
 }
 _TEXT = ("TEXT|--corpus", "--format", (read_documents, "field"), "--on-bad", (read_documents, "unescape encoding"))
 _TRAINING = ("--preset", "--quiet|--progress", (CharRNN, ""))
+_DRAWING = ("--greedy", "--stream", "--random-state", "--on-unknown")
 _GRADIENTS, _PAGE = (CharRNN.check_gradients, ""), "sample_every sample_length memorize numpy_seconds"
 _COMMANDS: dict[Callable[..., None], tuple[str, str, Sequence[str | tuple[Callable[..., Any], str]]]] = {
     _train: (
@@ -342,7 +434,7 @@ _COMMANDS: dict[Callable[..., None], tuple[str, str, Sequence[str | tuple[Callab
     _sample: (
         "print what a trained model writes: a text, or documents one a line",
         'sample book.safetensors --length 500 --prompt "It was " --temperature 0.7',
-        ("model", (CharRNN.sample, ""), "--greedy", "--stream", "--on-unknown"),
+        ("model", "--prompt|--prompt-file", (CharRNN.sample, "length temperature n_samples"), *_DRAWING),
     ),
     _eval: (
         "print how well a trained model predicts a text",
@@ -403,11 +495,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "run" not in options:
             raise _Stop(parser.format_help(), 2)
         with warnings.catch_warnings():
-            warnings.showwarning = lambda warning, *_, **__: _log(f"pycharrnn: warning: {warning}")
+            warnings.showwarning = lambda warning, *_, **__: _log(f"pycharrnn: warning: {_with_options(warning)}")
             model = _model(options)
             _check_outputs(options)
             usage, reads = False, _TEXT[0] in _COMMANDS[options["run"]][2]
-            text, source = _read(options) if reads else ("", "--prompt")
+            text, source = _read(options) if reads else ("", _prompt(options))
             if reads and "model" in options and isinstance(text, list) != (model.vocabulary_.end is not None):
                 kinds = ("running text, the model is of documents", "documents, the model is of running text")
                 raise _Stop(f"{source}: this is {kinds[isinstance(text, list)]}; see --format", 1)

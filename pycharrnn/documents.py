@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from pycharrnn.text import decode, gunzip, split_lines
 
@@ -47,10 +47,10 @@ _Row = tuple[str, str | _Bad]  # where it stands, and its document
 
 def read_documents(
     path: str | os.PathLike[str] | BinaryIO,
-    format: str | None = None,
+    format: Literal["json", "jsonl", "csv", "tsv", "lines", "files"] | None = None,
     *,
     field: str | int = "text",
-    on_bad: str = "raise",
+    on_bad: Literal["raise", "skip"] = "raise",
     unescape: bool = False,
     encoding: str = "utf-8",
 ) -> Documents:

@@ -7,14 +7,14 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, overload
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from pycharrnn import gradcheck, storage
-from pycharrnn.arguments import choice, generator, integer, real
+from pycharrnn.arguments import choice, close, generator, integer, real, string
 from pycharrnn.fitting import fit, shuffled, split
 from pycharrnn.network import Network, State
 from pycharrnn.optim import OPTIMIZERS, SCHEDULES, Optimizer, Schedule, Update
@@ -176,7 +176,7 @@ class CharRNN:
 
     def __init__(
         self,
-        cell: str = "rnn",
+        cell: Literal["rnn", "lstm", "gru"] = "rnn",
         hidden_size: int = 100,
         num_layers: int = 1,
         dropout: float = 0.0,
@@ -184,21 +184,21 @@ class CharRNN:
         label_smoothing: float = 0.0,
         seq_length: int = 25,
         batch_size: int = 1,
-        optimizer: str | Optimizer = "adagrad",
+        optimizer: Literal["adagrad", "sgd", "momentum", "rmsprop", "adam"] | Optimizer = "adagrad",
         learning_rate: float | None = None,
-        schedule: str | Schedule | None = None,
+        schedule: Literal["constant", "cosine", "step", "plateau"] | Schedule | None = None,
         clip_value: float | None = 5.0,
         clip_norm: float | None = None,
         weight_decay: float = 0.0,
-        initializer: str | None = None,
+        initializer: Literal["normal", "uniform", "orthogonal"] | None = None,
         init_scale: float | None = None,
         epochs: int | None = 4,
         max_updates: int | None = None,
         max_seconds: float | None = None,
         validation_fraction: float = 0.0,
         patience: int | None = None,
-        dtype: str = "float32",
-        on_unknown: str = "raise",
+        dtype: Literal["float32", "float64"] = "float32",
+        on_unknown: Literal["raise", "skip", "replace"] = "raise",
         n_threads: int | None = None,
         random_state: _Seed = None,
         verbose: bool | None = None,
@@ -231,7 +231,7 @@ class CharRNN:
         self.verbose = verbose
 
     @classmethod
-    def preset(cls, name: str, **overrides: Any) -> Self:
+    def preset(cls, name: Literal["classic", "minute", "quality"], **overrides: Any) -> Self:
         """A model with parameters that go well together.
 
         Parameters
@@ -249,6 +249,7 @@ class CharRNN:
         192
         """
         choice("name", name, PRESETS)
+        cls._known(overrides, TypeError)
         return cls(**(PRESETS[name] | overrides))
 
     # --- parameters ---------------------------------------------------------------------------------------------
@@ -258,15 +259,21 @@ class CharRNN:
         parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
         return {p.name: p.default for p in parameters}
 
+    @classmethod
+    def _known(cls, names: Iterable[str], error: type[Exception]) -> None:
+        known = cls._defaults()
+        for name in names:
+            if name not in known:
+                question = close(name, known)
+                raise error(f"CharRNN has no parameter {name!a}{question}; it has {', '.join(known)}")
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's parameters by name; `deep` is there for scikit-learn."""
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **params: Any) -> Self:
         """Change constructor parameters; they count from the next `fit` on, `on_unknown` at once."""
-        for name in params:
-            if name not in self._defaults():
-                raise ValueError(f"CharRNN has no parameter {name!r}; it has {', '.join(self._defaults())}")
+        self._known(params, ValueError)
         for name, value in params.items():
             setattr(self, name, value)
         return self
@@ -438,6 +445,7 @@ class CharRNN:
         trainer = network.trainer(state, self._update(), ids, self.n_threads, keep_best=unseen is None)
 
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
+            string("prompt", prompt)
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
             ids = _prompt(vocabulary, vocabulary.encode(prompt, self.on_unknown))
             return vocabulary.decode(Sampler(network, state.params, ids, rng, temperature).draw(length))
@@ -568,7 +576,7 @@ class CharRNN:
         if ids.size and ids[-1] == vocabulary.end:
             ids = ids[:-1]
         elif length is None:
-            advice = "raise the temperature or train longer; a `length` of your own cuts without this warning"
+            advice = f"raise the temperature, train longer, or use length={_LONGEST} to cut without this warning"
             warnings.warn(
                 f"a document had no end after {_LONGEST:,} characters and is cut off there: {advice}", stacklevel=3
             )
@@ -604,6 +612,7 @@ class CharRNN:
 
     def _sampler(self, prompt: str, temperature: float, random_state: _Seed) -> Sampler:
         state = self._fitted()
+        string("prompt", prompt)
         real("temperature", temperature, zero=True)
         if random_state is None and isinstance(self.random_state, (int, np.integer)):
             self._n_samples = getattr(self, "_n_samples", 0) + 1

@@ -13,7 +13,7 @@ import os
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +45,8 @@ class UnknownCharacterError(ValueError):
         where = f"{self.character!a} (U+{ord(self.character):04X}) at position {self.position}"
         where += "" if self.document is None else f" of document {self.document}"
         return (
-            f"unknown character {where}: leave it out, have on_unknown='skip' or 'replace' see to it, or train on a "
-            "text that contains it"
+            f"unknown character {where}: leave it out, use on_unknown='skip' or on_unknown='replace', or train on a "
+            "text that has it"
         )
 
 
@@ -125,7 +125,9 @@ class Vocabulary:
         """K: the characters, and the symbol between documents if there is one."""
         return self._symbols.size
 
-    def encode(self, text: str | Sequence[str], on_unknown: str = "raise") -> npt.NDArray[np.int32]:
+    def encode(
+        self, text: str | Sequence[str], on_unknown: Literal["raise", "skip", "replace"] = "raise"
+    ) -> npt.NDArray[np.int32]:
         r"""Turn a text, or a list of documents, into ids, shape (N,).
 
         Documents have the symbol `end` before the first, between two and after the last.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import html
 import inspect
@@ -332,6 +333,88 @@ def test_the_parameters_of_the_api_are_options(command: str, function: Any, caps
     assert parameters - elsewhere <= options
 
 
+def test_prompts(model_file: str, model: CharRNN, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: Any):
+    """Every way to give one; the model's texts tell which characters came in."""
+    read: list[str] = []
+    sample = CharRNN.sample
+
+    @functools.wraps(sample)
+    def watched(self: CharRNN, **options: Any) -> Any:
+        read.append(options["prompt"])
+        return sample(self, **options)
+
+    monkeypatch.setattr(CharRNN, "sample", watched)
+    smile, odd = "\U0001f600", "\ufeff to\r\n\tbe \\n\n\n"
+    (tmp_path / "prompt").write_text("\ufeff" + odd, encoding="utf-8", newline="")
+    (tmp_path / "empty").write_text("")
+    for words, expected in [
+        (["--prompt", r"to\tbe\n\r\\n\\\\"], "to\tbe\n\r\\n\\\\"),
+        (["--prompt", r"\u00e9\ud83d\ude00\u00E9" + "\u732b"], f"\xe9{smile}\xe9\u732b"),
+        (["--prompt", r"\ud83d to \/\"\b\f"], '\ud83d to /"\b\f'),
+        (["--prompt", ""], ""),
+        (["--prompt", "to\nbe\t"], "to\nbe\t"),
+        (["--prompt=--greedy"], "--greedy"),
+        (["--prompt-file", str(tmp_path / "prompt")], odd),
+        (["--prompt-file", str(tmp_path / "empty")], ""),
+        (["--prompt-file", "-"], odd),
+    ]:
+        type_in(monkeypatch, ("\ufeff" + odd).encode())
+        assert main(["sample", model_file, "--on-unknown", "skip", "-n", "20", "--greedy", *words]) == 0
+        assert read[-1] == expected
+        assert capsys.readouterr().out == sample(model, 20, prompt=_known(model, expected), temperature=0) + "\n"
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["sample", model_file, "--prompt-file", "-"]) == 1
+    assert failure(capsys) == "standard input is closed"
+
+
+def _known(model: CharRNN, text: str) -> str:
+    return "".join(character for character in text if character in model.vocabulary_)
+
+
+def test_every_process_writes_another_text(model_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert CharRNN.load(model_file).random_state is not None
+
+    def texts(*options: str) -> set[str]:
+        for _ in range(3):
+            assert main(["sample", model_file, *options]) == 0
+        shown = capsys.readouterr().out
+        return {shown[i : i + len(shown) // 3] for i in range(0, len(shown), len(shown) // 3)}
+
+    for options in ([], ["--random-state", "none"], ["--stream"]):
+        assert len(texts(*options)) == 3
+    for options in (["--random-state", "0"], ["--stream", "--random-state", "7"], ["--greedy"]):
+        assert len(texts(*options)) == 1
+    main(["sample", "--help"])
+    assert "a number gives the same text every time, none another one" in " ".join(capsys.readouterr().out.split())
+
+
+def test_train_repeats_its_text_if_asked(book: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for state, expected in (("3", 1), ("none", 2)):
+        shown = set()
+        for _ in range(2):
+            assert main(["train", book, "--max-updates", "60", "--random-state", state]) == 0
+            shown.add(capsys.readouterr().out)
+        assert len(shown) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("use on_unknown='skip' or on_unknown=\"replace\"", "use --on-unknown skip or --on-unknown replace"),
+        ("pass field=, the columns are 'a'", "pass --field, the columns are 'a'"),
+        ("unescape=True, n_threads=4 or patience=None", "--unescape, --n-threads 4 or --patience none"),
+        ("epochs must be 1, length must be 2", "--epochs must be 1, --length must be 2"),
+        ("a field of some length, a cell", "a field of some length, a cell"),
+        ("'epochs' and \"the epochs\" of 'my epochs.txt'", "'epochs' and \"the epochs\" of 'my epochs.txt'"),
+        ("'it\\'s epochs' or epochs", "'it\\'s epochs' or --epochs"),
+        ("Python's epochs, the model's epochs", "Python's --epochs, the model's --epochs"),
+        ("field 'hidden_size' is null; hidden_size", "field 'hidden_size' is null; --hidden-size"),
+    ],
+)
+def test_messages_name_options(message: str, expected: str) -> None:
+    assert cli._with_options(ValueError(message)) == expected
+
+
 def test_the_choices_are_those_of_the_api() -> None:
     for name, of in (("--format", "format"), ("--on-bad", "on_bad")):
         choices = [choice for choice in cli._OPTIONS[name]["choices"] if choice != "text"]
@@ -647,8 +730,8 @@ WRONG: list[tuple[str, int, str]] = [
     # the command itself
     ("fly", 2, r"argument COMMAND: invalid choice: 'fly'"),
     ("--fly", 2, r"unrecognized arguments: --fly"),
-    ("train book.txt more.txt", 2, r"unrecognized arguments: more\.txt \(see pycharrnn --help\)"),
-    ("train book.txt --fly", 2, r"unrecognized arguments: --fly"),
+    ("train book.txt more.txt", 2, r"unrecognized arguments: more\.txt \(see pycharrnn train --help\)"),
+    ("train book.txt --fly", 2, r"unrecognized arguments: --fly \(see pycharrnn train --help\)"),
     ("train --hidden=5", 2, r"unrecognized arguments: --hidden=5"),
     ("sample", 2, r"arguments are required: MODEL \(see pycharrnn sample --help\)"),
     ("info", 2, r"arguments are required: MODEL"),
@@ -677,17 +760,17 @@ WRONG: list[tuple[str, int, str]] = [
     ("train --format json", 2, r"--format is for a TEXT, and there is none"),
     ("train --corpus topics --encoding latin-1", 2, r"--encoding is for a TEXT"),
     # documents
-    ("train bad.json", 1, r"'bad\.json' is not valid JSON: line 2, byte offset 25: .*--format='jsonl'"),
+    ("train bad.json", 1, r"'bad\.json' is not valid JSON: line 2, byte offset 25: .*--format jsonl"),
     ("train object.json", 1, r"'object\.json' must hold a list"),
-    ("train posts.json", 1, r"'posts\.json', row 4: the document is empty \(and 1 bad row more\).*--on-bad=\"skip\""),
-    ("train posts.json --field body", 1, r"no row with the field 'body'; pass --field=, .*'text', 'created_at', 'is_"),
+    ("train posts.json", 1, r"'posts\.json', row 4: the document is empty \(and 1 bad row more\).*--on-bad skip"),
+    ("train posts.json --field body", 1, r"no row with the field 'body'; pass --field, .*'text', 'created_at', 'is_"),
     ("train posts.json --field is_retweet", 1, r"row 1: field 'is_retweet' is a boolean, not a string"),
     ("train posts.json --field 1", 2, r"--field must be a name, .*got 1 for 'json'"),
     ("train posts.json --format csv", 1, r"'posts\.json' has no column 'text'"),
     ("train posts.json --format xml", 2, r"argument --format: invalid choice: 'xml'"),
     ("train posts.json --on-bad drop", 2, r"argument --on-bad: invalid choice: 'drop'"),
-    ("train table.csv", 1, r"'table\.csv' has no column 'text'; pass --field=, the columns are 'id', 'name'"),
-    ("train table.csv --field 2", 1, r"'table\.csv' has no column 2; pass --field=, the first row has 0 to 1"),
+    ("train table.csv", 1, r"'table\.csv' has no column 'text'; pass --field, the columns are 'id', 'name'"),
+    ("train table.csv --field 2", 1, r"'table\.csv' has no column 2; pass --field, the first row has 0 to 1"),
     ("train table.csv --field name", 1, r"'table\.csv', line 3: the document is empty"),
     ("train broken.csv", 1, r"'broken\.csv' is broken in the row that starts on line 2"),
     ("train latin.csv", 1, r"not valid UTF-8: byte 0xE9 at offset 8 of 'latin\.csv' \(line 2: .*the encoding that it"),
@@ -738,7 +821,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("sample model --n-samples -2", 2, r"--n-samples must be at least 0"),
     ("sample model --n-samples 1.5", 2, r"argument --n-samples: invalid int value: '1\.5'"),
     ("sample model --stream --n-samples 2", 2, r"--stream writes one text; leave out --n-samples"),
-    ("sample model --prompt Zoo", 1, r"--prompt: unknown character 'Z' \(U\+005A\) at position 0: .*--on-unknown='s"),
+    ("sample model --prompt Zoo", 1, r"--prompt: unknown character 'Z' .* position 0: .*use --on-unknown skip or --"),
     ("sample model --prompt Zoo --on-unknown x", 2, r"argument --on-unknown: invalid choice: 'x'"),
     # evaluation
     ("eval model other.txt", 1, r"'other\.txt': unknown character 'Z' \(U\+005A\) at position 0"),
@@ -755,10 +838,42 @@ WRONG: list[tuple[str, int, str]] = [
     ("check book.txt --tolerance -1", 2, r"--tolerance must be finite and above 0"),
     ("check book.txt --model model --hidden-size 5", 2, r"--hidden-size is for a new model, but --model names a t"),
     # reports
-    ("report book.txt --compare optimizer", 2, r"--optimizer must be one of"),
-    ("report book.txt --compare colour=red,blue", 2, r"unrecognized arguments: --colour=red"),
+    ("report book.txt --compare optimizer", 2, r"--compare must name an option .*as in optimizer=sgd,adam, got 'opt"),
+    ("report book.txt --compare optimizer=", 2, r"--optimizer must be one of .*got ''"),
+    ("report book.txt --compare optimiser=sgd,adam", 2, r"--compare 'opt.*': .*--optimiser=.* mean --optimizer\?\)"),
+    ("report book.txt --compare seq-length=5,9 --compare cell=rnn,gru", 2, r"argument --compare: given twice"),
+    # options given twice, misspelt names
+    ("sample model --prompt to --prompt be", 2, r"argument --prompt: given twice"),
+    ("sample model -n 5 --length 5", 2, r"argument -n/--length: given twice"),
+    ("sample model --greedy --temperature 0.5", 2, r"argument --temperature: not allowed with --greedy"),
+    ("sample model --temperature 0.5 --greedy", 2, r"argument --greedy: not allowed with --temperature"),
+    ("sample model --prompt to --prompt-file one", 2, r"argument --prompt-file: not allowed with argument --prompt"),
+    ("train book.txt -o a -o b", 2, r"argument -o/--output: given twice"),
+    ("train book.txt --hidden-size 8 --hidden-size=9", 2, r"argument --hidden-size: given twice"),
+    ("train book.txt --corpus topics --corpus topics", 2, r"argument --corpus: "),
+    ("trian book.txt", 2, r"invalid choice: 'trian' \(did you mean 'train'\?\) \(choose from train, sample, "),
+    ("Train book.txt", 2, r"invalid choice: 'Train' \(did you mean 'train'\?\)"),
+    ("train book.txt --hiddensize 8", 2, r": --hiddensize \(did you mean --hidden-size\?\) .*\(see pycharrnn train"),
+    ("train book.txt --leraning-rate=1", 2, r": --leraning-rate=1 \(did you mean --learning-rate\?\)"),
+    ("train book.txt --HIDDEN_SIZE 8", 2, r": --HIDDEN_SIZE \(did you mean --hidden-size\?\)"),
+    ("train book.txt --cell LSTM", 2, r"--cell must be one of .*got 'LSTM' \(did you mean 'lstm'\?\)"),
+    ("train book.txt --optimizer adma", 2, r"got 'adma' \(did you mean 'adam'\?\)"),
+    ("train --corpus tinyshakespear", 2, r"'tinyshakespear' \(did you mean 'tinyshakespeare'\?\)"),
+    ("train book.txt --format JSON", 2, r"invalid choice: 'JSON' \(did you mean 'json'\?\)"),
+    ("train book.txt --preset minutes", 2, r"invalid choice: 'minutes' \(did you mean 'minute'\?\)"),
+    ("train book.txt --on-unknown skpi", 2, r"got 'skpi' \(did you mean 'skip'\?\)"),
+    # prompts
+    (r"sample model --prompt 'a\z'", 2, r"argument --prompt: unknown escape in '\\\\z': write \\\\ for a backslash"),
+    (r"sample model --prompt '\u00'", 2, r"argument --prompt: unknown escape"),
+    (r"sample model --prompt 'to\'", 2, r"argument --prompt: unknown escape"),
+    (r"sample model --prompt 'to\u732b'", 1, r"--prompt: unknown character '\\u732b' \(U\+732B\) at position 2"),
+    ("sample model --prompt-file missing.txt", 1, r"'missing\.txt': No such file"),
+    ("sample model --prompt-file folder", 1, r"'folder': Is a directory"),
+    ("sample model --prompt-file latin.txt", 1, r"not valid UTF-8: byte 0xE9 at offset 7 of 'latin\.txt'"),
+    ("sample model --prompt-file other.txt", 1, r"'other\.txt': unknown character 'Z' .*use --on-unknown skip or --on"),
+    ("report book.txt --compare colour=red,blue", 2, r"--compare '.*': unrecognized arguments: --colour=red \(see"),
     ("report book.txt --compare output=a,b", 2, r"--compare must name an option of the model, .*got 'output=a,b'"),
-    ("report book.txt --compare hidden-size=8,wide", 2, r"argument --hidden-size: invalid int value: 'wide'"),
+    ("report book.txt --compare hidden-size=8,wide", 2, r"--compare '.*': .* --hidden-size: invalid int value: 'wide'"),
     ("report book.txt --compare hidden_size=8,0", 2, r"--hidden-size must be at least 1 .*got 0"),
     ("report book.txt --compare epochs=4", 2, r"--compare must have a value"),
     ("report book.txt -o nowhere/r.html", 1, r"--output 'nowhere/r\.html' cannot be written"),
@@ -770,7 +885,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("report empty", 1, r"'empty': text is empty"),
     # speed
     ("bench --updates 0", 2, r"argument --updates: must be at least 1, got 0"),
-    ("bench short.txt", 1, r"'short\.txt': updates and repeats must be .*the text longer than 25"),
+    ("bench short.txt", 1, r"'short\.txt': the text must have more than 25 characters, it has 5"),
 ]  # fmt: skip
 
 
@@ -1076,7 +1191,8 @@ def test_check_prints_the_table_and_fails_above_the_tolerance(
     entries = CharRNN(hidden_size=4, init_scale=0.1, random_state=1).check_gradients(text, (3, 4), batches=1, eps=1e-12)
     between = (entries.norm_error + entries.max_error) / 2
     assert entries.norm_error < between < entries.max_error  # no single entry, but a whole tensor is a reason to fail
-    assert main(["check", "book.txt", *options, *new, "--eps", "1e-12", "--tolerance", str(between)]) == 0
+    strict = [*options[:-1], "1e-12", "--tolerance", str(between)]
+    assert main(["check", "book.txt", *strict, *new]) == 0
     capsys.readouterr()
     assert main(["check", "book.txt", "--model", "names"]) == 1
     assert "the model is of documents" in failure(capsys)

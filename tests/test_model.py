@@ -1,18 +1,23 @@
 """The face: arguments, texts, evaluation, files, and what scikit-learn expects of an estimator."""
 
+import inspect
 import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from reference import loss_and_gradients, rnn_forward, softmax
 
-from pycharrnn import CharRNN, ModelFileError, UnknownCharacterError
-from pycharrnn.optim import AdaGrad, Adam, Momentum
+from pycharrnn import CharRNN, ModelFileError, UnknownCharacterError, read_documents
+from pycharrnn.cells import CELLS
+from pycharrnn.model import PRESETS
+from pycharrnn.optim import OPTIMIZERS, SCHEDULES, AdaGrad, Adam, Momentum
 
 # --- texts ------------------------------------------------------------------------------------------------------
 
@@ -116,10 +121,112 @@ def test_get_and_set_params():
     model = CharRNN(hidden_size=7)
     assert model.set_params(seq_length=9, epochs=2) is model
     assert (model.get_params()["hidden_size"], model.seq_length, model.epochs) == (7, 9, 2)
-    with pytest.raises(ValueError, match="CharRNN has no parameter 'hiden_size'; it has cell, hidden_size"):
+    with pytest.raises(
+        ValueError, match=r"no parameter 'hiden_size' \(did you mean 'hidden_size'\?\); it has cell, hidden"
+    ):
         model.set_params(seq_length=1, hiden_size=3)
     assert model.seq_length == 9
     assert repr(model) == "CharRNN(hidden_size=7, seq_length=9, epochs=2)"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("hiddensize", "hidden_size"),
+        ("Hidden_Size", "hidden_size"),
+        ("learning-rate", "learning_rate"),
+        ("epoch", "epochs"),
+    ],
+)
+def test_a_misspelt_parameter_is_guessed(wrong, meant):
+    for error, attempt in ((ValueError, CharRNN().set_params), (TypeError, partial(CharRNN.preset, "minute"))):
+        with pytest.raises(
+            error, match=rf"^CharRNN has no parameter '{wrong}' \(did you mean '{meant}'\?\); it has cell, "
+        ):
+            attempt(**{wrong: 1})
+
+
+@pytest.mark.parametrize(
+    ("params", "meant"),
+    [
+        ({"cell": "LSTM"}, "lstm"),
+        ({"cell": "Gru"}, "gru"),
+        ({"optimizer": "adma"}, "adam"),
+        ({"optimizer": "RMSprop"}, "rmsprop"),
+        ({"schedule": "cosin"}, "cosine"),
+        ({"initializer": "orthogonale"}, "orthogonal"),
+        ({"dtype": "float_32"}, "float32"),
+        ({"on_unknown": "Replace"}, "replace"),
+    ],
+)
+def test_a_misspelt_choice_is_guessed(params, meant):
+    with pytest.raises(ValueError, match=rf"got '\w+' \(did you mean '{meant}'\?\)$"):
+        CharRNN(**params).fit("abab")
+    with pytest.raises(ValueError, match=r"^name must be one of .*got 'Minute' \(did you mean 'minute'\?\)$"):
+        CharRNN.preset("Minute")
+    with pytest.raises(ValueError, match=r"got 'transformer'$"):
+        CharRNN(cell="transformer").fit("abab")
+
+
+def test_the_types_of_names_are_the_names():
+    """What a type checker accepts is what the model accepts, in the signature and in the docstring."""
+    hints = {name: str(p.annotation) for name, p in inspect.signature(CharRNN).parameters.items()}
+    hints["name"] = str(inspect.signature(CharRNN.preset).parameters["name"].annotation)
+    hints["format"], hints["on_bad"] = (
+        str(inspect.signature(read_documents).parameters[name].annotation) for name in ("format", "on_bad")
+    )
+    for name, known, doc in [
+        ("cell", CELLS, CharRNN),
+        ("optimizer", OPTIMIZERS, CharRNN),
+        ("schedule", SCHEDULES, CharRNN),
+        ("initializer", None, CharRNN),
+        ("dtype", None, CharRNN),
+        ("on_unknown", None, CharRNN),
+        ("name", PRESETS, CharRNN.preset),
+        ("format", None, read_documents),
+        ("on_bad", None, read_documents),
+    ]:
+        literal = re.findall(r"\w+", re.search(r"Literal\[(.*?)\]", hints[name])[1])
+        shown = re.search(rf"^ *{name} : {{(.*?)}}", doc.__doc__, re.MULTILINE)[1]
+        assert sorted(re.findall(r"\w+", shown)) == sorted(literal)
+        if known is not None:
+            assert set(literal) == set(known)
+            continue
+        attempt = partial(read_documents, "x") if doc is read_documents else lambda **o: CharRNN(**o).fit("ab")
+        with pytest.raises(ValueError, match=f"{name} must be") as caught:
+            attempt(**{name: "?"})
+        assert sorted(re.findall(r"'(\w+)'", str(caught.value))) == sorted(literal)
+
+
+RIGHT_AND_WRONG = """
+from pycharrnn import CharRNN, SampleText, read_documents
+import sys
+CharRNN(cell="lstm", optimizer="adam", schedule="cosine", initializer="normal", dtype="float64", on_unknown="skip")
+CharRNN.preset("minute")
+read_documents("a", "jsonl", on_bad="skip")
+SampleText(file=sys.stderr), SampleText(file=None), SampleText(file="stdout")
+CharRNN(cell="LSTM")
+CharRNN(optimizer="adma")
+CharRNN(schedule="cosin")
+CharRNN(initializer="uniforme")
+CharRNN(dtype="float16")
+CharRNN(on_unknown="ignore")
+CharRNN.preset("minutes")
+read_documents("a", "json5")
+read_documents("a", on_bad="drop")
+SampleText(file="texts.txt")
+SampleText(file=open("x", "wb"))
+CharRNN().sample(prompt=["a", "b"])
+"""
+
+
+def test_a_type_checker_knows_the_names(tmp_path):
+    api = pytest.importorskip("mypy.api")
+    (tmp_path / "code.py").write_text(RIGHT_AND_WRONG)
+    options = ["--no-incremental", "--cache-dir", os.devnull, "--follow-imports=silent", "--no-error-summary"]
+    shown, _, _ = api.run([*options, "--config-file", "", str(tmp_path / "code.py")])
+    lines = {int(number) for number in re.findall(r"^.*code\.py:(\d+): error: (?:Argument|No overload)", shown, re.M)}
+    assert lines == {n for n, line in enumerate(RIGHT_AND_WRONG.split("\n"), 1) if n > 7 and line}, shown
 
 
 def test_changing_a_parameter_does_not_change_a_trained_model(text):

@@ -200,7 +200,7 @@ def test_a_file_that_takes_no_text_is_refused_before_the_training(file: Any, err
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"prompt": ["to", "be"]}, "prompt must be a str"),
+        ({"prompt": ["to", "be"]}, "prompt must be one str, not list"),
         ({"length": -1}, "length must be at least 0"),
         ({"length": None}, "length must be an integer"),
         ({"temperature": -1}, "temperature must be finite"),
