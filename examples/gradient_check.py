@@ -30,13 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     print(table)
 
-    n_right = sum(round(row.share * row.n_entries) for row in table)
-    n_entries = sum(row.n_entries for row in table)
+    n_right = round(table.share * table.n_checked)
     print(
-        f"\n{n_right:,} of {n_entries:,} entries within {args.tolerance:g}, largest error {table.max_error:.1e}, "
-        f"{time.perf_counter() - begin:.1f} s"
+        f"\n{n_right:,} of {table.n_checked:,} checked entries within {args.tolerance:g}, "
+        f"largest error {table.max_error:.1e}, {time.perf_counter() - begin:.1f} s"
     )
-    return 0 if n_right == n_entries else 1
+    return 0 if n_right == table.n_checked else 1
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def _eval(options: Options, model: CharRNN, text: Text, source: str) -> None:
 
 
 def _check(options: Options, model: CharRNN, text: Text, source: str) -> None:
-    table = model.check_gradients(text, **_given(options, CharRNN.check_gradients))
+    table = model.check_gradients(text, **_given(options, CharRNN.check_gradients), log=_log)
     print(table)
     for row in table:
         if not row.norm_error <= row.tolerance:  # NaN is wrong, too
@@ -155,6 +155,8 @@ def _bench(options: Options, model: CharRNN, text: Text, source: str) -> None:
 def _model(options: Options) -> CharRNN:
     """The trained model of the options, or a new one."""
     params = _given(options, CharRNN)
+    if options["run"] is _check:
+        params.pop("max_seconds", None)  # a limit of the check, not of a training
     if "model" in options:
         if options["model"] == "-":
             raise _Stop("a model cannot be read from standard input (./- is a file of that name)", 2)
@@ -424,7 +426,8 @@ _OPTIONS: dict[str, Options] = {
 _TEXT = ("TEXT|--corpus", "--format", (read_documents, "field"), "--on-bad", (read_documents, "unescape encoding"))
 _TRAINING = ("--preset", "--quiet|--progress", (CharRNN, ""))
 _DRAWING = ("--greedy", "--stream", "--random-state", "--on-unknown")
-_GRADIENTS, _PAGE = (CharRNN.check_gradients, ""), "sample_every sample_length memorize numpy_seconds"
+_CHECKS = "seq_lengths batches h eps tolerance max_entries"
+_PAGE = "sample_every sample_length memorize numpy_seconds check_seconds"
 _COMMANDS: dict[Callable[..., None], tuple[str, str, Sequence[str | tuple[Callable[..., Any], str]]]] = {
     _train: (
         "train a model on a text; Ctrl-C ends it early and keeps the model",
@@ -444,12 +447,25 @@ _COMMANDS: dict[Callable[..., None], tuple[str, str, Sequence[str | tuple[Callab
     _check: (
         "print the errors of the gradients; exit code 1 if a norm error is above the tolerance",
         "check book.txt --seq-lengths 5,10 --hidden-size 50",
-        (*_TEXT, "--model", _GRADIENTS, (CharRNN, "cell hidden_size init_scale random_state")),
+        (
+            *_TEXT,
+            "--model",
+            (CharRNN.check_gradients, f"{_CHECKS} max_seconds"),
+            (CharRNN, "cell hidden_size init_scale random_state"),
+        ),
     ),
     _report: (
         "train a model and write a report about it, one HTML file",
         "report book.txt -o book.html --max-seconds 60 --compare optimizer=adagrad,adam",
-        (*_TEXT, "--output", "--save", "--compare", (report.write, _PAGE), _GRADIENTS, *_TRAINING),
+        (
+            *_TEXT,
+            "--output",
+            "--save",
+            "--compare",
+            (report.write, _PAGE),
+            (CharRNN.check_gradients, _CHECKS),
+            *_TRAINING,
+        ),
     ),
     _info: ("print what a model file holds", "info book.safetensors", ("model",)),
     _bench: (

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+# The work of a check that takes some 15 seconds: one entry costs about (seq_length + 8) times all weights.
+_WORK = 2e11
+_MOST = (5000, 2000, 1000, 500, 200, 100, 50, 20)  # so many entries of a tensor, if all would be more work than that
 
 
 class GradientError(NamedTuple):
@@ -22,14 +27,16 @@ class GradientError(NamedTuple):
     name : str
         The parameter.
     max_error, sum_error : float
-        The largest and the sum of ``|ga - gn| / max(eps, |ga| + |gn|)`` over its entries.
+        The largest and the sum of ``|ga - gn| / max(eps, |ga| + |gn|)`` over the entries that were checked.
     norm_error : float
-        ``||ga - gn|| / (||ga|| + ||gn||)``.
+        ``||ga - gn|| / (||ga|| + ||gn||)`` over the same entries.
     share : float
-        The share of its entries, 0 to 1, whose error is at most `tolerance`.
-    n_entries : int
-        How many it has.
+        The share of them, 0 to 1, whose error is at most `tolerance`.
+    n_checked, n_entries : int
+        How many entries were checked, and how many the tensor has.
     tolerance : float
+    cut : bool
+        Whether a limit of time ended the check before all entries that it had drawn were checked.
     """
 
     seq_length: int
@@ -39,8 +46,10 @@ class GradientError(NamedTuple):
     sum_error: float
     norm_error: float
     share: float
+    n_checked: int
     n_entries: int
     tolerance: float
+    cut: bool = False
 
 
 class GradientTable(tuple[GradientError, ...]):
@@ -48,16 +57,17 @@ class GradientTable(tuple[GradientError, ...]):
 
     Examples
     --------
-    >>> rows = [GradientError(5, 1, "W", 2e-6, 4e-6, 1e-8, 0.9999, 10_000, 1e-6)]
-    >>> rows.append(GradientError(5, 1, "b", 3e-10, 9e-9, 2e-10, 1.0, 100, 1e-6))
+    >>> rows = [GradientError(5, 1, "W", 2e-6, 4e-6, 1e-8, 0.998, 500, 10_000, 1e-6)]
+    >>> rows.append(GradientError(5, 1, "b", 3e-10, 9e-9, 2e-10, 1.0, 100, 100, 1e-6))
     >>> GradientTable(rows)
     ga: gradient by back-propagation, gn: by central differences
-    error: |ga - gn| / max(eps, |ga| + |gn|), at most 1e-06 in the last column
-    norm error: ||ga - gn|| / (||ga|| + ||gn||)
-    seq_length  batch  tensor  entries  max error  sum error  norm error  <= 1e-06
-             5      1       W   10,000    2.0e-06    4.0e-06     1.0e-08   99.99 %
-             5      1       b      100    3.0e-10    9.0e-09     2.0e-10     100 %
-                          all   10,100    2.0e-06    4.0e-06     1.0e-08   99.99 %
+    max, sum, <= 1e-06: of the errors |ga - gn| / max(eps, |ga| + |gn|)
+    norm: ||ga - gn|| / (||ga|| + ||gn||)
+    entries: 600 of 10,100 checked: large, small and zero gradients
+    seq_length  batch  tensor        entries      max      sum     norm  <= 1e-06
+             5      1       W  500 of 10,000  2.0e-06  4.0e-06  1.0e-08   99.80 %
+             5      1       b            100  3.0e-10  9.0e-09  2.0e-10     100 %
+                          all            600  2.0e-06  4.0e-06  1.0e-08   99.83 %
     """
 
     __slots__ = ()
@@ -74,9 +84,23 @@ class GradientTable(tuple[GradientError, ...]):
 
     @property
     def share(self) -> float:
-        """The share of all entries, 0 to 1, whose error is at most the tolerance; NaN if there is none."""
-        n_entries = sum(row.n_entries for row in self)
-        return sum(round(row.share * row.n_entries) for row in self) / n_entries if self else math.nan
+        """The share of all checked entries, 0 to 1, whose error is at most the tolerance; NaN if there is none."""
+        return sum(round(row.share * row.n_checked) for row in self) / self.n_checked if self else math.nan
+
+    @property
+    def n_checked(self) -> int:
+        """How many entries were checked, in all windows together."""
+        return sum(row.n_checked for row in self)
+
+    @property
+    def n_entries(self) -> int:
+        """How many there are, in all windows together."""
+        return sum(row.n_entries for row in self)
+
+    @property
+    def cut(self) -> bool:
+        """Whether a limit of time ended the check early."""
+        return any(row.cut for row in self)
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """The rows as plain dictionaries, for ``pandas.DataFrame`` or ``json.dumps``."""
@@ -84,20 +108,27 @@ class GradientTable(tuple[GradientError, ...]):
 
     def _measures(self) -> list[str]:
         """What the columns mean."""
-        return [
+        lines = [
             "ga: gradient by back-propagation, gn: by central differences",
-            f"error: |ga - gn| / max(eps, |ga| + |gn|), at most {self[0].tolerance:g} in the last column",
-            "norm error: ||ga - gn|| / (||ga|| + ||gn||)",
+            f"max, sum, <= {self[0].tolerance:g}: of the errors |ga - gn| / max(eps, |ga| + |gn|)",
+            "norm: ||ga - gn|| / (||ga|| + ||gn||)",
         ]
+        if self.n_checked < self.n_entries:
+            checked = _of(self.n_checked, self.n_entries)
+            lines.append(f"entries: {checked} checked: large, small and zero gradients")
+        if self.cut:
+            lines.append("cut off: the limit of time came before all entries that were to be checked")
+        return lines
 
     def _cells(self) -> list[list[str]]:
         """The table as text: the names of the columns, a line for each row and one for all of them."""
-        names = ["seq_length", "batch", "tensor", "entries", "max error", "sum error", "norm error"]
-        n_entries, total = sum(row.n_entries for row in self), math.fsum(row.sum_error for row in self)
-        whole = ("", "", "all", self.max_error, total, self.norm_error, self.share, n_entries)
+        names = ["seq_length", "batch", "tensor", "entries", "max", "sum", "norm"]
+        total = math.fsum(row.sum_error for row in self)
+        n = self.n_checked
+        whole = ("", "", "all", self.max_error, total, self.norm_error, self.share, n, n)
         lines = [
-            [str(seq_length), str(batch), name, f"{n:,}", *(f"{error:.1e}" for error in errors), _percent(share, n)]
-            for seq_length, batch, name, *errors, share, n in [*(row[:-1] for row in self), whole]
+            [str(seq_length), str(batch), name, _of(n, size), *(f"{error:.1e}" for error in errors), _percent(share, n)]
+            for seq_length, batch, name, *errors, share, n, size in [*(row[:9] for row in self), whole]
         ]
         return [[*names, f"<= {self[0].tolerance:g}"], *lines]
 
@@ -141,6 +172,11 @@ def _percent(share: float, n_entries: int) -> str:
     return "100 %" if within == n_entries else f"{within * 10_000 // n_entries / 100:.2f} %"
 
 
+def _of(n_checked: int, n_entries: int) -> str:
+    """How many were checked: a number alone where it is all of them."""
+    return f"{n_entries:,}" if n_checked == n_entries else f"{n_checked:,} of {n_entries:,}"
+
+
 def numerical_gradient(loss: Callable[[], Any], array: Array, h: float = 1e-4) -> Array:
     """Central differences ``(loss(x + h) - loss(x - h)) / 2h`` for every entry of `array`.
 
@@ -165,26 +201,110 @@ def numerical_gradient(loss: Callable[[], Any], array: Array, h: float = 1e-4) -
     >>> numerical_gradient(lambda: float((x**2).sum()), x).round(6)
     array([2., 4.])
     """
-    gradient = np.empty(array.shape)
-    for index in np.ndindex(array.shape):
-        value = array[index]
-        array[index] = value + h
-        above = loss()
-        array[index] = value - h
-        below = loss()
-        array[index] = value
-        gradient[index] = np.sum(above - below) / (2 * h)
-    return gradient
+    return np.reshape([_difference(loss, array, entry, h) for entry in range(array.size)], array.shape)
+
+
+def _difference(loss: Callable[[], Any], array: Array, entry: int, h: float) -> float:
+    """The numerical gradient for one entry, counted in C order whatever the strides."""
+    value = array.flat[entry]
+    array.flat[entry] = value + h
+    above = loss()
+    array.flat[entry] = value - h
+    below = loss()
+    array.flat[entry] = value
+    return float(np.sum(above - below)) / (2 * h)
+
+
+class Progress:
+    """How far a check has come: a line at the start, then a bar after half a second, or a line every 30 seconds.
+
+    Parameters
+    ----------
+    total, n_entries : int
+        Entries to check, and how many there are.
+    limit : float or None
+        The seconds after which the check ends.
+    shown : bool
+        Whether there is a terminal or a notebook to draw the bar in.
+    log : callable or None
+        Called with each line.
+    """
+
+    every = 30.0
+
+    def __init__(
+        self, total: int, n_entries: int, limit: float | None, shown: bool, log: Callable[[str], object] | None
+    ) -> None:
+        self.total, self.done, self._log, self._bar = total, 0, log, None
+        self._begin = self._said = time.perf_counter()
+        if log is not None:
+            most = "" if limit is None else f", at most {limit:g} s"
+            log(f"checking gradients: {_of(total, n_entries)} entries{most}")
+        if shown:
+            from tqdm.auto import tqdm  # only now: importing it takes longer than a small check
+
+            self._bar = tqdm(total=total, desc="checking", unit=" entries", delay=0.5, dynamic_ncols=True)
+
+    def __call__(self, n: int) -> None:
+        """Another n entries have been dealt with."""
+        self.done += n
+        if self._bar is not None:
+            self._bar.update(n)
+        elif self._log is not None and (now := time.perf_counter()) - self._said >= self.every:
+            self._said = now
+            self._log(f"checking gradients: {self.done:,} of {self.total:,} entries in {now - self._begin:.0f} s")
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
 
 class Network(Protocol):
     """What a gradient check needs of a network."""
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]: ...
     def named(self, flat: Array) -> dict[str, Array]: ...
     def loss_function(self, params: Array, x: Array, y: Array, hidden: Array | None) -> Callable[[], Array]: ...
     def loss_and_gradients(
         self, params: Array, x: Array, y: Array, hidden: Array | None
     ) -> tuple[float, dict[str, Array], Array]: ...
+
+
+def affordable(network: Network, seq_lengths: Sequence[int], batches: int) -> int | None:
+    """How many entries of each tensor can be checked in some 15 seconds; None if that is all of them."""
+    sizes = [math.prod(shape) for shape in network.shapes.values()]
+    cost = sum(sizes) * batches * sum(T + 8 for T in seq_lengths)
+    counts = [None, *_MOST]
+    return next((n for n in counts if cost * n_drawn(network, n) <= _WORK), _MOST[-1])
+
+
+def n_drawn(network: Network, max_entries: int | None) -> int:
+    """How many entries are checked in one window if it is at most so many of each tensor."""
+    sizes = (math.prod(shape) for shape in network.shapes.values())
+    return sum(size if max_entries is None else min(size, max_entries) for size in sizes)
+
+
+def drawn(gradient: Array, max_entries: int | None, rng: np.random.Generator) -> Array:
+    """Entries to check, counted in C order, at random: all, or a third each of large, small and zero gradients.
+
+    The large ones are those that make up 99 % of the norm's square. Of a text with thousands of characters only few are
+    read or predicted in a window: nearly all rows are zero or nearly so, and some of the others must be checked.
+    """
+    sizes = np.nan_to_num(np.abs(gradient.ravel()), nan=np.inf)
+    if max_entries is None or sizes.size <= max_entries:
+        return rng.permutation(sizes.size)
+    order = np.argsort(-sizes, kind="stable")
+    squares = np.cumsum(np.minimum(sizes[order], 1e100) ** 2)
+    n_large = int(np.searchsorted(squares, 0.99 * squares[-1])) + 1
+    strata = np.split(order, [n_large, max(n_large, int(np.count_nonzero(sizes)))])
+    parts: list[Array] = []
+    for others, stratum in zip(
+        (2, 1, 0), sorted(strata, key=len), strict=True
+    ):  # what one lacks the others make up for
+        left = max_entries - sum(map(len, parts))
+        parts.append(rng.choice(stratum, min(len(stratum), left // (others + 1)), replace=False))
+    return rng.permutation(np.concatenate(parts))
 
 
 def check(
@@ -197,6 +317,9 @@ def check(
     h: float,
     eps: float,
     tolerance: float = 1e-6,
+    max_entries: int | None = None,
+    seconds: float = math.inf,
+    count: Callable[[int], object] = int,
 ) -> Iterator[GradientError]:
     """The errors of each tensor for the first windows of a text, each from the state that the one before it left.
 
@@ -213,14 +336,36 @@ def check(
         Step of the differences; what the relative error is at least relative to.
     tolerance : float
         The error up to which an entry counts into `GradientError.share`.
+    max_entries : int or None
+        How many entries of each tensor to check; None: all. The same ones every time.
+    seconds : float
+        How long this may take: each window has an equal share of what is left, and there is none after the end. In
+        each at least one entry of every tensor is checked.
+    count : callable
+        Called with how many entries of a window have been dealt with, each time.
     """
-    hidden = None
+    hidden, end = None, time.perf_counter() + seconds
     for batch in range(batches):
         x, y = (ids[batch * seq_length + shift :][:seq_length] for shift in (0, 1))
         loss = network.loss_function(params, x, y, hidden)
         _, gradients, hidden_after = network.loss_and_gradients(params, x, y, hidden)
-        for name, array in network.named(params).items():
-            ga, gn = gradients[name], numerical_gradient(loss, array, h)
+        arrays, rng = network.named(params), np.random.default_rng([seq_length, batch])
+        entries = {name: drawn(gradients[name], max_entries, rng) for name in arrays}
+        found: dict[str, list[float]] = {name: [] for name in arrays}
+        begin = time.perf_counter()
+        stop = begin + (end - begin) / (batches - batch)
+        for i in range(max(map(len, entries.values()))):  # one of each tensor in turn: the time is theirs alike
+            if i and time.perf_counter() > stop:
+                break
+            turn = [name for name in arrays if i < len(entries[name])]
+            for name in turn:
+                found[name].append(_difference(loss, arrays[name], entries[name][i], h))
+            count(len(turn))
+        count(sum(len(entries[name]) - len(found[name]) for name in arrays))
+        over = batch + 1 < batches and time.perf_counter() > end
+        for name, array in arrays.items():
+            n = len(found[name])
+            ga, gn = gradients[name].ravel()[entries[name][:n]], np.array(found[name])
             relative = np.abs(ga - gn) / np.maximum(eps, np.abs(ga) + np.abs(gn))
             norms = float(np.linalg.norm(ga) + np.linalg.norm(gn))
             yield GradientError(
@@ -231,7 +376,11 @@ def check(
                 sum_error=float(relative.sum()),
                 norm_error=float(np.linalg.norm(ga - gn)) / norms if norms else 0.0,
                 share=float((relative <= tolerance).mean()),
-                n_entries=relative.size,
+                n_checked=n,
+                n_entries=array.size,
                 tolerance=float(tolerance),
+                cut=over or n < len(entries[name]),
             )
+        if over:
+            return
         hidden = hidden_after

@@ -6,8 +6,9 @@ import inspect
 import math
 import os
 import sys
+import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
@@ -717,8 +718,11 @@ class CharRNN:
         h: float = 1e-4,
         eps: float = 1e-3,
         tolerance: float = 1e-6,
+        max_entries: int | Literal["auto"] | None = "auto",
+        max_seconds: float | None = 60.0,
+        log: Callable[[str], object] | None = None,
     ) -> gradcheck.GradientTable:
-        """Compare back-propagation with central differences, for every entry of every tensor, in double precision.
+        """Compare back-propagation with central differences, for every tensor, in double precision.
 
         Parameters
         ----------
@@ -734,26 +738,66 @@ class CharRNN:
             Errors are |ga - gn| / max(eps, |ga| + |gn|): smaller gradients only measure rounding.
         tolerance : float
             Error up to which an entry counts as right, for the share of right entries.
+        max_entries : int, "auto" or None, default "auto"
+            Check at most so many entries of each tensor and window: the same ones every time, drawn at random, a third
+            each among the largest, the smaller and the zero gradients. None checks all, and so does "auto" where that
+            takes some 15 seconds, as for the classic network with 80 characters; else as many as take about as long.
+        max_seconds : float or None, default 60.0
+            End the check early after so long: each window has an equal share of the time, in which it checks as many
+            entries as it can, at least one of each tensor. The table says so. None for no limit.
+        log : callable or None, default None
+            Called with a line at the start and, where no progress bar is shown, every 30 seconds.
 
         Returns
         -------
         GradientTable
-            One row for each window and tensor; prints itself.
+            One row for each window and tensor, with how many entries were checked of how many; prints itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is out of range, or the text is too short for the windows.
+        UnknownCharacterError
+            If the model is trained and the text has a character that it does not know.
+
+        Examples
+        --------
+        >>> table = CharRNN(hidden_size=8, random_state=0).check_gradients("to be or not to be", [5], max_entries=20)
+        >>> table.norm_error < 1e-7, table.n_checked, table.n_entries
+        (True, 150, 382)
         """
         corpus = read_corpus(text, "text")
         integer("batches", batches, 1, 2**20)
         for name, value in (("h", h), ("eps", eps), ("tolerance", tolerance)):
             real(name, value)
-        rows: list[gradcheck.GradientError] = []
+        if isinstance(max_entries, str):
+            choice("max_entries", max_entries, ("auto",))
+        elif max_entries is not None:
+            integer("max_entries", max_entries, 1, 2**62)
+        if max_seconds is not None:
+            real("max_seconds", max_seconds)
         for T in seq_lengths:
             integer("seq_lengths", T, 1, 65_536)
-            vocabulary, network, params = self._exact(corpus, T)
-            ids = vocabulary.encode(corpus, self.on_unknown)[: batches * T + 1]
-            if len(ids) <= batches * T:
-                raise ValueError(f"text must have more than {batches} * {T} characters, it has {len(ids)}")
-            rows += gradcheck.check(
-                network, params, ids, seq_length=T, batches=batches, h=h, eps=eps, tolerance=tolerance
-            )
+        if not len(seq_lengths):
+            return gradcheck.GradientTable()
+        begin = time.perf_counter()
+        vocabulary, network, params = self._exact(corpus, max(seq_lengths))
+        ids = vocabulary.encode(corpus, self.on_unknown)[: batches * max(seq_lengths) + 1]
+        if len(ids) <= batches * max(seq_lengths):
+            raise ValueError(f"text must have more than {batches} * {max(seq_lengths)} characters, it has {len(ids)}")
+        most = gradcheck.affordable(network, seq_lengths, batches) if isinstance(max_entries, str) else max_entries
+        end = math.inf if max_seconds is None else begin + max_seconds
+        total, n_entries = (len(seq_lengths) * batches * gradcheck.n_drawn(network, n) for n in (most, None))
+        progress = gradcheck.Progress(total, n_entries, max_seconds, _shown(self.verbose), log)
+        rows: list[gradcheck.GradientError] = []
+        try:
+            for i, T in enumerate(seq_lengths):
+                rows += gradcheck.check(
+                    network, params, ids, seq_length=T, batches=batches, h=h, eps=eps, tolerance=tolerance,
+                    max_entries=most, seconds=(end - time.perf_counter()) / (len(seq_lengths) - i), count=progress,
+                )  # fmt: skip
+        finally:
+            progress.close()
         return gradcheck.GradientTable(rows)
 
     # --- files --------------------------------------------------------------------------------------------------

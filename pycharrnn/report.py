@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -48,8 +48,9 @@ def write(
     path: str | os.PathLike[str], X: Text, model: CharRNN | None = None, *,
     source: str = "", sample_every: int = 10_000, sample_length: int = 1000,
     seq_lengths: Sequence[int] = (5, 10, 15, 25), batches: int = 2, h: float = 1e-4, eps: float = 1e-3,
-    tolerance: float = 1e-6, compare: tuple[str, Sequence[Any]] | None = None, memorize: int = 100,
-    numpy_seconds: float = 2.0, log: Callable[[str], object] | None = None,
+    tolerance: float = 1e-6, max_entries: int | Literal["auto"] | None = "auto", check_seconds: float | None = 60.0,
+    compare: tuple[str, Sequence[Any]] | None = None, memorize: int = 100, numpy_seconds: float = 2.0,
+    log: Callable[[str], object] | None = None,
 ) -> Report:  # fmt: skip
     """Train a model and write a page about it: settings, gradient check, losses, texts, speed.
 
@@ -72,8 +73,10 @@ def write(
     sample_length : int, default 1000
         Characters that the best model writes. A model of documents writes 20 of them, cut off only where they are
         longer than this and than any that it was trained on.
-    seq_lengths, batches, h, eps, tolerance
+    seq_lengths, batches, h, eps, tolerance, max_entries
         As for `CharRNN.check_gradients`. Lengths for which the text is too short are left out, and the page says so.
+    check_seconds : float or None, default 60.0
+        End the gradient check early after so long, as `max_seconds` of `CharRNN.check_gradients` does.
     compare : (str, sequence) or None, default None
         A parameter and values of it: one more training for each value that is not the model's own.
     memorize : int, default 100
@@ -124,6 +127,8 @@ def write(
         real(name, number, zero=name == "numpy_seconds")
     if memorize == 1:
         raise ValueError("memorize must be 0 or at least 2: one character to read and one to predict, got 1")
+    if check_seconds is not None:
+        real("check_seconds", check_seconds)
     for T in seq_lengths:
         integer("seq_lengths", T, 1, 65_536)
     model = CharRNN() if model is None else model
@@ -137,10 +142,10 @@ def write(
     n_characters = len(ids) if running else len(ids) - len(corpus) - 1  # without the ends of documents
 
     options: dict[str, Any] = {"batches": batches, "h": h, "eps": eps, "tolerance": tolerance}
+    options |= {"max_entries": max_entries, "max_seconds": check_seconds, "log": log}
     fitting = [T for T in seq_lengths if batches * T < len(ids)]
     gradients = GradientTable()
     if fitting:
-        say(f"checking gradients for seq_length {', '.join(map(str, fitting))}")
         gradients = _fresh(model).check_gradients(corpus, fitting, **options)
     runs: dict[str, dict[str, Any]] = {}
     watch: list[Run] = []  # the one run, as often as it called back
@@ -210,6 +215,7 @@ def _render(jinja2: Any, data: dict[str, Any]) -> str:
         "repr": repr,
         "error": "{:.1e}".format,
         "percent": gradcheck._percent,
+        "of": gradcheck._of,
         "duration": _duration,
     }
     template = resources.files("pycharrnn").joinpath("report.html").read_text("utf-8")

@@ -14,6 +14,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import pytest
 
 import pycharrnn
-from pycharrnn import CharRNN, benchmark, cli, datasets, report, storage
+from pycharrnn import CharRNN, benchmark, cli, datasets, gradcheck, report, storage
 from pycharrnn.cli import main
 from pycharrnn.documents import read_documents
 
@@ -830,12 +831,15 @@ WRONG: list[tuple[str, int, str]] = [
     ("eval names book.txt", 1, r"'book\.txt': this is running text, the model is of documents; see --format"),
     ("eval names --corpus topics", 1, r"corpus topics: this is running text"),
     # checking
-    ("check short.txt", 1, r"'short\.txt': text must have more than 2 \* 5 characters, it has 5"),
+    ("check short.txt", 1, r"'short\.txt': text must have more than 2 \* 25 characters, it has 5"),
     ("check book.txt --seq-lengths 5,x", 2, r"argument --seq-lengths: invalid int value: '5,x'"),
     ("check book.txt --seq-lengths 0", 2, r"--seq-lengths must be at least 1"),
     ("check book.txt --batches 0", 2, r"--batches must be at least 1"),
     ("check book.txt --h 0", 2, r"--h must be finite and above 0"),
     ("check book.txt --tolerance -1", 2, r"--tolerance must be finite and above 0"),
+    ("check book.txt --max-entries 0", 2, r"--max-entries must be at least 1"),
+    ("check book.txt --max-entries all", 2, r"--max-entries must be one of 'auto', got 'all'"),
+    ("check book.txt --max-seconds 0", 2, r"--max-seconds must be finite and above 0"),
     ("check book.txt --model model --hidden-size 5", 2, r"--hidden-size is for a new model, but --model names a t"),
     # reports
     ("report book.txt --compare optimizer", 2, r"--compare must name an option .*as in optimizer=sgd,adam, got 'opt"),
@@ -944,7 +948,7 @@ def test_a_wrong_command_line(
 
 
 @pytest.mark.parametrize(
-    ("line", "code", "message"), [WRONG[i] for i in range(0, len(WRONG), len(WRONG) // 4)], ids=range(5)
+    ("line", "code", "message"), [WRONG[i * (len(WRONG) - 1) // 4] for i in range(5)], ids=range(5)
 )
 def test_a_wrong_command_line_as_a_process(line: str, code: int, message: str, shop: Path) -> None:
     before = contents(shop)
@@ -1187,7 +1191,7 @@ def test_check_prints_the_table_and_fails_above_the_tolerance(
     new = ["--hidden-size", "4", "--init-scale", "0.1", "--random-state", "1"]
     assert main(["check", "book.txt", *options, *new]) == 0
     table = CharRNN(hidden_size=4, init_scale=0.1, random_state=1).check_gradients(text, (3, 4), batches=1, eps=0.01)
-    assert capsys.readouterr() == (f"{table}\n", "")
+    assert capsys.readouterr() == (f"{table}\n", f"checking gradients: {table.n_entries:,} entries, at most 60 s\n")
     entries = CharRNN(hidden_size=4, init_scale=0.1, random_state=1).check_gradients(text, (3, 4), batches=1, eps=1e-12)
     between = (entries.norm_error + entries.max_error) / 2
     assert entries.norm_error < between < entries.max_error  # no single entry, but a whole tensor is a reason to fail
@@ -1198,12 +1202,36 @@ def test_check_prints_the_table_and_fails_above_the_tolerance(
     assert "the model is of documents" in failure(capsys)
     Path("names.txt").write_text("\n".join(NAMES), encoding="utf-8")
     assert main(["check", "names.txt", "--format", "lines", "--model", "names", "--seq-lengths", "3"]) == 0
-    assert capsys.readouterr().err == "10 documents from 'names.txt'\n"
+    assert capsys.readouterr().err.startswith("10 documents from 'names.txt'\nchecking gradients: ")
     assert main(["check", "book.txt", *options, *new, "--tolerance", "1e-14"]) == 1
     captured = capsys.readouterr()
     assert captured.out.startswith("ga: gradient by back-propagation")
-    pattern = r"pycharrnn: error: the norm error of U \(seq_length 3, batch 1\) is \S+, above --tolerance 1e-14\n"
-    assert re.fullmatch(pattern, captured.err)
+    pattern = r"pycharrnn: error: the norm error of U \(seq_length 3, batch 1\) is \S+, above --tolerance 1e-14"
+    assert re.fullmatch(pattern, captured.err.splitlines()[-1])
+
+
+def test_check_of_a_text_with_thousands_of_characters_ends(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("many.txt").write_text("".join(map(chr, range(0x4E00, 0x4E00 + 1937))) * 2, encoding="utf-8")
+    begin = time.perf_counter()
+    options = ["--hidden-size", "30", "--seq-lengths", "5,25"]
+    assert main(["check", "many.txt", *options, "--max-entries", "100", "--max-seconds", "none"]) == 0
+    output, errors = capsys.readouterr()
+    assert re.fullmatch(r"checking gradients: [\d,]+ of [\d,]+ entries\n", errors)
+    assert "  100 of 58,110  " in output
+    assert main(["check", "many.txt", *options, "--max-seconds", "0.5", "--max-entries", "none"]) == 0
+    output, errors = capsys.readouterr()
+    assert re.fullmatch(r"checking gradients: [\d,]+ entries, at most 0\.5 s\n", errors)
+    assert "cut off: the limit of time" in output
+    assert time.perf_counter() - begin < 30
+    CharRNN(hidden_size=4, max_updates=1).fit("ab" * 99).save("ab")
+    Path("ab.txt").write_text("ab" * 99)
+    assert main(["check", "ab.txt", "--model", "ab", "--max-seconds", "5"]) == 0  # not a parameter of the model
+    monkeypatch.setattr(gradcheck.Progress, "every", 0.01)
+    assert main(["check", "ab.txt", "--hidden-size", "30"]) == 0
+    _, _, first, *_ = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"checking gradients: [\d,]+ of [\d,]+ entries in 0 s", first)
 
 
 TINY = [
@@ -1242,7 +1270,8 @@ def test_report_hands_its_options_over(shop: Path, text: str, monkeypatch: pytes
 
     stub.__signature__ = signature  # type: ignore[attr-defined]
     monkeypatch.setattr(report, "write", stub)
-    options = "--h 0.01 --eps 0.1 --tolerance 0.2 --batches 3 --seq-lengths 7,8 --memorize 9 --numpy-seconds 0.5"
+    options = "--h 0.01 --eps 0.1 --tolerance 0.2 --batches 3 --seq-lengths 7,8 --memorize 9 --numpy-seconds 0.5 "
+    options += "--max-entries none --check-seconds 7"
     line = f"report book.txt {options} --sample-every 11 --sample-length 12 --compare clip-norm=none,2 --hidden-size 13"
     assert main(line.split()) == 0
     assert main(["report", "-", "--format", "lines"]) == 1  # nothing comes in
@@ -1255,7 +1284,7 @@ def test_report_hands_its_options_over(shop: Path, text: str, monkeypatch: pytes
     assert first == {
         "path": "report.html", "X": text, "source": "book.txt", "h": 0.01, "eps": 0.1, "tolerance": 0.2, "batches": 3,
         "seq_lengths": [7, 8], "memorize": 9, "numpy_seconds": 0.5, "sample_every": 11, "sample_length": 12,
-        "compare": ("clip_norm", [None, 2.0]),
+        "compare": ("clip_norm", [None, 2.0]), "max_entries": None, "check_seconds": 7.0,
     }  # fmt: skip
     del second["model"]
     assert second == {"path": "report.html", "X": "ab", "source": "standard input"}

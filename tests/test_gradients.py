@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+import time
 from xml.etree import ElementTree
 
 import numpy as np
@@ -51,8 +53,9 @@ def test_a_wrong_gradient_is_seen(noisy, text, monkeypatch):
 def test_the_table_prints_itself(noisy, text):
     table = noisy.check_gradients(text, seq_lengths=(3,), batches=1)
     *measures, head, u, w, b, v, c, whole = str(table).splitlines()
-    assert "|ga - gn| / max(eps, |ga| + |gn|), at most 1e-06 in the last column" in " ".join(measures)
-    assert head == "seq_length  batch  tensor  entries  max error  sum error  norm error  <= 1e-06"
+    assert "max, sum, <= 1e-06: of the errors |ga - gn| / max(eps, |ga| + |gn|)" in measures
+    assert "checked" not in " ".join(measures)  # all are
+    assert head == "seq_length  batch  tensor  entries      max      sum     norm  <= 1e-06"
     assert {len(line) for line in (u, w, b, v, c, whole)} == {len(head)}
     assert [line.split()[2] for line in (u, w, b, v, c)] == ["U", "W", "b", "V", "c"]
     assert w.split()[3] == "49"
@@ -74,8 +77,164 @@ def test_the_share_of_entries_within_the_tolerance(noisy, text):
     assert none.share < 0.9  # the entries of characters that were not read are exactly zero
 
 
+@pytest.fixture
+def many():
+    """A text of 1,937 distinct characters, of which a window reads few, and a small network."""
+    rng = np.random.default_rng(0)
+    ids = np.minimum(rng.zipf(1.3, 3000), 1937) - 1
+    characters = [chr(0x4E00 + i) for i in (*ids, *rng.permutation(1937))]
+    return CharRNN(hidden_size=20, random_state=0), "".join(characters)
+
+
+def test_of_many_entries_some_of_every_kind_are_checked(many):
+    model, text = many
+    table = model.check_gradients(text, [25], batches=2, max_entries=90)
+    assert [(row.name, row.n_checked, row.n_entries) for row in table if row.batch == 2] == [
+        ("U", 90, 20 * 1937), ("W", 90, 400), ("b", 20, 20), ("V", 90, 1937 * 20), ("c", 90, 1937)
+    ]  # fmt: skip
+    assert table.norm_error < 1e-7
+    assert (table.n_checked, table.n_entries, table.cut) == (
+        2 * 380,
+        2 * sum(row.n_entries for row in table[:5]),
+        False,
+    )
+    *_, entries, head, u, w, b, v, c, _, _, _, _, _, whole = str(table).splitlines()
+    assert entries == f"entries: 760 of {table.n_entries:,} checked: large, small and zero gradients"
+    assert len({*map(len, (head, u, w, b, v, c, whole))}) == 1
+    assert "  90 of 38,740  " in u
+    assert "  20  " in b
+    assert whole.split()[:2] == ["all", "760"]
+    _, network, params = model._exact(text, 25)
+    ids = model._exact(text, 25)[0].encode(text[:26])
+    _, gradients, _ = network.loss_and_gradients(params, ids[:25], ids[1:])
+    entries = gradcheck.drawn(gradients["U"], 90, np.random.default_rng(0))
+    assert len(set(entries)) == 90
+    _, columns = np.unravel_index(entries, (20, 1937))
+    assert 55 <= np.isin(columns, ids[:25]).sum() <= 65  # of the characters that were read, at most 25 of 1,937
+    rows, _ = np.unravel_index(gradcheck.drawn(gradients["V"], 90, np.random.default_rng(0)), (1937, 20))
+    assert 30 <= np.isin(rows, ids[1:]).sum() <= 50  # of those that were to be predicted
+
+
+def test_the_same_entries_are_checked_every_time(many):
+    model, text = many
+    first, again = (model.check_gradients(text, [5], max_entries=50) for _ in range(2))
+    assert first == again
+    assert first != model.check_gradients(text, [5], max_entries=51)
+
+
+@pytest.mark.parametrize("wrong", ["read", "not read", "predicted"])
+def test_a_wrong_row_of_thousands_is_seen(many, monkeypatch, wrong):
+    model, text = many
+    right = Network.loss_and_gradients
+
+    def faulty(self, params, x, y, *more):
+        loss, grads, hidden = right(self, params, x, y, *more)
+        if wrong == "predicted":
+            grads["V"][y] *= 1.001
+        else:  # the gradients of 25 characters are lost, or the others' are not zero
+            grads["U"][:, x if wrong == "read" else np.setdiff1d(np.arange(self.K), x)] = 0 if wrong == "read" else 1e-3
+        return loss, grads, hidden
+
+    monkeypatch.setattr(Network, "loss_and_gradients", faulty)
+    table = model.check_gradients(text, [25], batches=1, max_entries=60)
+    assert {row.name for row in table if row.norm_error > 1e-6} == {"V" if wrong == "predicted" else "U"}
+
+
+@pytest.mark.parametrize(
+    "gradient", [np.zeros((40, 5)), np.full(200, np.nan), np.r_[1e200, np.zeros(199)], np.ones(200)]
+)
+def test_entries_are_drawn_of_any_gradient(gradient):
+    entries = gradcheck.drawn(gradient, 50, np.random.default_rng(0))
+    assert len(set(entries)) == 50
+    assert set(entries) <= set(range(200))
+    assert sorted(gradcheck.drawn(gradient, None, np.random.default_rng(0))) == list(range(200))
+    assert sorted(gradcheck.drawn(gradient, 200, np.random.default_rng(0))) == list(range(200))
+    assert len(gradcheck.drawn(gradient, 1, np.random.default_rng(0))) == 1
+    assert (0 in gradcheck.drawn(gradient, 50, np.random.default_rng(0))) or gradient.flat[0] != 1e200
+
+
+def test_all_entries_of_the_classic_network_but_some_of_larger_ones():
+    def most(K, **more):
+        return gradcheck.affordable(CharRNN(**more)._exact(map_of(K), 25)[1], (5, 10, 15, 25), 2)
+
+    def map_of(K):
+        return "".join(map(chr, range(0x4E00, 0x4E00 + K)))
+
+    assert most(80) is None
+    assert most(1937) == 500
+    assert most(80, cell="lstm") == 2000
+    assert most(3, hidden_size=5000) == 20
+
+
+def test_a_check_ends_in_time_and_says_so(many):
+    model, text = many
+    begin = time.perf_counter()
+    table = model.check_gradients(text, [5, 25], batches=2, max_entries=None, max_seconds=0.5)
+    assert time.perf_counter() - begin < 2
+    assert table.cut
+    assert [(row.seq_length, row.batch, row.name) for row in table] == [
+        (T, batch, name) for T in (5, 25) for batch in (1, 2) for name in "UWbVc"
+    ]
+    assert all(1 <= row.n_checked <= row.n_entries for row in table)
+    per_window = np.reshape([row.n_checked for row in table if row.name in "UV"], (4, 2))
+    assert (per_window[:, 0] == per_window[:, 1]).all()  # the tensors take turns
+    assert per_window.max() < 20 * 1937
+    assert "cut off: the limit of time" in str(table)
+    assert "cut off: the limit of time" in table._repr_html_()
+    assert table.norm_error < 1e-6
+    whole = model.check_gradients(text, [5], batches=1, max_entries=3, max_seconds=None)
+    assert not whole.cut
+    begin = time.perf_counter()
+    table = model.check_gradients(text[:60] * 2000, [1], batches=100_000, max_entries=1, max_seconds=0.3)
+    assert time.perf_counter() - begin < 2
+    assert 5 <= len(table) < 500_000  # windows that were not begun are left out
+    assert table.cut
+
+
+def test_progress_of_a_check_is_said_where_there_is_no_bar(many, monkeypatch, capsys):
+    model, text = many
+    lines = []
+    monkeypatch.setattr(gradcheck.Progress, "every", 0.05)
+    model.check_gradients(text, [5], max_entries=None, max_seconds=0.5, log=lines.append)
+    begin, *later = lines
+    assert begin == "checking gradients: 159,674 entries, at most 0.5 s"
+    assert 2 <= len(later) <= 10
+    pattern = r"checking gradients: ([\d,]+) of ([\d,]+) entries in \d+ s"
+    numbers = [re.fullmatch(pattern, line).groups() for line in later]
+    done, total = ([int(n.replace(",", "")) for n in column] for column in zip(*numbers, strict=True))
+    assert done == sorted(done)
+    assert set(total) == {2 * (2 * 20 * 1937 + 400 + 20 + 1937)}
+    assert capsys.readouterr() == ("", "")
+    model.set_params(verbose=True).check_gradients(text, [5], max_entries=None, max_seconds=1.0, log=lines.append)
+    assert "checking: " in capsys.readouterr().err
+    assert len(lines) == len(later) + 2  # the bar takes the place of the others
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"max_entries": 0}, ValueError, "max_entries must be at least 1"),
+        ({"max_entries": True}, TypeError, "max_entries must be an integer"),
+        ({"max_entries": 2.5}, TypeError, "max_entries must be an integer"),
+        ({"max_entries": "all"}, ValueError, "max_entries must be one of 'auto', got 'all'"),
+        ({"max_seconds": 0}, ValueError, "max_seconds must be finite and above 0"),
+        ({"max_seconds": math.inf}, ValueError, "max_seconds must be finite"),
+        ({"seq_lengths": [5, 3000]}, ValueError, "text must have more than 2 \\* 3000 characters"),
+    ],
+)
+def test_what_a_check_cannot_do_is_said(many, options, error, message):
+    model, text = many
+    with pytest.raises(error, match=message):
+        model.check_gradients(text, **options)
+
+
+def test_no_windows_are_an_empty_table(many):
+    assert many[0].check_gradients(many[1], ()) == ()
+
+
 def rows_of(*shares, n_entries=1_000_000, name="W", error=1e-9):
-    return [gradcheck.GradientError(5, 1, name, error, 1e-7, 2e-9, share, n_entries, 1e-6) for share in shares]
+    n = n_entries
+    return [gradcheck.GradientError(5, 1, name, error, 1e-7, 2e-9, share, n, n, 1e-6) for share in shares]
 
 
 def test_a_hundred_percent_are_all():
@@ -100,7 +259,7 @@ def test_the_table_as_html_and_as_dictionaries():
     root = ElementTree.fromstring(table._repr_html_())
     assert root.tag == "table"
     head = [cell.text for cell in root.findall("thead/tr/th[@scope='col']")]
-    assert head == ["seq_length", "batch", "tensor", "entries", "max error", "sum error", "norm error", "<= 1e-06"]
+    assert head == ["seq_length", "batch", "tensor", "entries", "max", "sum", "norm", "<= 1e-06"]
     assert [cell.text for cell in root.findall(".//th[@scope='row']")] == ["W", "<script>&", "all"]
     assert [len(row) for row in root.iter("tr")] == [8] * 4
     assert root.findtext("tfoot/tr/td[7]") == "75.00 %"

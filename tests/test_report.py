@@ -75,8 +75,9 @@ def test_the_page_says_what_the_model_did(tmp_path, text):
     assert found.path == str(tmp_path / "report.html")
     assert 0 < found.seconds < 60
     assert page.texts("h2") == [*SECTIONS, "Learned by heart", "Beside NumPy"]
-    assert lines[:4] == ["checking gradients for seq_length 3", "training", "learning 20 characters by heart",
-                         "timing NumPy"]  # fmt: skip
+    n_entries = 2 * sum(array.size for array in model.params_.values())
+    begin = f"checking gradients: {n_entries} entries, at most 60 s"
+    assert lines[:4] == [begin, "training", "learning 20 characters by heart", "timing NumPy"]
     assert page.words("h1") == f"a text of {len(text):,} characters"
     summary, evaluation = page.words("dl"), model.evaluate(text)
     assert f"updates {model.n_updates_}" in summary
@@ -333,6 +334,8 @@ def test_a_missing_library_is_known_before_the_training(tmp_path, monkeypatch, m
         ({"h": 0}, ValueError, "h must be finite and above 0"),
         ({"eps": -1}, ValueError, "eps must be finite and above 0"),
         ({"tolerance": "x"}, TypeError, "tolerance must be a number"),
+        ({"max_entries": 0}, ValueError, "max_entries must be at least 1"),
+        ({"check_seconds": 0}, ValueError, "check_seconds must be finite and above 0"),
         ({"memorize": -1}, ValueError, "memorize must be at least 0"),
         ({"memorize": 1}, ValueError, "memorize must be 0 or at least 2"),
         ({"numpy_seconds": float("nan")}, ValueError, "numpy_seconds must be finite and at least 0"),
