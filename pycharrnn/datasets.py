@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 
+from pycharrnn.arguments import close
+
 __all__ = ["load", "names", "tinyshakespeare", "topics"]
 
 
@@ -187,5 +189,5 @@ def load(name: str) -> str:
     True
     """
     if name not in names():  # the tuple, not the table, so that an unhashable name is an unknown one too
-        raise ValueError(f"unknown corpus {name!a}; the known ones are: {', '.join(names())}")
+        raise ValueError(f"unknown corpus {name!a}{close(name, names())}; the known ones are: {', '.join(names())}")
     return NAMES[name]()

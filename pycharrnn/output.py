@@ -42,10 +42,13 @@ def write(text: str, file: Any) -> None:
         return
     if getattr(file, "isatty", bool)():
         text = escaped(text)
+    encoding = getattr(file, "encoding", None)
     try:
+        if encoding:  # a stream that hands texts to another thread or program finds out when it is too late
+            text.encode(encoding, getattr(file, "errors", None) or "strict")
         file.write(text)
-    except UnicodeEncodeError:  # nothing has been written: streams encode a text before they take it
-        encoding = getattr(file, "encoding", None) or "ascii"
+    except UnicodeEncodeError:
+        encoding = encoding or "ascii"
         file.write(text.encode(encoding, "backslashreplace").decode(encoding))
     if hasattr(file, "flush"):
         file.flush()

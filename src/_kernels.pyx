@@ -98,9 +98,13 @@ def simd_select(str name not None):
     if core_select(name.encode()) != 0:
         names = simd_names()
         able = [n for n in names if core_supported(n.encode())]
-        why = "this processor does not have it" if name in names else "this build does not know it"
+        why = "this processor does not have it"
+        if name not in names:
+            from difflib import get_close_matches
+            meant = get_close_matches(name.lower().replace("_", "-"), able, 1)
+            why = "this build does not know it" + (f" (did you mean {meant[0]!r}?)" if meant else "")
         raise ImportError(
-            f"PYCHARRNN_SIMD={name!r} cannot be used: {why}; "
+            f"PYCHARRNN_SIMD={name!a} cannot be used: {why}; "
             f"set it to one of {', '.join(able)}, or leave it unset for the best of them"
         )
 

@@ -121,6 +121,7 @@ def test_unknown_name_lists_the_known_ones(name: str) -> None:
     with pytest.raises(ValueError, match=r"^unknown corpus .*; the known ones are: topics") as caught:
         datasets.load(name)
     assert ascii(name) in str(caught.value)
+    assert ("did you mean" in str(caught.value)) == (name in ("Topics", "shakespeare"))
 
 
 def test_another_corpus_slots_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -645,7 +645,7 @@ def test_a_forked_process_trains_with_threads_of_its_own():
 # --- choice of the instruction set ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "why"), [("x86-64-v9", "does not know"), ("", None)])
+@pytest.mark.parametrize(("name", "why"), [("Base_line", "does not know"), ("fastest", "does not know"), ("", None)])
 def test_environment_forces_an_instruction_set(name, why, simd):
     code = "from pycharrnn import _kernels, network; print(_kernels.simd_selected())"
     for value in [name] if why else [simd, ""]:
@@ -657,5 +657,6 @@ def test_environment_forces_an_instruction_set(name, why, simd):
             assert f"ImportError: PYCHARRNN_SIMD={value!r} cannot be used" in done.stderr
             assert why in done.stderr
             assert "set it to one of" in done.stderr
+            assert ("did you mean" in done.stderr) == (value != "fastest")
         else:
             assert done.stdout.strip() == (value or _kernels.simd_best()), done.stderr

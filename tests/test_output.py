@@ -83,6 +83,17 @@ def test_streams_without_an_encoding() -> None:
     assert raw.getvalue().startswith(b"caf\\xe9 \\u732b \\U0001f600 \\ud83d")
 
 
+def test_a_stream_that_complains_too_late() -> None:
+    """As in a notebook: texts are encoded by another thread, whose error nobody sees."""
+
+    class Proxy(Bare):
+        encoding = "UTF-8"
+
+    file = Proxy()
+    write(ODD, file)
+    assert file.text == ODD.replace("\ud83d \udc00", "\\ud83d \\udc00")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8", "latin-1"])
 def test_no_text_controls_a_terminal(encoding: str) -> None:
     every = "".join(map(chr, [*range(0x120), *range(0xD800, 0xE000), 0x732B, 0x1F600]))
