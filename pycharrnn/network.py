@@ -6,6 +6,7 @@ unchecked. Letters: T seq_length, K symbols, H hidden_size.
 
 from __future__ import annotations
 
+import math
 import os
 import weakref
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from pycharrnn import _kernels
 from pycharrnn.cells import CELLS
-from pycharrnn.params import Array, Layout, aligned, orthogonal
+from pycharrnn.params import Array, Layout, aligned, normal, orthogonal
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,11 @@ class State:
     counts: npt.NDArray[np.int64]  # position in the text, updates made, those of the best weights, seed, shift
     scalars: npt.NDArray[np.float64]  # smooth loss, that of the best weights, two powers of Adam, validation loss
     rule: str  # whose moments m and v are
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        """Take arrays as they come, mapped from a file and read-only perhaps, but none that lie across their items."""
+        for name, value in values.items():
+            setattr(self, name, np.require(value, None, "A") if isinstance(value, np.ndarray) else value)
 
     @property
     def n_updates(self) -> int:
@@ -199,20 +205,21 @@ class Network:
         """Weights to begin with, as `CharRNN` says; biases zero, the forget gate's one."""
         flat = aligned(self.layout.size, self.dtype)
         how = how or ("normal" if scale is not None or not self.cell.kind else "uniform")
-        spread = {"normal": 0.01, "uniform": self.H**-0.5, "orthogonal": self.H**-0.5}[how] if scale is None else scale
+        narrow = math.sqrt(1 / self.H)  # not a power, which would be the C library's
+        spread = (0.01 if how == "normal" else narrow) if scale is None else scale
         reading: dict[str, float] = {}
         if scale is None and self.cell.kind:  # gates read nearly N(0, 1): a row of U, or U2 times states of some 1/2
-            reading = {"U" + _suffix(i): 2 * self.H**-0.5 for i in range(1, self.L)} | {"E" if self.D else "U": 1.0}
+            reading = {"U" + _suffix(i): 2 * narrow for i in range(1, self.L)} | {"E" if self.D else "U": 1.0}
         for name, view in self.named(flat).items():
             if view.ndim == 1:
                 if name[0] == "b" and "c" in self.cell.states:
                     view[self.H : 2 * self.H] = 1
             elif name in reading:
-                view[...] = rng.normal(0.0, reading[name], view.shape)
+                view[...] = normal(rng, reading[name], view.shape)
             elif how == "orthogonal" and name[0] == "W":
                 view[...] = orthogonal(rng, view.shape)
             elif how == "normal":
-                view[...] = rng.normal(0.0, spread, view.shape)
+                view[...] = normal(rng, spread, view.shape)
             else:
                 view[...] = rng.uniform(-spread, spread, view.shape)
         return flat
@@ -374,7 +381,7 @@ class Network:
         for at in range(-T, part, T):
             steps = np.maximum(starts + np.minimum(at + np.arange(T), part - 1)[:, None], 0)
             x, y = (np.ascontiguousarray(ids[steps + shift].ravel()) for shift in (0, 1))
-            _kernels.loss_and_gradients(x, y, params, params[:0], w.memory, w.plan, w.layers, loss)
+            _kernels.loss_and_gradients(x, y, params, aligned(0, self.dtype), w.memory, w.plan, w.layers, loss)
             for rows, last in zip(w.first, w.last, strict=True):
                 for row, after in zip(rows, last, strict=True):
                     row[...] = after
@@ -403,7 +410,7 @@ class Network:
             rows = np.arange(start, min(start + 64, n)) * window + np.arange(window)[:, None]
             w, loss = self.workspace(window, rows.shape[1]), np.empty(rows.size)
             x, y = (np.ascontiguousarray(ids[rows + shift].ravel()) for shift in (0, 1))
-            _kernels.loss_and_gradients(x, y, params, params[:0], w.memory, w.plan, w.layers, loss)
+            _kernels.loss_and_gradients(x, y, params, aligned(0, self.dtype), w.memory, w.plan, w.layers, loss)
             found[rows] = loss.reshape(rows.shape)
         if n * window < found.size:
             found[n * window :] = self.losses(params, ids[n * window :])
@@ -427,7 +434,7 @@ class Network:
         self, params: Array, x: Ids, y: Ids, carried: Array | None = None, seed: int = 0
     ) -> Callable[[], Array]:
         """A function of nothing that gives the loss of each prediction of the window at the present `params`."""
-        w, none = self._window(x, y, carried), params[:0]
+        w, none = self._window(x, y, carried), aligned(0, self.dtype)
 
         def losses() -> Array:
             found = np.empty(x.size)

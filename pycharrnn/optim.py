@@ -79,6 +79,14 @@ class Adam(_Rule):
     eps: float = 1e-8
 
 
+def _cosine(share: Floats) -> Floats:
+    """cos(pi x) of x from 0 to 1, by its series. Rates make weights: `np.cos` has other bits on other machines."""
+    x, series = np.pi * np.minimum(share, 1 - share), np.ones_like(share)
+    for n in range(22, 0, -2):  # 1 - x^2 / 2! + ..., up to the 22nd power
+        series = 1 - x * x / (n * (n - 1)) * series
+    return np.where(share > 0.5, -series, series)
+
+
 @dataclass(frozen=True)
 class _Schedule:
     name: ClassVar[str] = "constant"
@@ -120,7 +128,7 @@ class Cosine(_Schedule):
 
     def _after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:
         down = np.clip((progress - self.warmup) / (1 - self.warmup), 0, 1)
-        return np.asarray(self.final + (1 - self.final) * (1 + np.cos(np.pi * down)) / 2)
+        return np.asarray(self.final + (1 - self.final) * (1 + _cosine(down)) / 2)
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,10 @@ class Step(_Schedule):
     factor: float = 0.3
 
     def _after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:
-        return np.asarray(self.factor ** (progress[:, None] >= np.array(self.at)).sum(axis=1))
+        factor = np.ones_like(progress)
+        for share in self.at:
+            factor = np.where(progress >= share, factor * self.factor, factor)
+        return factor
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ names there is. Every row is padded with zeros to whole vector registers, so tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from pycharrnn import _kernels
 
 Array = npt.NDArray[Any]
 
@@ -25,11 +28,36 @@ def aligned(size: int, dtype: npt.DTypeLike) -> Array:
     return room[start : start + n_bytes].view(dtype)
 
 
+_TAIL = 3.65  # standard deviations beyond which NumPy takes its normal numbers from a logarithm
+
+
+def normal(rng: np.random.Generator, scale: float, shape: tuple[int, ...]) -> Array:
+    """Normal numbers of this standard deviation.
+
+    The last bits of those far out depend on the C library's logarithm, and that on the processor: they are rounded to
+    single precision.
+    """
+    drawn = rng.normal(0.0, scale, shape)
+    return np.where(np.abs(drawn) > _TAIL * scale, drawn.astype(np.float32), drawn)
+
+
 def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Square blocks, one below the other, each drawn from all orthogonal matrices alike (Saxe et al. 2014)."""
-    blocks, signs = np.linalg.qr(rng.normal(size=(shape[0] // shape[1], shape[1], shape[1])))
-    blocks *= np.sign(np.diagonal(signs, axis1=1, axis2=2))[:, None]
-    return np.asarray(blocks.reshape(shape))
+    """Square blocks, one below the other, each drawn from all orthogonal matrices alike (Saxe et al. 2014).
+
+    A block is a product of reflections (Stewart 1980). The first of its corners, from one row to all of them, is +-1;
+    each next one has a column of a direction drawn from all alike, and across it the corner before. That takes products
+    and sums in a fixed order, which BLAS and LAPACK do not have: the same bits on every machine.
+    """
+    n = shape[1]
+    blocks, sums = np.zeros(shape), np.empty(2 * n)
+    for block in blocks.reshape(-1, n, n):
+        for size in range(1, n + 1):
+            corner, v = block[n - size :, n - size :], normal(rng, 1.0, (size,))
+            first = math.copysign(math.sqrt(math.fsum((v * v).tolist())), v[0])
+            v[0] += first
+            corner[0, 0] = -math.copysign(1.0, first)
+            _kernels.reflect(v / math.sqrt(math.fsum((v * v).tolist()) / 2), corner, sums)
+    return blocks
 
 
 class Layout:

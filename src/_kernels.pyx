@@ -62,6 +62,7 @@ cdef extern from "core/core.h" nogil:
     int core_select(const char *name) noexcept nogil
     const char *core_selected() noexcept nogil
     uint32_t core_key(uint64_t seed, uint64_t counter) noexcept nogil
+    double core_kept(double rate, double decay) noexcept nogil
     int core_meet(int32_t *shared, int size) noexcept nogil
 
 
@@ -145,19 +146,19 @@ cdef struct Team:
     int32_t *shared              # (4): the meeting place, and whether to go on
 
 
-cdef inline Py_ssize_t share(Team *team, Py_ssize_t n, Py_ssize_t of, int rank) noexcept nogil:
+cdef inline Py_ssize_t share(const Team *team, Py_ssize_t n, Py_ssize_t of, int rank) noexcept nogil:
     """Where the share of a rank begins: whole units of `of`."""
     cdef Py_ssize_t units = (n + of - 1) // of, first = rank * units // team.size * of
     return n if first > n else first
 
 
-cdef inline Py_ssize_t step_stride(const core_table *k, Plan *plan) noexcept nogil:
+cdef inline Py_ssize_t step_stride(const core_table *k, const Plan *plan) noexcept nogil:
     """Distance of WT's rows: whole rows for a matrix-vector product, panels for a batch. Its panels are
     `panel_stride` apart. The one place that looks at the batch; both ways sum alike and give the same bits."""
     return plan.Gp if plan.B == 1 else k.panel
 
 
-cdef inline Py_ssize_t panel_stride(const core_table *k, Plan *plan) noexcept nogil:
+cdef inline Py_ssize_t panel_stride(const core_table *k, const Plan *plan) noexcept nogil:
     return k.panel if plan.B == 1 else k.panel * plan.H
 
 
@@ -166,22 +167,22 @@ cdef inline Py_ssize_t columns(const core_table *k, Py_ssize_t n) noexcept nogil
     return (n + k.width - 1) // k.width * k.width
 
 
-cdef inline uint32_t mask(Plan *plan, Team *team, Py_ssize_t which) noexcept nogil:
+cdef inline uint32_t mask(const Plan *plan, const Team *team, Py_ssize_t which) noexcept nogil:
     """The key of a mask of this update: that of the outputs of the layer with this number, L: of the embeddings."""
     return core_key(team.seed, team.update * (plan.L + 1) + which)
 
 
-cdef void pack_weights(const core_table *k, Plan *plan, Layer *layers, Team *team,
-                       floating *params,  # in
-                       floating *work,    # UT, WT, UB, WB and VT  out
+cdef void pack_weights(const core_table *k, const Plan *plan, const Layer *layers, Team *team,
+                       const floating *params,  # in
+                       floating *work,          # UT, WT, UB, WB and VT  out
                        ) noexcept nogil:
     """Each matrix in the order in which the products read it; a batch also packs those of the way back. A thread packs
     what comes of its rows of each."""
     cdef Py_ssize_t q, H = plan.H, panel = k.panel, N = plan.G * H
     cdef Py_ssize_t lo = share(team, N, panel, team.rank), hi = share(team, N, panel, team.rank + 1)
-    cdef Layer *layer
-    cdef floating *W
-    cdef floating *U
+    cdef const Layer *layer
+    cdef const floating *W
+    cdef const floating *U
     for q in range(plan.L):
         layer = &layers[q]
         W = params + layer.W + lo * plan.Hp
@@ -197,10 +198,10 @@ cdef void pack_weights(const core_table *k, Plan *plan, Layer *layers, Team *tea
     k.pack(H, hi - lo, params + plan.V + lo * plan.Hp, 1, plan.Hp, work + plan.VT + lo * H, panel, panel * H)
 
 
-cdef inline void recur(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t M, bint reverse,
-                       floating *params,            # b           in
-                       floating *work,              # WT          in
-                       floating *h,                 # (M, H)      in
+cdef inline void recur(const core_table *k, const Plan *plan, const Layer *layer, Py_ssize_t M, bint reverse,
+                       const floating *params,  # b           in
+                       const floating *work,    # WT          in
+                       const floating *h,       # (M, H)      in
                        floating *r, Py_ssize_t ldr,  # (M, G * H)  out
                        ) noexcept nogil:
     """r = b + h @ W.T"""
@@ -208,14 +209,14 @@ cdef inline void recur(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t
            panel_stride(k, plan), params + layer.b, 0, r, ldr, reverse)
 
 
-cdef inline void cell_forward(const core_table *k, Plan *plan, Layer *layer, bint start,
-                              floating *params,      # b, n                                       in
-                              floating *work,        # zero                                       in
-                              floating *u,           # (G * H): the input's share; may be a       in
-                              floating *r,           # (G * H): the state's share; RNN: h out     in
-                              floating *h0, floating *c0,  # (H): the state                        in
-                              floating *a,           # (A * H): gates, for the way back           out
-                              floating *h, floating *c,    # (H)                                   out
+cdef inline void cell_forward(const core_table *k, const Plan *plan, const Layer *layer, bint start,
+                              const floating *params,                   # b, n                                       in
+                              const floating *work,                     # zero                                       in
+                              const floating *u,                        # (G * H): the input's share; may be a       in
+                              floating *r,                              # (G * H): the state's share; RNN: h out     in
+                              const floating *h0, const floating *c0,   # (H): the state                        in
+                              floating *a,                              # (A * H): gates, for the way back           out
+                              floating *h, floating *c,                 # (H)                                   out
                               ) noexcept nogil:
     """One stream, one step. A document starts from a zero state, whatever h0 and c0 are.
 
@@ -235,11 +236,11 @@ cdef inline void cell_forward(const core_table *k, Plan *plan, Layer *layer, bin
         k.gru_forward(plan.H, u, r, params + layer.n, h0, a, h)
 
 
-cdef void layer_forward(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t T,
+cdef void layer_forward(const core_table *k, const Plan *plan, const Layer *layer, Py_ssize_t T,
                         Py_ssize_t lo, Py_ssize_t hi,  # the streams
-                        const int32_t *x,   # (T, B)                                         in
-                        floating *params,   # U, b, n                                        in
-                        floating *work,     # WT, zero, h[0], c[0] and, if there are inputs, a = x @ U.T in; rest out
+                        const int32_t *x,        # (T, B)                                         in
+                        const floating *params,  # U, b, n                                        in
+                        floating *work,          # WT, zero, h[0], c[0]; a = x @ U.T, if there are inputs  in; rest out
                         ) noexcept nogil:
     """h[t+1] of h[t]. Every other step walks W backwards, to meet it in the cache."""
     cdef Py_ssize_t t, i, q, ld = plan.Hs if plan.kind == RNN else plan.As
@@ -254,25 +255,25 @@ cdef void layer_forward(const core_table *k, Plan *plan, Layer *layer, Py_ssize_
             q = t * plan.B + i
             a = work + layer.a + q * plan.As
             cell_forward(k, plan, layer, x[q] == plan.end, params, work,
-                         a if layer.I else params + layer.U + x[q] * plan.Gp, r + i * ld,
+                         <const floating *>a if layer.I else params + layer.U + x[q] * plan.Gp, r + i * ld,
                          h + i * plan.Hs, work + layer.c + q * plan.Hs, a,
                          h + (plan.B + i) * plan.Hs, work + layer.c + (q + plan.B) * plan.Hs)
 
 
-cdef void layer_backward(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t T,
+cdef void layer_backward(const core_table *k, const Plan *plan, const Layer *layer, Py_ssize_t T,
                          Py_ssize_t lo, Py_ssize_t hi,  # the streams
-                         const int32_t *x,  # (T, B)                                                  in
-                         floating *params,  # W                                                       in
-                         floating *work,    # WB, h, c, a in; d = dloss/dh from above in; da = dloss/d(r + u) out
+                         const int32_t *x,        # (T, B)                                                  in
+                         const floating *params,  # W                                                       in
+                         floating *work,          # WB, h, c, a in; d = dloss/dh from above in; da = dloss/d(r + u) out
                          ) noexcept nogil:
     """From the last step to the first: da[t] of d[t], then d[t-1] += da[t] @ W unless x[t] begins a document."""
     cdef Py_ssize_t t, i, q, N = plan.G * plan.H, bs = plan.Hp, ps = k.panel
-    cdef floating *W = params + layer.W
+    cdef const floating *W = params + layer.W
     cdef floating *d
     cdef floating *a
     cdef floating *keep = work + plan.z                         # (B, H): d[t-1] of the streams that begin a document
     cdef floating *dc = work + plan.z + plan.B * plan.Hs        # (B, H): LSTM's dloss/dc, carried back
-    cdef floating *zero = work + plan.zero
+    cdef const floating *zero = work + plan.zero
     cdef bint start
     if plan.B > 1:
         W, bs, ps = work + layer.WB, k.panel, k.panel * N
@@ -302,10 +303,10 @@ cdef void layer_backward(const core_table *k, Plan *plan, Layer *layer, Py_ssize
         copy_starts(plan, lo, hi, x + t * plan.B, keep, d)
 
 
-cdef inline void copy_starts(Plan *plan, Py_ssize_t lo, Py_ssize_t hi,
-                             const int32_t *x,  # (B)     in
-                             floating *a,       # (B, H)  in; NULL: zeros
-                             floating *c,       # (B, H)  out: the rows of streams in which x begins a document
+cdef inline void copy_starts(const Plan *plan, Py_ssize_t lo, Py_ssize_t hi,
+                             const int32_t *x,   # (B)     in
+                             const floating *a,  # (B, H)  in; NULL: zeros
+                             floating *c,        # (B, H)  out: the rows of streams in which x begins a document
                              ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(lo, hi):
@@ -316,7 +317,7 @@ cdef inline void copy_starts(Plan *plan, Py_ssize_t lo, Py_ssize_t hi,
                 memcpy(c + i * plan.Hs, a + i * plan.Hs, plan.Hp * sizeof(floating))
 
 
-cdef inline void project(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t lo, Py_ssize_t hi,
+cdef inline void project(const core_table *k, const Plan *plan, const Layer *layer, Py_ssize_t lo, Py_ssize_t hi,
                          floating *work,    # x, UT in; a out
                          ) noexcept nogil:
     """a = x @ U.T, for the rows lo .. hi of all T * B"""
@@ -324,7 +325,8 @@ cdef inline void project(const core_table *k, Plan *plan, Layer *layer, Py_ssize
            k.panel, k.panel * layer.I, NULL, 0, work + layer.a + lo * plan.As, plan.As, 0)
 
 
-cdef inline void project_backward(const core_table *k, Plan *plan, Layer *layer, Py_ssize_t lo, Py_ssize_t hi,
+cdef inline void project_backward(const core_table *k, const Plan *plan, const Layer *layer,
+                                  Py_ssize_t lo, Py_ssize_t hi,
                                   floating *work,    # da, UB in; dx out
                                   ) noexcept nogil:
     """dx = da @ U, for the rows lo .. hi. A GRU's candidate has its input's derivative beside its state's."""
@@ -338,10 +340,10 @@ cdef inline void project_backward(const core_table *k, Plan *plan, Layer *layer,
                k.panel, k.panel * N, dx, layer.Is, dx, layer.Is, 0)
 
 
-cdef inline void drop(const core_table *k, Plan *plan, uint32_t key, Py_ssize_t lo, Py_ssize_t hi,
+cdef inline void drop(const core_table *k, const Plan *plan, uint32_t key, Py_ssize_t lo, Py_ssize_t hi,
                       Py_ssize_t n, Py_ssize_t ld,
-                      floating *x,  # (T * B, n)                                                     in
-                      floating *y,  # (T * B, n): the rows lo .. hi of x without what dropout takes  out
+                      const floating *x,  # (T * B, n)                                                     in
+                      floating *y,        # (T * B, n): the rows lo .. hi of x without what dropout takes  out
                       ) noexcept nogil:
     """Forward with a layer's outputs and backward with their derivatives: the same mask."""
     cdef Py_ssize_t i
@@ -349,10 +351,11 @@ cdef inline void drop(const core_table *k, Plan *plan, uint32_t key, Py_ssize_t 
         k.dropout(n, plan.dropout, key, i * n, x + i * ld, y + i * ld)
 
 
-cdef inline void embed(const core_table *k, Plan *plan, Layer *layer, Team *team, Py_ssize_t lo, Py_ssize_t hi,
-                       const int32_t *x,   # (T * B)                                  in
-                       floating *params,   # E                                        in
-                       floating *work,     # the rows lo .. hi of the layer's inputs  out
+cdef inline void embed(const core_table *k, const Plan *plan, const Layer *layer, const Team *team,
+                       Py_ssize_t lo, Py_ssize_t hi,
+                       const int32_t *x,        # (T * B)                                  in
+                       const floating *params,  # E                                        in
+                       floating *work,          # the rows lo .. hi of the layer's inputs  out
                        ) noexcept nogil:
     """What the first layer reads of each symbol."""
     cdef Py_ssize_t i
@@ -363,21 +366,21 @@ cdef inline void embed(const core_table *k, Plan *plan, Layer *layer, Team *team
         drop(k, plan, mask(plan, team, plan.L), lo, hi, layer.Ip, layer.Is, inputs, inputs)
 
 
-cdef void head_forward(const core_table *k, Plan *plan, Py_ssize_t lo, Py_ssize_t hi, bint reverse,
-                       floating *h,       # (M, H)                    in
-                       floating *params,  # c                         in
-                       floating *work,    # VT in; p (M, K): logits   out
+cdef void head_forward(const core_table *k, const Plan *plan, Py_ssize_t lo, Py_ssize_t hi, bint reverse,
+                       const floating *h,       # (M, H)                    in
+                       const floating *params,  # c                         in
+                       floating *work,          # VT in; p (M, K): logits   out
                        ) noexcept nogil:
     """logits = c + h @ V.T, for the rows lo .. hi at once"""
     k.gemm(hi - lo, columns(k, plan.K), plan.H, h + lo * plan.Hs, plan.Hs, 1, work + plan.VT, k.panel, k.panel * plan.H,
            params + plan.c, 0, work + plan.p + lo * plan.Kp, plan.Kp, reverse)
 
 
-cdef void head_backward(const core_table *k, Plan *plan, Py_ssize_t lo, Py_ssize_t hi, double weight,
-                        const int32_t *y,  # (M)                                              in
-                        floating *params,  # V                                                in
-                        floating *d,       # (M, H): weight * dlogits @ V                     out
-                        floating *work,    # p: softmax in, weight * dloss/dlogits out
+cdef void head_backward(const core_table *k, const Plan *plan, Py_ssize_t lo, Py_ssize_t hi, double weight,
+                        const int32_t *y,        # (M)                                              in
+                        const floating *params,  # V                                                in
+                        floating *d,             # (M, H): weight * dlogits @ V                     out
+                        floating *work,          # p: softmax in, weight * dloss/dlogits out
                         ) noexcept nogil:
     cdef Py_ssize_t i, j
     cdef floating own = 1 - plan.label_smoothing, each = plan.label_smoothing / plan.K
@@ -394,19 +397,19 @@ cdef void head_backward(const core_table *k, Plan *plan, Py_ssize_t lo, Py_ssize
            k.panel, NULL, 0, d + lo * plan.Hs, plan.Hs, 0)
 
 
-cdef double forward(const core_table *k, Plan *plan, Layer *layers, Team *team, Py_ssize_t T,
-                    const int32_t *x,   # (T, B)  in
-                    const int32_t *y,   # (T, B)  in
-                    floating *params,   # in
-                    floating *work,     # UT, WT, VT, row 0 of h and c in; h, c, a, p (softmax) out
-                    double *loss,       # (T, B)  out, nats
+cdef double forward(const core_table *k, const Plan *plan, const Layer *layers, Team *team, Py_ssize_t T,
+                    const int32_t *x,        # (T, B)  in
+                    const int32_t *y,        # (T, B)  in
+                    const floating *params,  # in
+                    floating *work,          # UT, WT, VT, row 0 of h and c in; h, c, a, p (softmax) out
+                    double *loss,            # (T, B)  out, nats
                     ) noexcept nogil:
     """The summed loss. The whole team gets the same."""
     cdef Py_ssize_t q, i, M = T * plan.B
     cdef Py_ssize_t lo = share(team, plan.B, 1, team.rank), hi = share(team, plan.B, 1, team.rank + 1)
     cdef Py_ssize_t first = share(team, M, 1, team.rank), last = share(team, M, 1, team.rank + 1)
     cdef double total = 0
-    cdef Layer *layer
+    cdef const Layer *layer
     for q in range(plan.L):
         layer = &layers[q]
         if layer.I:
@@ -429,17 +432,17 @@ cdef double forward(const core_table *k, Plan *plan, Layer *layers, Team *team, 
     return total
 
 
-cdef void backward(const core_table *k, Plan *plan, Layer *layers, Team *team, Py_ssize_t T, double weight,
-                   const int32_t *x,   # (T, B)                               in
-                   const int32_t *y,   # (T, B)                               in
-                   floating *params,   # in
-                   floating *work,     # UB, WB, h, c, a, p (softmax) in; p = dlogits, da out
+cdef void backward(const core_table *k, const Plan *plan, const Layer *layers, Team *team, Py_ssize_t T, double weight,
+                   const int32_t *x,        # (T, B)                               in
+                   const int32_t *y,        # (T, B)                               in
+                   const floating *params,  # in
+                   floating *work,          # UB, WB, h, c, a, p (softmax) in; p = dlogits, da out
                    ) noexcept nogil:
     """The derivatives of weight times the loss, down to those of the gates."""
     cdef Py_ssize_t q, M = T * plan.B
     cdef Py_ssize_t lo = share(team, plan.B, 1, team.rank), hi = share(team, plan.B, 1, team.rank + 1)
     cdef Py_ssize_t first = share(team, M, 1, team.rank), last = share(team, M, 1, team.rank + 1)
-    cdef Layer *layer
+    cdef const Layer *layer
     cdef floating *d
     head_backward(k, plan, first, last, weight, y, params, work + layers[plan.L - 1].d, work)
     for q in range(plan.L - 1, -1, -1):
@@ -456,7 +459,7 @@ cdef void backward(const core_table *k, Plan *plan, Layer *layers, Team *team, P
         drop(k, plan, mask(plan, team, plan.L), first, last, layers[0].Ip, layers[0].Is, d, d)
 
 
-cdef void carry(Plan *plan, Layer *layers, Py_ssize_t T,
+cdef void carry(const Plan *plan, const Layer *layers, Py_ssize_t T,
                 floating *work,  # h, c: row T in, row 0 out
                 ) noexcept nogil:
     cdef Py_ssize_t q, n = plan.B * plan.Hs
@@ -466,7 +469,7 @@ cdef void carry(Plan *plan, Layer *layers, Py_ssize_t T,
             memcpy(work + layers[q].c, work + layers[q].c + T * n, n * sizeof(floating))
 
 
-cdef void refresh(Plan *plan, Layer *layers, Py_ssize_t update,
+cdef void refresh(const Plan *plan, const Layer *layers, Py_ssize_t update,
                   floating *work,  # h, c: row 0 = 0 of the streams whose turn it is  out
                   ) noexcept nogil:
     """Each stream of a batch begins from a zero state every REFRESH windows, one stream after the other: a network that
@@ -480,7 +483,7 @@ cdef void refresh(Plan *plan, Layer *layers, Py_ssize_t update,
                     memset(work + layers[q].c + j * plan.Hs, 0, plan.Hp * sizeof(floating))
 
 
-cdef void forget(Plan *plan, Layer *layers,
+cdef void forget(const Plan *plan, const Layer *layers,
                  floating *work,  # h, c: row 0 = 0 out
                  ) noexcept nogil:
     cdef Py_ssize_t q, n = plan.B * plan.Hs
@@ -529,11 +532,11 @@ cdef struct Update:
     int32_t *seen                # (K)
 
 
-cdef inline void step(Update *u, Py_ssize_t offset, Py_ssize_t n, floating *grad) noexcept nogil:
+cdef inline void step(Update *u, Py_ssize_t offset, Py_ssize_t n, const floating *grad) noexcept nogil:
     if u.best != NULL:  # now that the step reads them anyway
         memcpy(<floating *>u.best + offset, <floating *>u.params + offset, n * sizeof(floating))
     if u.optimizer.weight_decay > 0:
-        u.scale(n, 1 - u.optimizer.hyper.rate * u.optimizer.weight_decay, <floating *>u.params + offset)
+        u.scale(n, core_kept(u.optimizer.hyper.rate, u.optimizer.weight_decay), <floating *>u.params + offset)
     u.step(n, <floating *>u.params + offset, grad,
            <floating *>u.m + offset if u.m != NULL else NULL,
            <floating *>u.v + offset if u.v != NULL else NULL, &u.optimizer.hyper)
@@ -541,8 +544,8 @@ cdef inline void step(Update *u, Py_ssize_t offset, Py_ssize_t n, floating *grad
 
 cdef void matrix_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t offset, Py_ssize_t rows,
                           Py_ssize_t used, Py_ssize_t n, Py_ssize_t M,
-                          floating *d, Py_ssize_t ldd,  # (M, rows)  in
-                          floating *x, Py_ssize_t ldx,  # (M, used)  in
+                          const floating *d, Py_ssize_t ldd,  # (M, rows)  in
+                          const floating *x, Py_ssize_t ldx,  # (M, used)  in
                           ) noexcept nogil:
     """dP += d.T @ x, P (rows, n) at the offset"""
     cdef floating *grad = <floating *>u.grads + offset
@@ -561,7 +564,7 @@ cdef void matrix_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t
 
 cdef void vector_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t offset, Py_ssize_t used, Py_ssize_t n,
                           Py_ssize_t M,
-                          floating *d, Py_ssize_t ldd,  # (M, used)  in
+                          const floating *d, Py_ssize_t ldd,  # (M, used)  in
                           ) noexcept nogil:
     """dp += d.sum(axis=0), p (used, padded to n) at the offset"""
     cdef floating *grad = <floating *>u.grads + offset
@@ -573,13 +576,13 @@ cdef void vector_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t
         step(u, offset, n, grad)
 
 
-cdef void rows_gradient(const core_table *k, Update *u, Team *team, Plan *plan, Py_ssize_t offset, Py_ssize_t n,
+cdef void rows_gradient(const core_table *k, Update *u, Team *team, const Plan *plan, Py_ssize_t offset, Py_ssize_t n,
                         Py_ssize_t M,
-                        const int32_t *x,             # (M)        in: the rows that were read
-                        floating *d, Py_ssize_t ldd,  # (M, some)  in
-                        Py_ssize_t some,              # columns of d
-                        Py_ssize_t others,            # those of d that are to be passed over, and
-                        Py_ssize_t behind,            # behind which columns they are
+                        const int32_t *x,                   # (M)        in: the rows that were read
+                        const floating *d, Py_ssize_t ldd,  # (M, some)  in
+                        Py_ssize_t some,                    # columns of d
+                        Py_ssize_t others,                  # those of d that are to be passed over, and
+                        Py_ssize_t behind,                  # behind which columns they are
                         ) noexcept nogil:
     """dP[x[i]] += d[i], P (K, n) at the offset"""
     cdef floating *grad = <floating *>u.grads + offset
@@ -612,13 +615,13 @@ cdef void rows_gradient(const core_table *k, Update *u, Team *team, Plan *plan, 
             step(u, offset + x[i] * n, n, grad + x[i] * n)
 
 
-cdef void gradients(const core_table *k, Plan *plan, Layer *layers, Team *team, Py_ssize_t T, Update *u,
+cdef void gradients(const core_table *k, const Plan *plan, const Layer *layers, Team *team, Py_ssize_t T, Update *u,
                     const int32_t *x,  # (T, B)                     in
                     floating *work,    # p = dlogits, da in; h in, then zero before each document: what W met there
                     ) noexcept nogil:
     cdef Py_ssize_t q, t, M = T * plan.B, N = plan.G * plan.H, H = plan.H
     cdef Py_ssize_t own = 2 * H if plan.kind == GRU else N  # gates whose derivatives are the same for input and state
-    cdef Layer *layer
+    cdef const Layer *layer
     cdef floating *da
     matrix_gradient(k, u, team, plan.V, plan.K, H, plan.Hp, M, work + plan.p, plan.Kp, work + plan.top, plan.Hs)
     vector_gradient(k, u, team, plan.c, plan.Kp, plan.Kp, M, work + plan.p, plan.Kp)
@@ -629,7 +632,7 @@ cdef void gradients(const core_table *k, Plan *plan, Layer *layers, Team *team, 
             meet(team)
             if team.rank == 0:
                 for t in range(T):
-                    copy_starts(plan, 0, plan.B, x + t * plan.B, <floating *>NULL,
+                    copy_starts(plan, 0, plan.B, x + t * plan.B, <const floating *>NULL,
                                 work + layer.h + t * plan.B * plan.Hs)
             meet(team)
         matrix_gradient(k, u, team, layer.W, N, H, plan.Hp, M, da, plan.Ds, work + layer.h, plan.Hs)
@@ -647,8 +650,10 @@ cdef void gradients(const core_table *k, Plan *plan, Layer *layers, Team *team, 
             vector_gradient(k, u, team, layer.n, H, plan.Hp, M, da + 3 * H, plan.Ds)
 
 
-cdef void update(const core_table *k, Plan *plan, Layer *layers, Team *team, Py_ssize_t T, Update *u, const int32_t *x,
-                 floating *work) noexcept nogil:
+cdef void update(const core_table *k, const Plan *plan, const Layer *layers, Team *team, Py_ssize_t T, Update *u,
+                 const int32_t *x,  # (T, B)                     in
+                 floating *work,    # what `gradients` reads and zeroes
+                 ) noexcept nogil:
     """Gradients, clipping and the optimiser's step, at once or one after the other: the same bits."""
     cdef floating *grads = <floating *>u.grads
     cdef Py_ssize_t lo = share(team, u.size, CORE_LANES, team.rank), hi = share(team, u.size, CORE_LANES, team.rank + 1)
@@ -683,8 +688,8 @@ cdef enum:
     POWER2
 
 
-cdef inline Layer *first_layer(const int64_t[:, ::1] layers) noexcept:
-    return <Layer *>&layers[0, 0]
+cdef inline const Layer *first_layer(const int64_t[:, ::1] layers) noexcept:
+    return <const Layer *>&layers[0, 0]
 
 
 cdef inline void alone(Team *team) noexcept nogil:
@@ -726,7 +731,7 @@ def train(const int32_t[::1] ids not None,   # (N)                              
     much as that of one.
     """
     cdef const core_table *k = core_get(sizeof(floating))
-    cdef Layer *L = first_layer(layers)
+    cdef const Layer *L = first_layer(layers)
     cdef Update u
     cdef Team team
     cdef Py_ssize_t i, t, j, n, at, N = ids.shape[0] - 1, S = N // plan.B
@@ -816,23 +821,23 @@ def train(const int32_t[::1] ids not None,   # (N)                              
                         counts[SHIFT] = core_key(team.seed, counts[N_UPDATES])
 
 
-def loss_and_gradients(const int32_t[::1] x not None,     # (T * B)                         in
-                       const int32_t[::1] y not None,     # (T * B)                         in
-                       floating[::1] params not None,     # (P)                             in
-                       floating[::1] grads not None,      # (P) += dloss/dparams; empty: the loss alone
-                       floating[::1] work not None,       # row 0 of h and c is the state before x[0]   in
+def loss_and_gradients(const int32_t[::1] x not None,        # (T * B)                         in
+                       const int32_t[::1] y not None,        # (T * B)                         in
+                       const floating[::1] params not None,  # (P)                             in
+                       floating[::1] grads not None,         # (P) += dloss/dparams; empty: the loss alone
+                       floating[::1] work not None,          # row 0 of h and c is the state before x[0]   in
                        Plan plan,
                        const int64_t[:, ::1] layers not None,  # (L, fields)                in
-                       double[::1] loss not None,         # (T * B)                         out, nats
-                       uint64_t seed=0,                   # of the masks of dropout, those of the first update
+                       double[::1] loss not None,            # (T * B)                         out, nats
+                       uint64_t seed=0,                      # of the masks of dropout, those of the first update
                        ):
     """The summed loss of one window and, when there is room for them, its gradients."""
     cdef const core_table *k = core_get(sizeof(floating))
-    cdef Layer *L = first_layer(layers)
+    cdef const Layer *L = first_layer(layers)
     cdef Update u
     cdef Team team
     cdef double total
-    cdef floating *P = &params[0]
+    cdef const floating *P = &params[0]
     cdef floating *w = &work[0]
     memset(&u, 0, sizeof(Update))
     alone(&team)
@@ -847,19 +852,19 @@ def loss_and_gradients(const int32_t[::1] x not None,     # (T * B)             
     return total
 
 
-def evaluate(const int32_t[::1] ids not None,   # (N)                                   in
-             floating[::1] params not None,     # (P)                                   in
-             floating[::1] work not None,       # row 0 of h and c is the state before ids[0]: in; before ids[N-1]: out
+def evaluate(const int32_t[::1] ids not None,      # (N)                                   in
+             const floating[::1] params not None,  # (P)                                   in
+             floating[::1] work not None,          # row 0 of h and c is the state before ids[0] in, ids[N-1] out
              Plan plan,
              const int64_t[:, ::1] layers not None,  # (L, fields)                      in
-             double[::1] loss not None,         # (N - 1): nats of each character after the first  out
+             double[::1] loss not None,            # (N - 1): nats of each character after the first  out
              ):
     """-log p of every next character, the state carried along."""
     cdef const core_table *k = core_get(sizeof(floating))
-    cdef Layer *L = first_layer(layers)
+    cdef const Layer *L = first_layer(layers)
     cdef Team team
     cdef Py_ssize_t n, start = 0, N = ids.shape[0] - 1
-    cdef floating *P = &params[0]
+    cdef const floating *P = &params[0]
     cdef floating *w = &work[0]
     alone(&team)
     with nogil:
@@ -872,7 +877,7 @@ def evaluate(const int32_t[::1] ids not None,   # (N)                           
 
 
 def sample(const int32_t[::1] prompt not None,   # (M): read before the first character is drawn; may be empty   in
-           floating[::1] params not None,        # (P)                                                in
+           const floating[::1] params not None,  # (P)                                                in
            floating[::1] work not None,          # T = B = 1; row 0 of h and c is the carried state   in, out
            Plan plan,
            const int64_t[:, ::1] layers not None,  # (L, fields)                                      in
@@ -890,15 +895,15 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
     """
     cdef const core_table *k = core_get(sizeof(floating))
     cdef const core_table *k64 = core_get(sizeof(double))
-    cdef Layer *L = first_layer(layers)
-    cdef Layer *layer
+    cdef const Layer *L = first_layer(layers)
+    cdef const Layer *layer
     cdef Team team
     cdef Py_ssize_t i, j, q, M = prompt.shape[0], drawn = out.shape[0], x
     cdef double *z = &weights[0]
-    cdef floating *P = &params[0]
+    cdef const floating *P = &params[0]
     cdef floating *w = &work[0]
-    cdef floating *top = w + L[plan.L - 1].h
-    cdef floating *below
+    cdef const floating *top = w + L[plan.L - 1].h
+    cdef const floating *below
     cdef floating *r
     cdef floating *h
     cdef floating *a
@@ -915,10 +920,11 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
                     layer = &L[q]
                     h, a, r = w + layer.h, w + layer.a, w + plan.r + q * plan.As
                     if layer.I:
-                        below = w + L[q - 1].h if q else P + plan.E + x * layer.Ip
+                        below = <const floating *>w + L[q - 1].h if q else P + plan.E + x * layer.Ip
                         k.gemm(1, columns(k, plan.G * plan.H), layer.I, below, layer.Is, 1, w + layer.UT,
                                k.panel, k.panel * layer.I, NULL, 0, a, plan.As, 0)
-                    cell_forward(k, &plan, layer, x == plan.end, P, w, a if layer.I else P + layer.U + x * plan.Gp, r,
+                    cell_forward(k, &plan, layer, x == plan.end, P, w,
+                                 <const floating *>a if layer.I else P + layer.U + x * plan.Gp, r,
                                  h, w + layer.c, a, h, w + layer.c)
                     if plan.kind == RNN:
                         memcpy(h, r, plan.Hp * sizeof(floating))
@@ -941,12 +947,37 @@ def sample(const int32_t[::1] prompt not None,   # (M): read before the first ch
     return drawn
 
 
+def reflect(const double[::1] v not None,   # (n), of the length sqrt(2)                in
+            double[:, :] Q not None,        # (n, n); its rows may lie in longer ones   in, out
+            double[::1] sums not None,      # (2 * n)                                   scratch
+            ):
+    """Q -= v (v.T @ Q): the reflection of each column in the plane across v.
+
+    Products and sums are primitives of their own, one after the other through memory, so that no compiler fuses them:
+    the same bits on every instruction set, with fused multiply-add and without.
+    """
+    cdef const core_table *k = core_get(sizeof(double))
+    cdef Py_ssize_t i, n = v.shape[0]
+    cdef double *sum = &sums[0]
+    cdef double *row = &sums[n]
+    memset(sum, 0, n * sizeof(double))
+    with nogil:
+        for i in range(n):
+            memcpy(row, &Q[i, 0], n * sizeof(double))
+            k.scale(n, v[i], row)
+            k.add(n, row, sum)
+        for i in range(n):
+            memcpy(row, sum, n * sizeof(double))
+            k.scale(n, -v[i], row)
+            k.add(n, row, &Q[i, 0])
+
+
 # --- single primitives, for tests and benchmarks ----------------------------------------------------------------
 
-def matmul(floating[:, ::1] A not None,      # (M, K), or (K, M) when transposed     in
-           floating[:, ::1] B not None,      # (K, N)                                in
-           floating[:, ::1] C not None,      # (M, Np): where the sums start         in, out
-           floating[::1] panels not None,    # ((N + 2 * LANES) * K)  scratch for the packed B
+def matmul(const floating[:, ::1] A not None,  # (M, K), or (K, M) when transposed     in
+           const floating[:, ::1] B not None,  # (K, N)                                in
+           floating[:, ::1] C not None,        # (M, Np): where the sums start         in, out
+           floating[::1] panels not None,      # ((N + 2 * LANES) * K)  scratch for the packed B
            bint transposed, bint packed, bint reverse, Py_ssize_t repeat=1,
            ):
     """C += A @ B (or A.T @ B), N padded to LANES."""
@@ -960,8 +991,8 @@ def matmul(floating[:, ::1] A not None,      # (M, K), or (K, M) when transposed
             k.gemm(M, N, K, &A[0, 0], ra, ca, &panels[0], bs, ps, &C[0, 0], N, &C[0, 0], N, reverse)
 
 
-def transpose(floating[:, ::1] A not None,   # (N, K)       in
-              floating[:, ::1] B not None,   # (K, Np)      out
+def transpose(const floating[:, ::1] A not None,  # (N, K)       in
+              floating[:, ::1] B not None,        # (K, Np)      out
               ):
     """B[:, :N] = A.T"""
     cdef const core_table *k = core_get(sizeof(floating))

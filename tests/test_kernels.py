@@ -660,3 +660,12 @@ def test_environment_forces_an_instruction_set(name, why, simd):
             assert ("did you mean" in done.stderr) == (value != "fastest")
         else:
             assert done.stdout.strip() == (value or _kernels.simd_best()), done.stderr
+
+
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 100])
+def test_reflect(rng, simd, n):
+    v, Q = rng.normal(size=n), rng.normal(size=(n + 3, n + 5))
+    expected = Q.copy()
+    expected[3:, 5:] -= np.outer(v, v @ Q[3:, 5:])
+    _kernels.reflect(v, Q[3:, 5:], np.empty(2 * n))
+    np.testing.assert_allclose(Q, expected, rtol=1e-12, atol=1e-12)

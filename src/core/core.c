@@ -207,4 +207,10 @@ uint32_t core_key(uint64_t seed, uint64_t counter) {
     return (uint32_t)((z ^ z >> 31) >> 32);
 }
 
+double core_kept(double rate, double decay) {
+    double by = rate * decay;
+    __asm__("" : "+m"(by)); /* a processor with fused multiply-add would not round the product */
+    return 1 - by;
+}
+
 const core_table *core_get(idx itemsize) { return itemsize == 4 ? sets[chosen].f32 : sets[chosen].f64; }

@@ -70,6 +70,8 @@ typedef struct {
 const core_table *core_get(idx itemsize);
 /* A key for each seed and counter. */
 uint32_t core_key(uint64_t seed, uint64_t counter);
+/* What is left of a weight by decay: 1 - rate * decay, in two operations on every processor. */
+double core_kept(double rate, double decay);
 /* The i-th instruction set compiled in, widest first, or NULL; whether this processor runs one; the one to prefer. */
 const char *core_name(int i);
 int core_supported(const char *name);
