@@ -279,12 +279,30 @@ class CharRNN:
             setattr(self, name, value)
         return self
 
+    def _changed(self) -> dict[str, str]:
+        """The parameters that are not the defaults, as they are written."""
+        defaults, own = self._defaults(), self.get_params().items()
+        return {name: repr(value) for name, value in own if value is not (d := defaults[name]) and value != d}
+
     def __repr__(self) -> str:
-        own = self.get_params().items()
-        changed = [
-            f"{name}={value!r}" for name, value in own if value is not (d := self._defaults()[name]) and value != d
-        ]
-        return f"CharRNN({', '.join(changed)})"
+        return f"CharRNN({', '.join(f'{name}={value}' for name, value in self._changed().items())})"
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook, and what came of the training."""
+        from pycharrnn import notebook  # only now: few programs are notebooks
+
+        rows = self._changed()
+        if not self.__sklearn_is_fitted__():
+            return notebook.table("CharRNN", rows | {"trained": "not yet"})
+        best, vocabulary = self.best_, self.vocabulary_
+        kind, nats = "validation", best.validation_loss
+        if nats is None:
+            kind, nats = "smooth", best.smooth_loss / self.seq_length
+        lowest = f"{nats:.3f} nats per character, after update {best.n_updates:,}" if np.isfinite(nats) else "none yet"
+        rows["trained"] = f"{self.n_updates_:,} updates, on {'documents' if vocabulary.end is not None else 'a text'}"
+        rows[f"best {kind} loss"] = lowest
+        rows["characters"] = f"{len(vocabulary):,} distinct"
+        return notebook.table("CharRNN", rows)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, Tags, TargetTags

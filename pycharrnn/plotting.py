@@ -1,4 +1,4 @@
-"""Loss curves. matplotlib is imported when a function is called; its global state is left alone."""
+"""Loss curves. matplotlib is imported when a function is called, pyplot only where it is in use or in a notebook."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import html
 import io
 import itertools
 import re
+import sys
 import textwrap
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +21,7 @@ Array = npt.NDArray[Any]
 
 # Okabe and Ito's colours, which the colour-blind tell apart, without their yellow, too light for a line on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_SIZE = (6.5, 4)  # inches
 STYLES = ("-", "--", ":", "-.", (0, (8, 1, 1, 1, 1, 1)))  # 7 colours, 5 styles: 35 runs until a pair comes again
 
 
@@ -38,7 +41,9 @@ def plot_losses(histories: Any, *, per_character: bool = False, show_loss: bool 
     show_loss : bool or None, default None
         Whether to draw the loss of the windows behind the smooth loss. None does so for a single run.
     ax : matplotlib.axes.Axes or None, default None
-        Where to draw. None makes a figure of 6.5 by 4 inches, or taller for many names, that pyplot knows nothing of.
+        Where to draw. None makes a figure of 6.5 by 4 inches, or taller for many names. In a notebook, and wherever
+        the program has imported pyplot, it is pyplot's current figure, so that ``plt.show()`` and ``plt.savefig()``
+        find it; of such figures the last 10 stay open. Elsewhere pyplot knows nothing of it.
 
     Returns
     -------
@@ -60,18 +65,83 @@ def plot_losses(histories: Any, *, per_character: bool = False, show_loss: bool 
     >>> plot_losses(runs).axes[0].get_xlabel()
     'updates'
     """
+    runs = _runs(histories)
+    unit = _unit(runs, per_character)
+    figure = _new_figure() if ax is None else ax.figure
+    _draw(runs, figure.add_subplot() if ax is None else ax, unit, per_character, show_loss, resize=ax is None)
+    _show_once(figure)
+    return figure
+
+
+def losses_svg(histories: Any, description: str = "", *, per_character: bool = False) -> str:
+    """What `plot_losses` draws as `to_svg` gives it, without pyplot."""
+    runs = _runs(histories)
+    unit, figure = _unit(runs, per_character), _new_figure(shared=False)
+    _draw(runs, figure.add_subplot(), unit, per_character)
+    return to_svg(figure, description)
+
+
+def _runs(histories: Any) -> dict[str, Any]:
+    """One run or several by name."""
+    return {str(name): run for name, run in (histories if isinstance(histories, Mapping) else {"": histories}).items()}
+
+
+_shared: list[Any] = []  # figures that pyplot keeps, the oldest first
+_MOST_SHARED = 10
+
+
+def _new_figure(shared: bool = True) -> Any:
+    """An empty figure; `shared` with pyplot where the program or a notebook uses it."""
     try:
         from matplotlib.figure import Figure
-        from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
     except ImportError as error:
         raise ImportError('plots need matplotlib: pip install "pycharrnn[plot]"') from error
-    runs = {str(name): run for name, run in (histories if isinstance(histories, Mapping) else {"": histories}).items()}
-    unit, show_loss = _unit(runs, per_character), len(runs) == 1 if show_loss is None else show_loss
-    figure: Any = Figure((6.5, 4), layout="constrained") if ax is None else ax.figure
-    if own := ax is None:
-        ax = figure.add_subplot()
-        figure._repr_svg_ = functools.partial(to_svg, figure)  # by themselves notebooks show only pyplot's figures
+    figure: Any = None
+    in_use = "matplotlib.pyplot" in sys.modules or "ipykernel" in sys.modules
+    if shared and in_use and threading.current_thread() is threading.main_thread():  # windows belong to that thread
+        figure = _pyplot_figure()
+    if figure is None:
+        figure = Figure(_SIZE, layout="constrained")
+    figure._repr_svg_ = functools.partial(to_svg, figure)  # by themselves notebooks show only figures of some backends
+    return figure
 
+
+def _pyplot_figure() -> Any:
+    """A new figure that pyplot shows; None if its backend needs a display that there is not."""
+    from matplotlib import pyplot
+
+    try:
+        figure: Any = pyplot.figure(figsize=_SIZE, layout="constrained")
+    except ImportError:
+        return None
+    _shared[:] = [old for old in _shared if pyplot.fignum_exists(old.number)]
+    _shared.append(figure)
+    for old in _shared[:-_MOST_SHARED]:  # or a program that draws many and closes none would fill the memory
+        pyplot.close(old)
+    return figure
+
+
+def _show_once(figure: Any) -> None:
+    """Let a notebook that shows a figure as the value of a cell not show it once more at the end of the cell."""
+    if hasattr(figure, "number") and sys.modules["matplotlib.pyplot"].get_backend().endswith("inline"):
+        figure._repr_mimebundle_ = functools.partial(_closed, figure)
+
+
+def _closed(figure: Any, **of: Any) -> dict[str, str]:
+    """The figure for a notebook, which pyplot then no longer has open."""
+    from matplotlib import pyplot
+
+    pyplot.close(figure)
+    return {"image/svg+xml": to_svg(figure)}
+
+
+def _draw(
+    runs: dict[str, Any], ax: Any, unit: str, per_character: bool, show_loss: bool | None = None, resize: bool = True
+) -> None:
+    """Draw the runs; `resize` the figure for a long legend."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
+
+    show_loss = len(runs) == 1 if show_loss is None else show_loss
     lines, epochs, extents = [], [], []
     for i, (name, run) in enumerate(runs.items()):
         color, scale = COLORS[i % len(COLORS)], run.seq_length if per_character else 1
@@ -105,13 +175,12 @@ def plot_losses(histories: Any, *, per_character: bool = False, show_loss: bool 
         names = [textwrap.fill(line.get_label(), 60) for line in lines]
         columns = max(1, min(len(lines), 70 // (max(map(len, names)) + 6)))
         rows = -(-sum(name.count("\n") + 1 for name in names) // columns)
-        if own:
-            figure.set_figheight(3.8 + 0.2 * rows)
+        if resize:
+            ax.figure.set_figheight(3.8 + 0.2 * rows)
         place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 3.8}
         legend = ax.legend(lines, ["?"] * len(lines), ncols=columns, fontsize=10, frameon=False, **place)
         for text, name in zip(legend.get_texts(), names, strict=True):
             text.set(text=name, parse_math=False)  # dollars are no formula, a first underscore hides nothing
-    return figure
 
 
 def _unit(runs: Mapping[str, Any], per_character: bool) -> str:

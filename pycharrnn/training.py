@@ -176,6 +176,25 @@ class History:
 
         return plot_losses(self, **options)
 
+    def _repr_html_(self) -> str:
+        """A table and, with matplotlib, the curves, for a notebook."""
+        from pycharrnn import notebook, plotting  # only now: few programs are notebooks
+
+        if not len(self):
+            return notebook.table("History", {"updates": "none yet"})
+        scale, unit = (self.seq_length, "character") if self.seq_length else (1, "window")
+        first, last = (loss / scale for loss in self.smooth_loss[[0, -1]])
+        rows = {"updates": f"{self.n_updates:,} in {self.seconds[-1]:,.1f} s"}
+        rows["smooth loss"] = f"{first:.3f} → {last:.3f} nats per {unit}"
+        if self.validation:
+            best = min(self.validation, key=lambda look: look.nats)
+            rows["lowest validation loss"] = f"{best.nats:.3f} nats per character, after update {best.n_updates:,}"
+        try:
+            picture = plotting.losses_svg(self, per_character=bool(self.seq_length))
+        except ImportError:  # matplotlib is an extra
+            picture = ""
+        return notebook.table("History", rows, picture)
+
     def look(self, n_updates: int, seconds: float, nats: float) -> None:
         """Remember a look at the validation text."""
         self.validation.append(Validation(n_updates, seconds, nats))

@@ -1,5 +1,6 @@
 """Loss curves: what is drawn where, in which words, and that nothing leaks."""
 
+import os
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -182,6 +183,113 @@ def test_drawing_touches_neither_pyplot_nor_global_settings(tmp_path):
         assert settings() == before
     """
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, cwd=tmp_path, timeout=60)
+
+
+def program(tmp_path, lines, *more, **environment):
+    """Run it with a history `h` of a program of its own; what it prints."""
+    begin = """
+import sys, types
+import numpy as np
+from pycharrnn.training import History
+h = History(seq_length=25)
+h.extend(0, np.ones(9), np.ones(9), 0, 1)
+"""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", begin + lines], check=True, cwd=tmp_path, timeout=60, text=True,
+        capture_output=True, env={name: value for name, value in os.environ.items() if name != "DISPLAY"} | environment,
+    ).stdout.split()  # fmt: skip
+
+
+# What a notebook's backend does: it shows all open figures at the end of a cell by what IPython makes of each.
+INLINE = """
+from matplotlib import pyplot as plt
+plt.get_backend = lambda: "module://matplotlib_inline.backend_inline"
+def show(figure):
+    print(*(getattr(figure, "_repr_mimebundle_", dict)(include=None, exclude=None)))
+def end_of_cell():
+    for number in plt.get_fignums():
+        show(plt.figure(number))
+    plt.close("all")
+    print("end")
+"""
+
+
+def test_pyplot_finds_what_is_drawn_where_it_is_in_use(tmp_path):
+    lines = """
+from matplotlib import pyplot as plt
+first = h.plot()
+assert plt.gcf() is first
+h.plot()
+plt.title("mine")
+assert plt.gca().get_title() == "mine"
+plt.savefig("mine.png")
+plt.show()  # nothing to show it on
+print(plt.get_fignums(), plt.get_backend())
+"""
+    assert program(tmp_path, lines, MPLBACKEND="agg") == ["[1,", "2]", "agg"]
+    assert (tmp_path / "mine.png").stat().st_size > 10_000  # an empty figure has 2,400
+
+
+def test_in_a_notebook_pyplot_is_in_use(tmp_path):
+    lines = "sys.modules['ipykernel'] = types.ModuleType('ipykernel')\nfigure = h.plot()\n"
+    lines += "from matplotlib import pyplot\nprint(pyplot.gcf() is figure)"
+    assert program(tmp_path, lines, MPLBACKEND="agg") == ["True"]
+
+
+def test_a_notebook_shows_each_figure_once(tmp_path):
+    lines = """
+h.plot()
+end_of_cell()  # plot();
+show(h.plot())  # plot(), the value of a cell
+end_of_cell()
+figure, axes = plt.subplots()
+show(h.plot(ax=axes))
+end_of_cell()
+kept = h.plot()
+end_of_cell()
+show(kept)
+end_of_cell()
+"""
+    shown = ["image/svg+xml", "end"]
+    assert program(tmp_path, INLINE + lines, MPLBACKEND="agg") == [*shown * 4, *shown]
+
+
+def test_pyplot_keeps_few_figures_and_none_that_were_not_drawn(tmp_path):
+    lines = """
+from matplotlib import pyplot as plt
+from pycharrnn import plotting
+mine = plt.figure()
+drawn = [h.plot() for _ in range(30)]
+assert plt.get_fignums() == [1, *range(22, 32)], plt.get_fignums()
+assert plt.fignum_exists(mine.number)
+assert drawn[0]._repr_svg_().startswith("<svg ")  # closed, but whole
+plt.close("all")
+try:
+    History().plot()
+except ValueError as error:
+    print("ValueError", *plt.get_fignums())
+h.plot(ax=mine.add_subplot())
+h._repr_html_()
+plotting.losses_svg(h)
+print("open:", *plt.get_fignums())
+"""
+    assert program(tmp_path, lines, MPLBACKEND="agg") == ["ValueError", "open:"]
+
+
+def test_without_a_backend_or_outside_the_main_thread_figures_are_drawn_without_pyplot(tmp_path):
+    lines = """
+from matplotlib import pyplot as plt
+import threading
+def draw():
+    print(h.plot()._repr_svg_()[:4], *plt.get_fignums())
+draw()
+"""
+    assert program(tmp_path, lines, MPLBACKEND="module://nowhere") == ["<svg"]
+    lines = (
+        lines.replace("draw()\n", "").rstrip()
+        + "\nthread = threading.Thread(target=draw)\nthread.start()\nthread.join()"
+    )
+    assert program(tmp_path, lines, MPLBACKEND="agg") == ["<svg"]
 
 
 def test_axes_of_ones_own_are_drawn_on():
