@@ -23,7 +23,6 @@ def train(
     grads: _Real,
     m: _Real,
     v: _Real,
-    best: _Real,
     work: _Real,
     seen: _Ids,
     xy: _Ids,

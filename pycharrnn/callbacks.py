@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from typing import IO, Any, Literal
@@ -95,37 +96,68 @@ class SampleText:
         warnings.warn(message, stacklevel=2)
 
 
-class Validate:
-    """Look at a validation text, keep the best weights, and end the training when it no longer gets better.
+class KeepBest:
+    """Look at a text every so many updates, keep the weights that predict it best, and end what no longer gets better.
 
     Parameters
     ----------
     every : int
-        Updates between two looks, of which the last is at the end of the training.
+        Updates between two looks.
     loss : callable
-        Gives nats per character at the present weights.
+        Gives nats per character of the text at the present weights.
     keep : callable
         Called with the loss when it is the lowest so far.
+    remember : callable
+        Called with ``(n_updates, seconds, nats)`` after each look.
+    lowest : float
+        The loss of the weights at the start.
+    bound : float
+        A loss above which the weights know less than nothing: two looks above it, and none below `lowest`, end the
+        training.
     patience : int or None
         Looks without a new lowest loss after which the training ends.
+
+    Attributes
+    ----------
+    nats : float or None
+        The loss at the last look.
+    seconds : float or None
+        How long the last look took.
     """
 
     def __init__(
-        self, every: int, loss: Callable[[], float], keep: Callable[[float], object], patience: int | None
+        self,
+        every: int,
+        loss: Callable[[], float],
+        keep: Callable[[float], object],
+        remember: Callable[[int, float, float], object],
+        lowest: float,
+        bound: float,
+        patience: int | None = None,
     ) -> None:
-        self.every, self._loss, self._keep, self._patience = every, loss, keep, patience
-        self._lowest, self._waited, self._looked = float("inf"), 0, -1
+        self.every, self._loss, self._keep, self._remember = every, loss, keep, remember
+        self.lowest, self._bound, self._patience = lowest, bound, patience
+        self._waited, self._looked, self._lost, self._better = 0, -1, 0, False
+        self.nats: float | None = None
+        self.seconds: float | None = None
 
     def __call__(self, run: Any) -> bool:
-        if run.n_updates == self._looked:
+        if run.n_updates in (self._looked, run.first):
             return False
-        self._looked, nats = run.n_updates, self._loss()
-        run.history.look(run.n_updates, run.seconds, nats)
+        begin, nats = time.perf_counter(), self._loss()
+        self._looked, self.nats, self.seconds = run.n_updates, nats, time.perf_counter() - begin
+        self._remember(run.n_updates, run.seconds, nats)
         self._waited += 1
-        if nats < self._lowest:
-            self._lowest, self._waited = nats, 0
+        if nats < self.lowest:
+            self.lowest, self._waited, self._better = nats, 0, True
             self._keep(nats)
-        return self._patience is not None and self._waited >= self._patience
+        self._lost = self._lost + 1 if self.learned_nothing else 0
+        return self._lost > 1 or (self._patience is not None and self._waited >= self._patience)
+
+    @property
+    def learned_nothing(self) -> bool:
+        """Whether the weights are far worse than at the start, and never were better."""
+        return self.nats is not None and not self._better and not self.nats <= self._bound
 
 
 class Progress:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from pycharrnn.baseline import KneserNey
-from pycharrnn.callbacks import Progress, Validate
-from pycharrnn.network import Ids, Trainer
+from pycharrnn.callbacks import KeepBest, Progress
+from pycharrnn.network import LOOKED, Ids, Trainer
 from pycharrnn.optim import Schedule
-from pycharrnn.training import Budget, Callback, History, Run, train
+from pycharrnn.training import Callback, Look, Run, TrainingDivergedError, train
+
+_COUNTED = 40_000  # characters of a text for each second of a time limit up to which counting n-grams is cheap
+
+
+def _between(n_read: int) -> int:
+    """Characters of training between two looks at so many: a look takes some 2 % of the time, and never long."""
+    return max(64 * n_read, 20_000)
 
 
 def shuffled(ids: Ids, end: int | None, rng: np.random.Generator) -> Ids:
@@ -38,35 +47,75 @@ def fit(
     trainer: Trainer,
     unseen: Ids | None,
     schedule: Schedule,
-    budget: Budget,
-    history: History,
-    sample: Callable[..., str],
+    run: Run,
     callbacks: Sequence[Callback],
     patience: int | None,
     shown: bool,
+    known: bool,
 ) -> None:
-    """Train until the budget is spent, a callback says so or patience ends.
+    """Train until the budget is spent, a callback says so or patience ends, and keep the best weights.
 
-    With an `unseen` text the best weights are those of the lowest loss there, and the history tells what counting
-    n-grams of the training text would have achieved. However it ends, the trainer's state has made whole updates.
+    The best weights are those of the lowest loss on the `unseen` text, looked at after each epoch, or else on a fixed
+    part of the training text, looked at now and then and at the end. So all are compared by the same characters, read
+    from the same states and without dropout: a smooth loss is comparable neither from one part of a text to the next
+    nor with that of another text. The weights of the start compete, too: those that are not `known` to have learned
+    something guess. However it ends, the trainer's state has made whole updates.
+
+    Raises
+    ------
+    TrainingDivergedError
+        If a loss is not finite, or if the last weights are far worse than guessing and none were better than the first.
     """
-    network, state = trainer.network, trainer.state
-    run = Run(history, sample, first=state.n_updates, total=budget.updates(trainer.updates_per_epoch))
-    progress, looks = Progress(disable=not shown), []
-    if unseen is not None:
+    network, state, history = trainer.network, trainer.state, run.history
+    progress = Progress(disable=not shown)
+    text, looks = (trainer.ids, history.training) if unseen is None else (unseen, history.validation)
+    n_read = len(text) if unseen is not None else min(len(text), LOOKED)
 
-        def loss() -> float:
-            return float(network.validation_losses(state.params, unseen, n_threads=trainer.n_threads).mean())
+    def loss(whole: bool) -> float:
+        run.status = "validating"
+        progress(run)
+        read = network.validation_losses if whole else network.looked_losses
+        try:
+            return float(read(state.params, text, n_threads=trainer.n_threads).mean())
+        finally:
+            run.status = "training"
 
-        looks = [Validate(trainer.updates_per_epoch, loss, state.keep, patience)]
+    def keep(nats: float) -> None:
+        state.keep(training=nats) if unseen is None else state.keep(validation=nats)
+
+    def reserve(run: Run) -> float:
+        """Seconds of the look at the end: those of the last one, or at three times the speed of training."""
+        if look.seconds is None and limit is not None and run.updating > limit / 20:  # else the speed is not known yet
+            return n_read * run.updating / (3 * run.characters)
+        return look.seconds or 0.0
+
+    guess, limit, every = math.log(network.K), run.budget.max_seconds, trainer.updates_per_epoch
+    if unseen is None:
+        every = -(-_between(n_read) // (network.T * trainer.batch_size))
+    look = KeepBest(
+        every=every,
+        loss=partial(loss, unseen is not None),
+        keep=keep,
+        remember=lambda *values: looks.append(Look(*values)),
+        lowest=loss(unseen is not None) if known else guess,
+        bound=2 * guess + 1,
+        patience=patience,
+    )
     try:
-        train(trainer, budget, [*looks, *callbacks, progress], run, schedule.factors)
-        for look in looks:
-            look(run)  # at the end, wherever in an epoch that is
-        if unseen is not None:
+        if unseen is not None and (limit is None or len(trainer.ids) <= _COUNTED * limit):
             end = None if network.end < 0 else network.end
             counted = KneserNey(history.baseline_order).fit(trainer.ids, network.K, end)
             history.baseline = float(counted.nats(unseen).mean())
+        train(trainer, [look, *callbacks, progress], run, schedule.factors, reserve)
+        look(run)  # at the end, wherever in an epoch that is
+    except BaseException:  # interrupted: choose all the same, but quickly
+        if unseen is None:
+            look(run)
+        elif look.nats is None and run.n_updates > run.first and (nats := loss(whole=False)) < look.lowest:
+            keep(nats)
+        raise
     finally:
         progress.close()
         trainer.close()
+    if look.learned_nothing:
+        raise TrainingDivergedError(state.n_updates, look.nats)

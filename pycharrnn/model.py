@@ -6,9 +6,11 @@ import inspect
 import math
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
@@ -17,11 +19,11 @@ import numpy.typing as npt
 from pycharrnn import gradcheck, storage
 from pycharrnn.arguments import choice, close, generator, integer, real, string
 from pycharrnn.fitting import fit, shuffled, split
-from pycharrnn.network import Network, State
+from pycharrnn.network import Network, State, Trainer
 from pycharrnn.optim import OPTIMIZERS, SCHEDULES, Optimizer, Schedule, Update
 from pycharrnn.sampling import Ids, Sampler
 from pycharrnn.text import Vocabulary, read_corpus
-from pycharrnn.training import Budget, Callback, History
+from pycharrnn.training import Budget, Callback, History, Run
 
 if TYPE_CHECKING:  # NumPy imports its random module at the first use of it
     _Seed = int | np.random.Generator | np.random.SeedSequence | None
@@ -49,14 +51,36 @@ class NotFittedError(ValueError, AttributeError):
 
 
 class Best(NamedTuple):
-    """The model that is kept: its weights are those of the lowest validation loss or, without one, smooth loss.
+    """The weights that are kept: those of the lowest loss on the validation text or, without one, on the training text.
 
-    The smooth loss is in nats per `seq_length` characters, the validation loss in nats per character.
+    Attributes
+    ----------
+    n_updates : int
+        Updates that they have made.
+    smooth_loss : float
+        The smooth loss then, in nats per `seq_length` characters; infinite before the first update.
+    validation_loss : float or None
+        Nats per character of the validation text.
+    training_loss : float or None
+        Nats per character of the training text, or of some 16,000 characters spread evenly over a longer one.
     """
 
     n_updates: int
     smooth_loss: float
     validation_loss: float | None = None
+    training_loss: float | None = None
+
+
+class _Learned(NamedTuple):
+    """What a training leaves behind. The model swaps all of it at once: no reader sees parts of two trainings."""
+
+    vocabulary: Vocabulary
+    network: Network
+    state: State
+    history: History
+
+
+_TAKING = threading.Lock()  # of a model for a training
 
 
 class Evaluation(NamedTuple):
@@ -314,7 +338,10 @@ class CharRNN:
         )
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_state")
+        return hasattr(self, "_learned")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_trainer"}  # a copy is not in training
 
     def _validate(self) -> None:
         choice("cell", self.cell, Network.cells)
@@ -389,9 +416,33 @@ class CharRNN:
             the times that it did). The model keeps the last weights for which it was.
         KeyboardInterrupt
             On Ctrl-C. The model is left as it was after the last finished update.
+        RuntimeError
+            If the model is being trained already, in another thread or by a callback.
+
+        Notes
+        -----
+        The weights that are kept are those of the lowest loss on the validation text, which is computed after each
+        epoch, or else on the training text, of which the same some 16,000 characters are read after each million
+        characters of training, and at the end. `best_` tells of them.
+
+        `max_seconds` counts from the call on and includes that, and whatever callbacks do.
         """
-        self._validate()
-        text = _trainable(read_corpus(X))
+        begin = time.perf_counter()
+        with self._training():
+            self._validate()
+            text = _trainable(read_corpus(X))
+            other = None if validation is None else read_corpus(validation, "validation")
+            self._fit(text, other, Budget(self.epochs, self.max_updates, self.max_seconds), callbacks, begin)
+        return self
+
+    def _fit(
+        self,
+        text: str | list[str],
+        validation: str | list[str] | None,
+        budget: Budget,
+        callbacks: Sequence[Callback],
+        begin: float,
+    ) -> None:
         vocabulary = Vocabulary.from_text(text)
         network = self._network(vocabulary)
         rng = generator(self.random_state)
@@ -401,67 +452,107 @@ class CharRNN:
         ids = shuffled(vocabulary.encode(text), vocabulary.end, rng)
         unseen = None
         if validation is not None:
-            unseen = self._encode(read_corpus(validation, "validation"), vocabulary)
+            unseen = self._encode(validation, vocabulary)
         elif self.validation_fraction:
             ids, unseen = split(ids, vocabulary.end, self.validation_fraction)
-        budget = Budget(self.epochs, self.max_updates, self.max_seconds)
-        history = History(seq_length=self.seq_length)
-        self._train(ids, vocabulary, network, state, history, budget, callbacks, unseen)
-        return self
+        trainer = network.trainer(state, self._update(), ids, self.n_threads)
+        learned = _Learned(vocabulary, network, state, History(seq_length=self.seq_length))
+        self._train(trainer, learned, budget, callbacks, begin, unseen)
 
-    def partial_fit(self, X: Text, y: None = None, *, callbacks: Sequence[Callback] = ()) -> Self:
-        """Train on: one pass over a text, from the last weights, optimiser moments and smooth loss.
+    def partial_fit(self, X: Text, y: None = None, *, epochs: int = 1, callbacks: Sequence[Callback] = ()) -> Self:
+        """Train on: more passes over a text, from the last weights and optimiser moments.
 
-        After `set_params(optimizer=...)` the new rule begins with moments of its own.
+        The weights that are kept are the best ones on this text, those of the start among them; the smooth loss is that
+        of this text, too. `max_updates` and `max_seconds` limit each call, the parameter `epochs` of the constructor
+        does not. Without a `fit` before it begins a new model. Other arguments and errors are those of `fit`.
 
-        `max_updates` and `max_seconds` limit each call. The best model is sought anew. Without a `fit` before it
-        begins a new model. Arguments and errors are those of `fit`.
+        A model from a file has no moments, and neither has another optimiser after `set_params(optimizer=...)`. Then up
+        to 1,000 windows of the text are read first at a learning rate of zero, so that the moments are those of the
+        gradients at the present weights; AdaGrad's sum of squares becomes as large as the updates of the model would
+        have made it. So training goes on with steps of the size that it had, not with the large ones of a new model.
 
         Characters that the model does not know are added to its vocabulary, with a UserWarning that names them, unless
         `on_unknown` says to skip or replace them. The others keep their weights.
+
+        Parameters
+        ----------
+        X : str, path-like or sequence of str
+            As for `fit`, and of the same kind: running text or documents.
+        y : None
+            Ignored; there for scikit-learn.
+        epochs : int, default 1
+            Passes over the text.
+        callbacks : sequence of callable
+            As for `fit`.
+
+        Returns
+        -------
+        self
         """
-        budget = Budget(1, self.max_updates, self.max_seconds)
-        if not hasattr(self, "_state"):
-            epochs, self.epochs = self.epochs, 1
-            try:
-                return self.fit(X, callbacks=callbacks)
-            finally:
-                self.epochs = epochs
-        self._validate()
-        corpus, rng = read_corpus(X), generator(self.random_state)
-        vocabulary, network, state = self.vocabulary_, self._net, self._state
+        begin = time.perf_counter()
+        integer("epochs", epochs, 1, 2**62)
+        with self._training():
+            self._validate()
+            text, budget = read_corpus(X), Budget(epochs, self.max_updates, self.max_seconds)
+            if hasattr(self, "_learned"):
+                self._fit_on(text, budget, callbacks, begin)
+            else:
+                self._fit(_trainable(text), None, budget, callbacks, begin)
+        return self
+
+    def _fit_on(self, corpus: str | list[str], budget: Budget, callbacks: Sequence[Callback], begin: float) -> None:
+        rng = generator(self.random_state)
+        vocabulary, network, state, history = self._learned
+        known = vocabulary
         if self.on_unknown == "raise" and isinstance(corpus, list) == (vocabulary.end is not None):
             vocabulary = vocabulary | Vocabulary.from_text(_trainable(corpus))
         ids = self._encode(corpus, vocabulary)
-        if vocabulary != self.vocabulary_:
-            new = [character for character in vocabulary if character not in self.vocabulary_]
-            named = ", ".join(map(ascii, new[:10])) + ", ..." * (len(new) > 10)
+        new = vocabulary.encode("".join(character for character in vocabulary if character not in known))
+        if len(new):
+            named = ", ".join(map(ascii, vocabulary.decode(new[:10]))) + ", ..." * (len(new) > 10)
             warnings.warn(
-                f"the vocabulary has grown by {len(new)}, to {len(vocabulary)} characters: {named}", stacklevel=2
+                f"the vocabulary has grown by {len(new)}, to {len(vocabulary)} characters: {named}", stacklevel=3
             )
-            network = Network(**(network.architecture | {"n_symbols": vocabulary.n_symbols}))
-            old_ids = vocabulary.encode("".join(self.vocabulary_))
+            small, network = network, Network(**(network.architecture | {"n_symbols": vocabulary.n_symbols}))
+            old_ids = vocabulary.encode("".join(known))
             old_ids = old_ids if vocabulary.end is None else np.append(old_ids, vocabulary.end)
             fresh = network.initial(rng, self.init_scale, self.initializer)
-            state = self._net.grown(state, network, old_ids, self._update(), fresh)
+            state = small.grown(state, network, old_ids, self._update(), fresh)
+        foreign = state.rule != self._update().name
         state = network.resume(state, self._update(), self.batch_size)
         network.seed(state, rng)
-        ids = shuffled(ids, vocabulary.end, rng)
-        self._train(ids, vocabulary, network, state, self.history_, budget, callbacks)
-        return self
+        trainer = network.trainer(state, self._update(), shuffled(ids, vocabulary.end, rng), self.n_threads)
+        if foreign:
+            trainer.measure(new)
+        learned = _Learned(vocabulary, network, state, history)
+        self._train(trainer, learned, budget, callbacks, begin)
+
+    @contextmanager
+    def _training(self) -> Iterator[None]:
+        """The model is this thread's to train: one training at a time."""
+        with _TAKING:
+            if hasattr(self, "_trainer"):
+                raise RuntimeError(
+                    "this CharRNN is being trained already, and one training at a time is all that a model can have: "
+                    "wait for it, or train a copy (copy.deepcopy)"
+                )
+            self._trainer = threading.get_ident()
+        try:
+            yield
+        finally:
+            del self._trainer
 
     def _train(
         self,
-        ids: Ids,
-        vocabulary: Vocabulary,
-        network: Network,
-        state: State,
-        history: History,
+        trainer: Trainer,
+        learned: _Learned,
         budget: Budget,
         callbacks: Sequence[Callback],
+        begin: float,
         unseen: Ids | None = None,
     ) -> None:
-        trainer = network.trainer(state, self._update(), ids, self.n_threads, keep_best=unseen is None)
+        vocabulary, network, state, history = learned
+        known = state.n_updates > 0
 
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
             string("prompt", prompt)
@@ -469,12 +560,15 @@ class CharRNN:
             ids = _prompt(vocabulary, vocabulary.encode(prompt, self.on_unknown))
             return vocabulary.decode(Sampler(network, state.params, ids, rng, temperature).draw(length))
 
+        def save(path: str | os.PathLike[str]) -> None:
+            self._write(path, learned, state.params, Best(state.n_updates, state.smooth_loss))
+
+        run = Run(history, sample, save, budget, state.n_updates, budget.updates(trainer.updates_per_epoch), begin)
         schedule = self.schedule if isinstance(self.schedule, Schedule) else SCHEDULES[self.schedule or "constant"]()
         try:
-            shown = _shown(self.verbose)
-            fit(trainer, unseen, schedule, budget, history, sample, callbacks, self.patience, shown)
+            fit(trainer, unseen, schedule, run, callbacks, self.patience, _shown(self.verbose), known)
         finally:  # after an interrupt or a divergence too: whole updates only
-            self.vocabulary_, self._net, self._state, self.history_ = vocabulary, network, state, history
+            self._learned = learned
 
     def _network(self, vocabulary: Vocabulary, **instead: Any) -> Network:
         """The network for these symbols, of the model's parameters or of others `instead`."""
@@ -501,29 +595,48 @@ class CharRNN:
 
     # --- what was learned ---------------------------------------------------------------------------------------
 
-    def _fitted(self) -> State:
-        if not hasattr(self, "_state"):
+    def _fitted(self) -> _Learned:
+        if getattr(self, "_trainer", None) == threading.get_ident():
+            raise NotFittedError(
+                "this CharRNN is being trained, and not yet what it will be: a callback asks its run instead "
+                "(run.sample, run.save, run.history)"
+            )
+        if not hasattr(self, "_learned"):
             raise NotFittedError("this CharRNN has not been trained yet: call fit(text), or load a model file")
-        return self._state
+        return self._learned
+
+    @property
+    def vocabulary_(self) -> Vocabulary:
+        return self._fitted().vocabulary
+
+    @property
+    def history_(self) -> History:
+        return self._fitted().history
+
+    @property
+    def _net(self) -> Network:
+        return self._fitted().network
+
+    @property
+    def _state(self) -> State:
+        return self._fitted().state
 
     @property
     def params_(self) -> dict[str, npt.NDArray[Any]]:
-        state = self._fitted()
-        return {name: np.ascontiguousarray(view) for name, view in self._net.named(state.best).items()}
+        learned = self._fitted()
+        return _arrays(learned.network, learned.state.best)
 
     @property
     def n_updates_(self) -> int:
-        return self._fitted().n_updates
+        return self._fitted().state.n_updates
 
     @property
     def smooth_loss_(self) -> float:
-        return float(self._fitted().scalars[0])
+        return self._fitted().state.smooth_loss
 
     @property
     def best_(self) -> Best:
-        state = self._fitted()
-        looked = np.isfinite(state.scalars[4])
-        return Best(int(state.counts[2]), float(state.scalars[1]), float(state.scalars[4]) if looked else None)
+        return _best(self._fitted().state)
 
     # --- sampling -----------------------------------------------------------------------------------------------
 
@@ -582,24 +695,9 @@ class CharRNN:
             integer("length", length, 0, 2**48)
         if n_samples is not None:
             integer("n_samples", n_samples, 0, 2**48)
-        sampler = self._sampler(prompt, temperature, random_state)
-        texts = [self._one(sampler, length) for _ in range(1 if n_samples is None else n_samples)]
+        vocabulary, sampler = self._sampler(prompt, temperature, random_state)
+        texts = [_one(vocabulary, sampler, length) for _ in range(1 if n_samples is None else n_samples)]
         return texts[0] if n_samples is None else texts
-
-    def _one(self, sampler: Sampler, length: int | None) -> str:
-        vocabulary = self.vocabulary_
-        sampler.restart()
-        if vocabulary.end is None:
-            return vocabulary.decode(sampler.draw(200 if length is None else length))
-        ids = sampler.draw(_LONGEST if length is None else length, whole=True)
-        if ids.size and ids[-1] == vocabulary.end:
-            ids = ids[:-1]
-        elif length is None:
-            advice = f"raise the temperature, train longer, or use length={_LONGEST} to cut without this warning"
-            warnings.warn(
-                f"a document had no end after {_LONGEST:,} characters and is cut off there: {advice}", stacklevel=3
-            )
-        return vocabulary.decode(ids)
 
     def stream(
         self,
@@ -615,8 +713,7 @@ class CharRNN:
         """
         if length is not None:
             integer("length", length, 0, 2**48)
-        sampler = self._sampler(prompt, temperature, random_state)
-        vocabulary = self.vocabulary_
+        vocabulary, sampler = self._sampler(prompt, temperature, random_state)
 
         def characters() -> Iterator[str]:
             n = 0
@@ -629,8 +726,8 @@ class CharRNN:
 
         return characters()
 
-    def _sampler(self, prompt: str, temperature: float, random_state: _Seed) -> Sampler:
-        state = self._fitted()
+    def _sampler(self, prompt: str, temperature: float, random_state: _Seed) -> tuple[Vocabulary, Sampler]:
+        vocabulary, network, state, _ = self._fitted()
         string("prompt", prompt)
         real("temperature", temperature, zero=True)
         if random_state is None and isinstance(self.random_state, (int, np.integer)):
@@ -639,8 +736,8 @@ class CharRNN:
         elif random_state is None:
             random_state = self.random_state
         rng = generator(random_state)
-        ids = _prompt(self.vocabulary_, self.vocabulary_.encode(prompt, self.on_unknown))
-        return Sampler(self._net, state.best, ids, rng, float(temperature))
+        ids = _prompt(vocabulary, vocabulary.encode(prompt, self.on_unknown))
+        return vocabulary, Sampler(network, state.best, ids, rng, float(temperature))
 
     # --- evaluation ---------------------------------------------------------------------------------------------
 
@@ -667,11 +764,11 @@ class CharRNN:
         UnknownCharacterError
             If the text has a character that the model does not know.
         """
-        state = self._fitted()
+        vocabulary, network, state, _ = self._fitted()
         if window is not None:
             integer("window", window, 1, 65_536)
-        ids = self._encode(read_corpus(X))
-        losses = self._net.losses(state.best, ids) if window is None else self._net.cold_losses(state.best, ids, window)
+        ids = self._encode(read_corpus(X), vocabulary)
+        losses = network.losses(state.best, ids) if window is None else network.cold_losses(state.best, ids, window)
         nats = float(losses.mean())
         perplexity = math.exp(nats) if nats < 700 else math.inf
         return Evaluation(nats, nats / math.log(2), perplexity, len(ids) - 1)
@@ -681,10 +778,10 @@ class CharRNN:
     def _exact(self, text: str | list[str], seq_length: int) -> tuple[Vocabulary, Network, npt.NDArray[Any]]:
         """The model in double precision: as trained, or as `fit(text)` would begin."""
         exact = {"seq_length": seq_length, "dtype": "float64", "dropout": 0.0, "label_smoothing": 0.0}
-        if hasattr(self, "_state"):
-            vocabulary, net = self.vocabulary_, self._net
+        if hasattr(self, "_learned"):
+            vocabulary, net, state, _ = self._fitted()
             network = Network(**(net.architecture | exact))
-            return vocabulary, network, network.flatten(net.named(self._state.best))
+            return vocabulary, network, network.flatten(net.named(state.best))
         self._validate()
         vocabulary = Vocabulary.from_text(text)
         network = self._network(vocabulary, **exact)
@@ -823,7 +920,8 @@ class CharRNN:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one safetensors file: weights, vocabulary and parameters, nothing of the text.
 
-        The same model gives the same bytes. An existing file is replaced only once the new one is complete.
+        The same model gives the same bytes. An existing file is replaced only once the new one is complete. In a
+        callback `run.save` writes the model that is being trained.
 
         Raises
         ------
@@ -831,10 +929,14 @@ class CharRNN:
         OSError
             If the file cannot be written; an old one is then left as it was.
         """
-        self._fitted()
+        learned = self._fitted()
+        self._write(path, learned, learned.state.best, _best(learned.state))
+
+    def _write(self, path: str | os.PathLike[str], learned: _Learned, weights: npt.NDArray[Any], kept: Best) -> None:
         self._validate()  # no file that load would refuse
+        vocabulary, network = learned.vocabulary, learned.network
         params = self.get_params()  # as trained, whatever set_params has said since:
-        params |= {name: value for name, value in self._net.architecture.items() if name in params}
+        params |= {name: value for name, value in network.architecture.items() if name in params}
         if isinstance(self.optimizer, Optimizer):
             params["optimizer"] = {"name": self.optimizer.name} | self.optimizer.numbers()
         if isinstance(self.schedule, Schedule):
@@ -843,12 +945,12 @@ class CharRNN:
             params["random_state"] = None  # a generator is a state of its own, not a parameter
         params["verbose"] = None  # says how it was watched, not what it is
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
-        best: dict[str, Any] = self.best_._asdict()
-        if not math.isfinite(self.best_.smooth_loss):
+        best: dict[str, Any] = kept._asdict()
+        if not math.isfinite(kept.smooth_loss):
             best["smooth_loss"] = None  # stopped before the first update
-        documents = self.vocabulary_.end is not None
-        metadata = {"params": plain, "n_characters": len(self.vocabulary_), "documents": documents, "best": best}
-        tensors = self.params_ | {"vocabulary": self.vocabulary_.code_points}
+        documents = vocabulary.end is not None
+        metadata = {"params": plain, "n_characters": len(vocabulary), "documents": documents, "best": best}
+        tensors = _arrays(network, weights) | {"vocabulary": vocabulary.code_points}
         storage.save(path, tensors, metadata)
 
     @classmethod
@@ -864,16 +966,16 @@ class CharRNN:
         """
         tensors, metadata = storage.load(path, cls._layout)
         model = cls._from_metadata(metadata)
-        model.vocabulary_ = Vocabulary(tensors.pop("vocabulary"), metadata["documents"])
-        model._net = model._network(model.vocabulary_)
-        model._state = model._net.state(model._net.flatten(tensors), model._update())
-        best = metadata["best"]
-        model._state.counts[1:3] = best["n_updates"]
-        if best["smooth_loss"] is not None:
-            model._state.scalars[:2] = best["smooth_loss"]
-        if best["validation_loss"] is not None:
-            model._state.scalars[4] = best["validation_loss"]
-        model.history_ = History(seq_length=model.seq_length)
+        vocabulary = Vocabulary(tensors.pop("vocabulary"), metadata["documents"])
+        network = model._network(vocabulary)
+        state = network.state(network.flatten(tensors), model._update())
+        state.rule = ""  # the moments are not in the file
+        best = Best(**metadata["best"])
+        state.counts[1:3] = best.n_updates
+        if best.smooth_loss is not None:
+            state.scalars[:2] = best.smooth_loss
+        state.scalars[4:] = [np.inf if nats is None else nats for nats in (best.validation_loss, best.training_loss)]
+        model._learned = _Learned(vocabulary, network, state, History(seq_length=model.seq_length))
         return model
 
     @classmethod
@@ -899,7 +1001,9 @@ class CharRNN:
         if not isinstance(documents, bool):
             raise ValueError(f"documents must be true or false, got {documents!a}")
         integer("best n_updates", best["n_updates"], 0, 2**62)
-        for name in ("smooth_loss", "validation_loss"):
+        if set(best) - set(Best._fields):
+            raise ValueError(f"best has the keys {sorted(best)}")
+        for name in ("smooth_loss", "validation_loss", *{"training_loss"} & set(best)):
             if best[name] is not None:
                 real(f"best {name}", best[name], zero=True)
         shapes = model._network_of(n_characters + documents, documents).shapes
@@ -919,6 +1023,33 @@ def _trainable(text: _Corpus) -> _Corpus:
 def _prompt(vocabulary: Vocabulary, ids: Ids) -> Ids:
     """What is read before the first character is drawn: a document begins with the end of the one before it."""
     return ids if vocabulary.end is None else np.insert(ids, 0, vocabulary.end)
+
+
+def _arrays(network: Network, weights: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    """Copies of the weights by name."""
+    return {name: np.ascontiguousarray(view) for name, view in network.named(weights).items()}
+
+
+def _best(state: State) -> Best:
+    """What is known of the weights that are kept."""
+    validation, training = (float(nats) if np.isfinite(nats) else None for nats in state.scalars[4:])
+    return Best(int(state.counts[2]), float(state.scalars[1]), validation, training)
+
+
+def _one(vocabulary: Vocabulary, sampler: Sampler, length: int | None) -> str:
+    """A text, or a document to its end."""
+    sampler.restart()
+    if vocabulary.end is None:
+        return vocabulary.decode(sampler.draw(200 if length is None else length))
+    ids = sampler.draw(_LONGEST if length is None else length, whole=True)
+    if ids.size and ids[-1] == vocabulary.end:
+        ids = ids[:-1]
+    elif length is None:
+        advice = f"raise the temperature, train longer, or use length={_LONGEST} to cut without this warning"
+        warnings.warn(
+            f"a document had no end after {_LONGEST:,} characters and is cut off there: {advice}", stacklevel=3
+        )
+    return vocabulary.decode(ids)
 
 
 def _shown(verbose: bool | None) -> bool:

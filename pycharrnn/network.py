@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _kernels.simd_select(os.environ.get("PYCHARRNN_SIMD") or _kernels.simd_best())
 
 Ids = npt.NDArray[np.int32]
+MEASURED = 1000  # windows that tell the size of gradients
+LOOKED = 16_384  # symbols that tell how good weights are
 
 
 class Rule(Protocol):
@@ -38,6 +40,8 @@ class Rule(Protocol):
     def moments(self) -> tuple[str, ...]: ...
     @property
     def start(self) -> float: ...
+    @property
+    def sums(self) -> bool: ...
     def options(self) -> dict[str, Any]: ...
 
 
@@ -51,8 +55,10 @@ class State:
     v: Array
     carried: npt.NDArray[Any]  # (L, states, B, H)
     counts: npt.NDArray[np.int64]  # position in the text, updates made, those of the best weights, seed, shift
-    scalars: npt.NDArray[np.float64]  # smooth loss, that of the best weights, two powers of Adam, validation loss
-    rule: str  # whose moments m and v are
+    # smooth loss, that of the best weights, two powers of Adam, the best weights' loss on a validation text and on the
+    # part of the training text that is looked at
+    scalars: npt.NDArray[np.float64]
+    rule: str  # whose moments m and v are; empty: there are none yet
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         """Take arrays as they come, mapped from a file and read-only perhaps, but none that lie across their items."""
@@ -68,19 +74,23 @@ class State:
         """Characters of the text read in the current epoch."""
         return int(self.counts[0])
 
-    def restart(self) -> None:
-        """Begin a text: from its start, and in search of a best model of its own."""
-        self.counts[0] = 0
-        self.counts[2] = self.counts[1]
-        self.scalars[1] = self.scalars[4] = np.inf
-        self.best[:] = self.params
+    @property
+    def smooth_loss(self) -> float:
+        """In nats per T characters; infinite before the first update."""
+        return float(self.scalars[0]) if self.scalars[0] >= 0 else np.inf
 
-    def keep(self, nats: float) -> None:
-        """Take the present weights for the best: they have this validation loss, in nats per character."""
+    def restart(self) -> None:
+        """Begin a text: from its start, with a smooth loss and a best model of its own."""
+        self.counts[0] = 0
+        self.scalars[0] = -1
+        self.keep()
+
+    def keep(self, training: float = np.inf, validation: float = np.inf) -> None:
+        """Take the present weights for the best: they have these losses, in nats per character."""
         self.best[:] = self.params
         self.counts[2] = self.counts[1]
-        smooth = self.scalars[0] if self.scalars[0] >= 0 else np.inf  # there is none before the first update
-        self.scalars[1], self.scalars[4] = smooth, nats
+        self.scalars[1] = self.smooth_loss
+        self.scalars[4], self.scalars[5] = validation, training
 
     def copy(self) -> State:
         params, best, m, v = (aligned(old.size, old.dtype) for old in (self.params, self.best, self.m, self.v))
@@ -230,7 +240,7 @@ class Network:
         m, v = aligned(size["m"], self.dtype), aligned(size["v"], self.dtype)
         v[:] = rule.start
         carried = np.zeros(self.carried(batch_size), self.dtype)
-        counts, scalars = np.zeros(5, np.int64), np.array([-1.0, np.inf, 1.0, 1.0, np.inf])
+        counts, scalars = np.zeros(5, np.int64), np.array([-1.0, np.inf, 1.0, 1.0, np.inf, np.inf])
         best = aligned(params.size, self.dtype)
         best[:] = params
         return State(params, best, m, v, carried, counts, scalars, rule.name)
@@ -341,8 +351,8 @@ class Network:
         """Characters that can be read in some 20 ms: after so many a loop comes back to Python, for signals."""
         return max(1, 10**8 // (self.H * (self.L * self.cell.gates * self.H + self.K)))
 
-    def trainer(self, state: State, rule: Rule, ids: Ids, n_threads: int | None = 1, keep_best: bool = True) -> Trainer:
-        return Trainer(self, state, rule, ids, n_threads, keep_best)
+    def trainer(self, state: State, rule: Rule, ids: Ids, n_threads: int | None = 1) -> Trainer:
+        return Trainer(self, state, rule, ids, n_threads)
 
     def validation_losses(
         self, params: Array, ids: Ids, streams: int = 64, warm_up: int = 256, n_threads: int = 1
@@ -359,17 +369,38 @@ class Network:
             return self.losses(params, ids)
         part = -(-N // streams)
         starts = np.minimum(np.arange(streams) * part, N - part)
-        read, groups = partial(self._read, params, ids, part, warm_up), np.array_split(starts, min(n_threads, streams))
-        if len(groups) == 1:
-            losses = [read(starts)]
-        else:
-            from concurrent.futures import ThreadPoolExecutor  # only now: it takes a while to import
-
-            with ThreadPoolExecutor(len(groups)) as pool:
-                losses = list(pool.map(read, groups))
         found = np.empty(N)
-        found[starts[:, None] + np.arange(part)] = np.concatenate(losses)
+        found[starts[:, None] + np.arange(part)] = self._parts(params, ids, part, warm_up, starts, n_threads)
         return found
+
+    def looked_losses(
+        self, params: Array, ids: Ids, readers: int = 32, warm_up: int = 128, n_threads: int = 1
+    ) -> npt.NDArray[np.float64]:
+        """Nats of each symbol after the first, or, if they are more than LOOKED, of parts spread evenly over them.
+
+        The same parts of the same text at each call, so that the losses of two sets of weights can be compared.
+        """
+        N = len(ids) - 1
+        if N <= LOOKED:
+            return self.validation_losses(params, ids, n_threads=n_threads)
+        part = LOOKED // readers - warm_up
+        starts = np.arange(readers) * (N - part) // (readers - 1)
+        return self._parts(params, ids, part, warm_up, starts, n_threads).ravel()
+
+    def _parts(
+        self, params: Array, ids: Ids, part: int, warm_up: int, starts: npt.NDArray[np.intp], n_threads: int
+    ) -> npt.NDArray[np.float64]:
+        """`_read` by so many threads at once."""
+        read, groups = (
+            partial(self._read, params, ids, part, warm_up),
+            np.array_split(starts, min(n_threads, len(starts))),
+        )
+        if len(groups) == 1:
+            return read(starts)
+        from concurrent.futures import ThreadPoolExecutor  # only now: it takes a while to import
+
+        with ThreadPoolExecutor(len(groups)) as pool:
+            return np.concatenate(list(pool.map(read, groups)))
 
     def _read(
         self, params: Array, ids: Ids, part: int, T: int, starts: npt.NDArray[np.intp]
@@ -469,7 +500,6 @@ class Trainer:
         rule: Rule,
         ids: Ids,
         n_threads: int | None,
-        keep_best: bool = True,
     ) -> None:
         network._check(ids)
         if rule.name != state.rule:
@@ -484,7 +514,6 @@ class Trainer:
             n_threads = _processors() if work > 2**20 else 1
             _sharing.add(self)
         self._most = min(n_threads, self.batch_size)
-        self.keep_best = keep_best
         self._space = network.workspace(network.T, self.batch_size, training=True)
         self._grads = aligned(network.layout.size, network.dtype)
         window = network.T * self.batch_size
@@ -522,12 +551,37 @@ class Trainer:
         w.put(s.carried)
         try:
             self._together(
-                self.ids, s.params, self._grads, s.m, s.v, s.best if self.keep_best else s.best[:0], w.memory,
+                self.ids, s.params, self._grads, s.m, s.v, w.memory,
                 self._seen, self._xy, w.plan, w.layers, self.rule.name, options, s.counts, s.scalars,
                 np.ascontiguousarray(rates), self._step_loss, loss, smooth,
             )  # fmt: skip
         finally:
             w.take(w.first, s.carried)
+
+    def measure(self, new: Ids) -> None:
+        """Give a state that has no moments yet those that its updates would have left, as far as gradients tell.
+
+        The first windows of the text are read at a learning rate of zero: the weights stay, the moments become those of
+        the gradients here. A rule that sums squares gets as many as the weights have seen updates, and nowhere less
+        than the mean of the array, since a symbol that is missing here was read before. Symbols that are `new` to the
+        network begin with none.
+        """
+        s = self.state
+        before, n = s.copy(), min(self.updates_per_epoch, max(1, MEASURED // self.batch_size))
+        self.advance(np.empty(n), np.empty(n), 0.0)
+        done = s.n_updates - before.n_updates
+        s.carried[:], s.counts[:] = before.carried, before.counts
+        s.scalars[[0, 1, 4, 5]] = before.scalars[[0, 1, 4, 5]]
+        if not self.rule.sums or not done:
+            return
+        for name, v in self.network.named(s.v).items():
+            v *= before.n_updates / done
+            mean = np.cumsum(v, dtype=np.float64)[-1] / v.size  # one by one: the same bits on every machine
+            np.maximum(v, mean, out=v)
+            if name in ("E", "V", "c"):
+                v[new] = self.rule.start
+            elif name == "U" and not self.network.D:
+                v[:, new] = self.rule.start
 
     def _together(self, *arguments: Any) -> None:
         """The same call from this thread and from those of the pool; they meet inside, without the interpreter lock.
@@ -543,7 +597,7 @@ class Trainer:
 
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._most - 1, "pycharrnn")
-        shared, calls = np.zeros(4, np.int32), []
+        shared, calls = np.zeros(3, np.int32), []
         try:
             for rank in range(1, size):
                 calls.append(self._pool.submit(partial(train, *arguments, rank, size, shared)))

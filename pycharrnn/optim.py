@@ -18,6 +18,7 @@ class _Rule:
     moments: ClassVar[tuple[str, ...]] = ()  # which of the vectors m and v the rule keeps
     start: ClassVar[float] = 0.0  # what v starts from
     rate: ClassVar[float] = 0.01  # the learning rate when none is given
+    sums: ClassVar[bool] = False  # v is a sum over all updates, not a mean of the last ones
     sparse: ClassVar[bool] = False  # a zero gradient changes nothing, so that rows not read need no step
 
     def numbers(self) -> dict[str, float]:
@@ -52,6 +53,7 @@ class AdaGrad(_Rule):
     moments: ClassVar[tuple[str, ...]] = ("v",)
     rate: ClassVar[float] = 0.1
     start: ClassVar[float] = 1e-30  # drowned by eps, and no sum of tiny squares is subnormal
+    sums: ClassVar[bool] = True
     sparse: ClassVar[bool] = True
     eps: float = 1e-8
 
@@ -191,6 +193,10 @@ class Update:
     @property
     def start(self) -> float:
         return self.rule.start
+
+    @property
+    def sums(self) -> bool:
+        return self.rule.sums
 
     def options(self) -> dict[str, Any]:
         clip = float("inf") if self.clip_value is None else self.clip_value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ SLICE = 0.02  # seconds of updates between two looks at signals, clock and callb
 
 
 class TrainingDivergedError(ArithmeticError):
-    """The loss is no longer a finite number, even with a learning rate that was cut again and again.
+    """The loss is no longer a finite number, even with a learning rate that was cut again and again, or far above that
+    of guessing.
 
     The model keeps the last weights whose loss was finite, and the best ones.
 
@@ -26,16 +28,24 @@ class TrainingDivergedError(ArithmeticError):
     ----------
     n_updates : int
         Updates made by the weights that were kept.
+    nats : float or None
+        Their loss in nats per character, if it is finite.
     """
 
-    def __init__(self, n_updates: int) -> None:
-        super().__init__(n_updates)
-        self.n_updates = n_updates
+    def __init__(self, n_updates: int, nats: float | None = None) -> None:
+        super().__init__(n_updates, nats)
+        self.n_updates, self.nats = n_updates, nats
 
     def __str__(self) -> str:
+        advice = "Lower learning_rate, or set clip_value or clip_norm"
+        if self.nats is not None:
+            return (
+                f"training diverged: after update {self.n_updates} the loss is {self.nats:.3g} nats per character, far "
+                f"worse than guessing all characters alike. {advice}"
+            )
         return (
             f"training diverged: the loss is not finite after update {self.n_updates + 1}; the model is left as it was "
-            f"after update {self.n_updates}. Lower learning_rate, or set clip_value or clip_norm"
+            f"after update {self.n_updates}. {advice}"
         )
 
 
@@ -54,8 +64,8 @@ class Divergence(NamedTuple):
     factor: float
 
 
-class Validation(NamedTuple):
-    """A look at the validation text while training."""
+class Look(NamedTuple):
+    """A look at a text while training: the validation text, or a fixed part of the training text."""
 
     n_updates: int
     seconds: float
@@ -89,8 +99,11 @@ class History:
         Time since training began.
     divergences : list of Divergence
         ``(n_updates, factor)`` of each time that the loss was not finite and training went on more slowly.
-    validation : list of Validation
+    validation : list of Look
         ``(n_updates, seconds, nats)`` of each look at the validation text, in nats per character.
+    training : list of Look
+        The same of each look at the fixed part of the training text by which, without a validation text, the weights to
+        keep are chosen.
     baseline : float or None
         Nats per character of the validation text by a Kneser-Ney model of `baseline_order`-grams of the training text:
         what counting achieves.
@@ -106,7 +119,8 @@ class History:
         self.baseline: float | None = None
         self.n_updates = 0
         self.texts: list[Sample] = []
-        self.validation: list[Validation] = []
+        self.validation: list[Look] = []
+        self.training: list[Look] = []
         self.divergences: list[Divergence] = []
         self._blocks: list[Floats] = [np.zeros((4, 0))]  # updates, loss, smooth loss and seconds, side by side
         self._passes: dict[int, tuple[int, int]] = {}  # updates before a run: those of an epoch, epochs
@@ -127,7 +141,8 @@ class History:
         if n_updates < self.n_updates:
             table = self._table()
             self.texts = [text for text in self.texts if text.n_updates <= n_updates]
-            self.validation = [look for look in self.validation if look.n_updates <= n_updates]
+            for looks in (self.validation, self.training):
+                looks[:] = [look for look in looks if look.n_updates <= n_updates]
             self._blocks, self.n_updates = [table[:, table[0] < n_updates]], n_updates
 
     def count_epochs(self, first: int, updates_per_epoch: int, epochs: int) -> None:
@@ -195,10 +210,6 @@ class History:
             picture = ""
         return notebook.table("History", rows, picture)
 
-    def look(self, n_updates: int, seconds: float, nats: float) -> None:
-        """Remember a look at the validation text."""
-        self.validation.append(Validation(n_updates, seconds, nats))
-
     def remember(self, n_updates: int, smooth_loss: float, text: str) -> None:
         """Keep a text written while training."""
         self.texts.append(Sample(n_updates, smooth_loss, text))
@@ -210,6 +221,19 @@ class History:
             f"History({self.n_updates} updates in {self.seconds[-1]:.1f} s, "
             f"smooth loss {self.smooth_loss[0]:.2f} -> {self.smooth_loss[-1]:.2f})"
         )
+
+
+@dataclass
+class Budget:
+    """When to stop, whichever comes first; None is no limit."""
+
+    epochs: int | None = None
+    max_updates: int | None = None
+    max_seconds: float | None = None
+
+    def updates(self, per_epoch: int) -> int | None:
+        limits = [self.max_updates, None if self.epochs is None else self.epochs * per_epoch]
+        return min((n for n in limits if n is not None), default=None)
 
 
 class Trainer(Protocol):
@@ -239,44 +263,86 @@ class Run:
         Passes over the text that are complete.
     loss, smooth_loss : float
         Of the last update, in nats per `seq_length` characters.
+    nats : float
+        The recent loss in nats per character: the mean over this call, the last 1,000 windows weighing most. NaN before
+        the first update.
     seconds : float
         Time since this call began.
+    updating : float
+        Time in updates alone.
     total : int or None
         Updates that this call will make, if that is known.
+    share : float
+        The share of the budget that is spent, 0 to 1, of whichever limit is nearest.
+    seconds_left : float or None
+        Time to the end of the budget, at the speed so far; None before the first update.
+    status : {"training", "validating"}
+        What is being done.
     characters : int
         Characters read in this call.
     history : History
     sample : callable
         ``sample(length, prompt="", temperature=1.0)`` writes text with the present weights. The same update writes
         the same text, and writing it does not change the training.
+    save : callable
+        ``save(path)`` writes a model file with the present weights, as `CharRNN.save` does after the training.
     """
 
     history: History
     sample: Callable[..., str]
+    save: Callable[[str | os.PathLike[str]], None]
+    budget: Budget
     first: int
     total: int | None
+    begin: float = field(default_factory=time.perf_counter)
     n_updates: int = 0
     epoch: int = 0
     loss: float = float("nan")
     smooth_loss: float = float("nan")
     seconds: float = 0.0
+    updating: float = 0.0
     characters: int = 0
+    status: str = "training"
+    _mean: tuple[float, float] = (0.0, 0.0)  # of the losses, and the weight of them: 1 - 0.999**n after n windows
+
+    @property
+    def share(self) -> float:
+        shares = [0.0]
+        if self.budget.max_seconds is not None:
+            shares.append(self.seconds / self.budget.max_seconds)
+        if self.total is not None:
+            shares.append((self.n_updates - self.first) / self.total)
+        return min(1.0, max(shares))
+
+    @property
+    def seconds_left(self) -> float | None:
+        if self.n_updates == self.first:
+            return None
+        left = [math.inf]
+        if self.budget.max_seconds is not None:
+            left.append(self.budget.max_seconds - self.seconds)
+        if self.total is not None:
+            done = self.n_updates - self.first
+            left.append(self.seconds / done * (self.total - done))
+        return max(0.0, min(left))
+
+    @property
+    def nats(self) -> float:
+        total, weight = self._mean
+        return total / weight if weight else math.nan
+
+    def note(self, loss: Floats, windows: int) -> None:
+        """Let `nats` know of the losses of some updates, each of so many windows, in nats per `seq_length`."""
+        if len(loss):
+            kept = 0.999 ** (windows * len(loss))
+            total, weight = self._mean
+            self._mean = (
+                kept * total + (1 - kept) * float(loss.mean()) / self.history.seq_length,
+                kept * weight + 1 - kept,
+            )
 
 
 Callback = Callable[[Run], object]
-
-
-@dataclass
-class Budget:
-    """When to stop, whichever comes first; None is no limit."""
-
-    epochs: int | None = None
-    max_updates: int | None = None
-    max_seconds: float | None = None
-
-    def updates(self, per_epoch: int) -> int | None:
-        limits = [self.max_updates, None if self.epochs is None else self.epochs * per_epoch]
-        return min((n for n in limits if n is not None), default=None)
 
 
 @dataclass
@@ -311,7 +377,11 @@ Factors = Callable[[Floats, Sequence[float]], Floats]
 
 
 def train(
-    trainer: Trainer, budget: Budget, callbacks: Sequence[Callback], run: Run, factors: Factors | None = None
+    trainer: Trainer,
+    callbacks: Sequence[Callback],
+    run: Run,
+    factors: Factors | None = None,
+    reserve: Callable[[Run], float] = lambda run: 0.0,
 ) -> None:
     """Update until the budget is spent or a callback returns True.
 
@@ -319,11 +389,12 @@ def train(
     ----------
     trainer : Trainer
         What is trained.
-    budget : Budget
     callbacks : sequence of callable
         Each is called with `run` after every 20 ms or so, or, if it has an attribute `every`, after each `every`-th
         update exactly. True ends the training.
     run : Run
+    reserve : callable
+        ``reserve(run)`` gives the seconds of `max_seconds` that what comes after the last update will take.
     factors : callable or None
         ``factors(progress, validation)`` gives what multiplies the learning rate at each share of the budget; a limit
         of time counts like one of updates, whichever is nearer.
@@ -333,13 +404,14 @@ def train(
     TrainingDivergedError
         If a loss or a weight is not finite, and cutting the learning rate has not helped.
     """
-    state, begin, per_epoch = trainer.state, time.perf_counter(), trainer.updates_per_epoch
+    state, budget, per_epoch = trainer.state, run.budget, trainer.updates_per_epoch
     rollback, size, now, then, before, cut = _Rollback(), 1, 0.0, 0.0, state.n_updates, 1.0
     loss = smooth = np.empty(0)
+    most = math.inf  # seconds of updates
 
     def settle() -> float:
         """Note what has been done since `then`; twice does no harm, so that no interrupt comes at a bad moment."""
-        now, done = time.perf_counter() - begin, max(0, state.n_updates - before)  # fewer after a rollback
+        now, done = time.perf_counter() - run.begin, max(0, state.n_updates - before)  # fewer after a rollback
         run.history.rewind(state.n_updates)
         run.history.extend(before, loss[:done], smooth[:done], then, now)
         run.n_updates, run.seconds = state.n_updates, now
@@ -351,11 +423,15 @@ def train(
         return now
 
     try:
-        settle()
+        now = settle()
         stop = _call(callbacks, run, start=True)
         while not stop and (run.total is None or state.n_updates - run.first < run.total):
-            if budget.max_seconds is not None and now >= budget.max_seconds:
-                break
+            if budget.max_seconds is not None:
+                most = budget.max_seconds - reserve(run)
+                last = (now - then) / max(1, len(loss))  # seconds of an update
+                if len(loss) and now + last / 2 >= most:  # at least one is made
+                    break
+                size = max(1, min(size, int((most - now) / last))) if len(loss) else 1
             n = _until_next(callbacks, state.n_updates, size)
             if run.total is not None:
                 n = min(n, run.total - (state.n_updates - run.first))
@@ -363,13 +439,15 @@ def train(
             loss, smooth, before, then = np.empty(n), np.empty(n), state.n_updates, now
             by = np.full(n, cut)
             if factors is not None:
-                progress = np.full(n, now / budget.max_seconds if budget.max_seconds else 0.0)
+                progress = np.full(n, now / most if most > 0 else 1.0)
                 if run.total is not None:
                     progress = np.maximum(progress, (before - run.first + np.arange(n)) / run.total)
                 by *= factors(np.minimum(progress, 1.0), [look.nats for look in run.history.validation])
             rollback.factors.append(by)
             trainer.advance(loss, smooth, by)
+            run.note(loss[: state.n_updates - before], trainer.batch_size)
             now = settle()
+            run.updating += now - then
             if state.n_updates < before + n or not np.isfinite(state.params).all():
                 rollback.last_good(trainer, state.n_updates)
                 now, cut, rollback, size = settle(), cut * CUT, _Rollback(), 1
@@ -379,6 +457,7 @@ def train(
                 continue
             size = max(1, min(2 * n, int(n * SLICE / max(now - then, 1e-6))))
             stop = _call(callbacks, run)
+            now = time.perf_counter() - run.begin  # what the callbacks took is no time of updates
     finally:
         settle()
 

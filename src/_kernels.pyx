@@ -143,7 +143,7 @@ cdef enum: REFRESH = 64
 cdef struct Team:
     int rank, size
     uint64_t seed, update        # what the masks of dropout are drawn from
-    int32_t *shared              # (4): the meeting place, and whether to go on
+    int32_t *shared              # (3): the meeting place, and whether to go on
 
 
 cdef inline Py_ssize_t share(const Team *team, Py_ssize_t n, Py_ssize_t of, int rank) noexcept nogil:
@@ -525,7 +525,6 @@ cdef struct Update:
     void *grads
     void *m
     void *v
-    void *best                   # takes the parameters before their step, or NULL
     Optimizer *optimizer
     core_step *step
     void (*scale)(Py_ssize_t, double, void *) noexcept nogil
@@ -533,8 +532,6 @@ cdef struct Update:
 
 
 cdef inline void step(Update *u, Py_ssize_t offset, Py_ssize_t n, const floating *grad) noexcept nogil:
-    if u.best != NULL:  # now that the step reads them anyway
-        memcpy(<floating *>u.best + offset, <floating *>u.params + offset, n * sizeof(floating))
     if u.optimizer.weight_decay > 0:
         u.scale(n, core_kept(u.optimizer.hyper.rate, u.optimizer.weight_decay), <floating *>u.params + offset)
     u.step(n, <floating *>u.params + offset, grad,
@@ -606,8 +603,6 @@ cdef void rows_gradient(const core_table *k, Update *u, Team *team, const Plan *
     if not u.optimizer.sparse:
         step(u, offset, plan.K * n, grad)
         return
-    if u.best != NULL:  # all rows, not only those that are stepped
-        memcpy(<floating *>u.best + offset, <floating *>u.params + offset, plan.K * n * sizeof(floating))
     memset(u.seen, 0, plan.K * sizeof(int32_t))
     for i in range(M):
         if not u.seen[x[i]]:
@@ -678,12 +673,12 @@ cdef void update(const core_table *k, const Plan *plan, const Layer *layers, Tea
 cdef enum:
     POSITION                     # in the stream: where the next window starts
     N_UPDATES
-    BEST_UPDATE                  # updates made by the best weights
+    BEST_UPDATE                  # updates made by the best weights: the caller's
     SEED                         # of the masks of dropout, and of what follows
     SHIFT                        # where in the text the first stream of a batch starts, modulo its predictions
 cdef enum:
     SMOOTH_LOSS                  # nats per T characters; negative before the first update
-    BEST_LOSS
+    BEST_LOSS                    # smooth loss of the best weights: the caller's
     POWER1                       # beta1 ** n and beta2 ** n of Adam
     POWER2
 
@@ -706,7 +701,6 @@ def train(const int32_t[::1] ids not None,   # (N)                              
           floating[::1] grads not None,      # (P)                                  scratch
           floating[::1] m not None,          # (P) or (0)                           in, out
           floating[::1] v not None,          # (P) or (0)                           in, out
-          floating[::1] best not None,       # (P): weights of the lowest smooth loss, or (0)   out
           floating[::1] work not None,       # row 0 of h and c is the carried state    in, out
           int32_t[::1] seen not None,        # (K)                                  scratch
           int32_t[::1] xy not None,          # (2 * T * B)                          scratch
@@ -714,13 +708,13 @@ def train(const int32_t[::1] ids not None,   # (N)                              
           const int64_t[:, ::1] layers not None,  # (L, fields)                     in
           str rule not None, Optimizer optimizer,
           int64_t[::1] counts not None,      # (5)                                  in, out
-          double[::1] scalars not None,      # (4)                                  in, out
+          double[::1] scalars not None,      # (6)                                  in, out
           const double[::1] rates not None,  # (n): learning rates                  in
           double[::1] step_loss not None,    # (T * B)                              scratch
           double[::1] loss not None,         # (n): loss of each update             out
           double[::1] smooth not None,       # (n): smooth loss after each          out
           int rank=0, int size=1,            # this thread, of so many that make the same call
-          int32_t[::1] shared=None,          # (4): where they meet, zeros at first     in, out
+          int32_t[::1] shared=None,          # (3): where they meet, zeros at first     in, out
           ):
     """Run n updates, or stop before one whose loss is not finite: the weights are then those that gave it.
 
@@ -742,7 +736,6 @@ def train(const int32_t[::1] ids not None,   # (N)                              
     cdef floating *P = &params[0]
     cdef floating *w = &work[0]
     cdef int64_t position = counts[POSITION]
-    cdef bint improved
     team.rank, team.size, team.seed, team.update, team.shared = rank, size, counts[SEED], counts[N_UPDATES], NULL
     if size > 1:
         team.shared = &shared[0]
@@ -778,7 +771,6 @@ def train(const int32_t[::1] ids not None,   # (N)                              
                 if not total - total == 0:  # all see the same total
                     break
                 part = <double>n / plan.T
-                improved = False
                 if rank == 0:
                     loss[i] = total / part / plan.B
                     if scalars[SMOOTH_LOSS] < 0:
@@ -786,16 +778,7 @@ def train(const int32_t[::1] ids not None,   # (N)                              
                     else:
                         scalars[SMOOTH_LOSS] += fresh * part * (loss[i] - scalars[SMOOTH_LOSS])
                     smooth[i] = scalars[SMOOTH_LOSS]
-                    improved = best.shape[0] and scalars[SMOOTH_LOSS] < scalars[BEST_LOSS]
-                    if improved:
-                        scalars[BEST_LOSS] = scalars[SMOOTH_LOSS]
-                        counts[BEST_UPDATE] = counts[N_UPDATES]
-                    if size > 1:
-                        team.shared[3] = improved
                 backward(k, &plan, L, &team, n, 1.0 / plan.B, x, y, P, w)
-                if size > 1:
-                    improved = team.shared[3]  # backward has met at least twice
-                u.best = &best[0] if improved else NULL
                 optimizer.hyper.rate = rates[i]
                 power1 *= optimizer.hyper.beta1
                 power2 *= optimizer.hyper.beta2

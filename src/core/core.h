@@ -79,6 +79,6 @@ const char *core_best(void);
 /* Puts an instruction set in force: 0, or -1 when it is unknown or this processor lacks it. */
 int core_select(const char *name);
 const char *core_selected(void);
-/* Waits until `size` threads have come; shared[4] starts as zeros. -1 once shared[2] says that not all will come. */
+/* Waits until `size` threads have come; shared[3] starts as zeros. -1 once shared[2] says that not all will come. */
 int core_meet(int32_t *shared, int size);
 #endif
