@@ -110,7 +110,7 @@ class KeepBest:
     remember : callable
         Called with ``(n_updates, seconds, nats)`` after each look.
     lowest : float
-        The loss of the weights at the start.
+        The loss of guessing, which the weights of the start do no better than, unless `begin` looks at them.
     bound : float
         A loss above which the weights know less than nothing: two looks above it, and none below `lowest`, end the
         training.
@@ -140,6 +140,12 @@ class KeepBest:
         self._waited, self._looked, self._lost, self._better = 0, -1, 0, False
         self.nats: float | None = None
         self.seconds: float | None = None
+
+    def begin(self, run: Any) -> None:
+        """Look at the weights of the start, which know something already."""
+        self.lowest = self._loss()
+        self._remember(run.n_updates, run.seconds, self.lowest)
+        self._keep(self.lowest)
 
     def __call__(self, run: Any) -> bool:
         if run.n_updates in (self._looked, run.first):

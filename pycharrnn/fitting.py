@@ -18,8 +18,8 @@ _COUNTED = 40_000  # characters of a text for each second of a time limit up to 
 
 
 def _between(n_read: int) -> int:
-    """Characters of training between two looks at so many: a look takes some 2 % of the time, and never long."""
-    return max(64 * n_read, 20_000)
+    """Characters of training between two looks at so many, which take some 2 % of the time then."""
+    return max(32 * n_read, 10_000)
 
 
 def shuffled(ids: Ids, end: int | None, rng: np.random.Generator) -> Ids:
@@ -51,15 +51,14 @@ def fit(
     callbacks: Sequence[Callback],
     patience: int | None,
     shown: bool,
-    known: bool,
 ) -> None:
     """Train until the budget is spent, a callback says so or patience ends, and keep the best weights.
 
     The best weights are those of the lowest loss on the `unseen` text, looked at after each epoch, or else on a fixed
     part of the training text, looked at now and then and at the end. So all are compared by the same characters, read
     from the same states and without dropout: a smooth loss is comparable neither from one part of a text to the next
-    nor with that of another text. The weights of the start compete, too: those that are not `known` to have learned
-    something guess. However it ends, the trainer's state has made whole updates.
+    nor with that of another text. The weights of the start compete, too; on an unseen text they guess. However it ends,
+    the trainer's state has made whole updates.
 
     Raises
     ------
@@ -97,11 +96,13 @@ def fit(
         loss=partial(loss, unseen is not None),
         keep=keep,
         remember=lambda *values: looks.append(Look(*values)),
-        lowest=loss(unseen is not None) if known else guess,
+        lowest=guess,
         bound=2 * guess + 1,
         patience=patience,
     )
     try:
+        if unseen is None:
+            look.begin(run)
         if unseen is not None and (limit is None or len(trainer.ids) <= _COUNTED * limit):
             end = None if network.end < 0 else network.end
             counted = KneserNey(history.baseline_order).fit(trainer.ids, network.K, end)

@@ -422,8 +422,8 @@ class CharRNN:
         Notes
         -----
         The weights that are kept are those of the lowest loss on the validation text, which is computed after each
-        epoch, or else on the training text, of which the same some 16,000 characters are read after each million
-        characters of training, and at the end. `best_` tells of them.
+        epoch, or else on the training text, of which the same some 16,000 characters are read at the start, after each
+        half a million characters of training, and at the end. `best_` tells of them.
 
         `max_seconds` counts from the call on and includes that, and whatever callbacks do.
         """
@@ -472,7 +472,8 @@ class CharRNN:
         have made it. So training goes on with steps of the size that it had, not with the large ones of a new model.
 
         Characters that the model does not know are added to its vocabulary, with a UserWarning that names them, unless
-        `on_unknown` says to skip or replace them. The others keep their weights.
+        `on_unknown` says to skip or replace them. The others keep their weights, and the moments of the new ones come
+        from such a reading, too.
 
         Parameters
         ----------
@@ -522,8 +523,8 @@ class CharRNN:
         state = network.resume(state, self._update(), self.batch_size)
         network.seed(state, rng)
         trainer = network.trainer(state, self._update(), shuffled(ids, vocabulary.end, rng), self.n_threads)
-        if foreign:
-            trainer.measure(new)
+        if foreign or len(new):
+            trainer.measure(new, foreign)
         learned = _Learned(vocabulary, network, state, history)
         self._train(trainer, learned, budget, callbacks, begin)
 
@@ -552,7 +553,6 @@ class CharRNN:
         unseen: Ids | None = None,
     ) -> None:
         vocabulary, network, state, history = learned
-        known = state.n_updates > 0
 
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
             string("prompt", prompt)
@@ -566,7 +566,7 @@ class CharRNN:
         run = Run(history, sample, save, budget, state.n_updates, budget.updates(trainer.updates_per_epoch), begin)
         schedule = self.schedule if isinstance(self.schedule, Schedule) else SCHEDULES[self.schedule or "constant"]()
         try:
-            fit(trainer, unseen, schedule, run, callbacks, self.patience, _shown(self.verbose), known)
+            fit(trainer, unseen, schedule, run, callbacks, self.patience, _shown(self.verbose))
         finally:  # after an interrupt or a divergence too: whole updates only
             self._learned = learned
 

@@ -204,6 +204,12 @@ class Network:
         views = self.layout.views(flat)
         return {name: view.T if name == "U" and not self.D else view for name, view in views.items()}
 
+    def rows(self, name: str, array: Array) -> Array | None:
+        """The array of a parameter with a row for each symbol, a view; None: it has none."""
+        if name in ("E", "V", "c"):
+            return array
+        return array.T if name == "U" and not self.D else None
+
     def flatten(self, named: dict[str, Array]) -> Array:
         """The flat vector of parameters given by name."""
         flat = aligned(self.layout.size, self.dtype)
@@ -280,14 +286,13 @@ class Network:
                 continue
             ours, theirs = self.named(source), to.named(target)
             for key, array in ours.items():
-                if key == "U" and not self.D:
-                    theirs[key][:, old] = array
-                elif key in ("E", "V", "c"):
-                    theirs[key][old] = array
-                    if key == "c" and name in ("params", "best"):
-                        theirs[key][np.setdiff1d(np.arange(to.K), old)] = array.min()
-                else:
+                rows, own = to.rows(key, theirs[key]), self.rows(key, array)
+                if rows is None or own is None:
                     theirs[key][...] = array
+                    continue
+                rows[old] = own
+                if key == "c" and name in ("params", "best"):
+                    rows[np.setdiff1d(np.arange(to.K), old)] = array.min()
         new.carried[:], new.counts[:], new.scalars[:], new.rule = state.carried, state.counts, state.scalars, state.rule
         return new
 
@@ -558,30 +563,35 @@ class Trainer:
         finally:
             w.take(w.first, s.carried)
 
-    def measure(self, new: Ids) -> None:
-        """Give a state that has no moments yet those that its updates would have left, as far as gradients tell.
+    def measure(self, new: Ids, foreign: bool) -> None:
+        """Give a state the moments that it lacks: those of `new` symbols, or all of a `foreign` one, which has none.
 
-        The first windows of the text are read at a learning rate of zero: the weights stay, the moments become those of
-        the gradients here. A rule that sums squares gets as many as the weights have seen updates, and nowhere less
-        than the mean of the array, since a symbol that is missing here was read before. Symbols that are `new` to the
-        network begin with none.
+        The first windows of the text are read at a learning rate of zero: the weights stay, and the moments become
+        those of the gradients here. A rule that sums squares gets as many as the weights have seen updates; symbols
+        that are new have seen those windows. No sum is less than the mean of its array: a symbol that is missing here
+        would else take a large step when it comes.
         """
         s = self.state
         before, n = s.copy(), min(self.updates_per_epoch, max(1, MEASURED // self.batch_size))
         self.advance(np.empty(n), np.empty(n), 0.0)
-        done = s.n_updates - before.n_updates
+        done = max(1, s.n_updates - before.n_updates)
+        times = max(1.0, before.n_updates / done) if foreign else 1.0
+        if self.rule.sums:
+            for v in self.network.named(s.v).values():
+                mean = np.cumsum(v, dtype=np.float64)[-1] / v.size  # one by one: the same bits on every machine
+                np.maximum(v, mean, out=v)
+        for flat, old, factor in ((s.m, before.m, 1.0), (s.v, before.v, times if self.rule.sums else 1.0)):
+            found, kept = (self.network.named(each) if each.size else {} for each in (flat, old))
+            for name, array in found.items():
+                rows = self.network.rows(name, array)
+                fresh = np.zeros(0) if rows is None else rows[new]
+                array[...] = array * factor if foreign else kept[name]
+                if rows is not None:
+                    rows[new] = fresh
         s.carried[:], s.counts[:] = before.carried, before.counts
         s.scalars[[0, 1, 4, 5]] = before.scalars[[0, 1, 4, 5]]
-        if not self.rule.sums or not done:
-            return
-        for name, v in self.network.named(s.v).items():
-            v *= before.n_updates / done
-            mean = np.cumsum(v, dtype=np.float64)[-1] / v.size  # one by one: the same bits on every machine
-            np.maximum(v, mean, out=v)
-            if name in ("E", "V", "c"):
-                v[new] = self.rule.start
-            elif name == "U" and not self.network.D:
-                v[:, new] = self.rule.start
+        if not foreign:
+            s.scalars[[2, 3]] = before.scalars[[2, 3]]
 
     def _together(self, *arguments: Any) -> None:
         """The same call from this thread and from those of the pool; they meet inside, without the interpreter lock.

@@ -8,6 +8,7 @@ import reference
 from numpy.testing import assert_allclose
 
 from pycharrnn import CharRNN, UnknownCharacterError, Vocabulary
+from pycharrnn.model import _one
 from pycharrnn.sampling import Sampler
 from pycharrnn.training import History
 
@@ -77,9 +78,9 @@ def test_a_stream_ends_with_the_document(names):
 
 def test_large_networks_give_the_same_documents(names):
     expected = names.sample(n_samples=30, random_state=3)
-    sampler = names._sampler("", 1.0, 3)
+    _, sampler = names._sampler("", 1.0, 3)
     sampler._patience = 2  # symbols between two looks at signals
-    assert [names._one(sampler, None) for _ in range(30)] == expected
+    assert [_one(names.vocabulary_, sampler, None) for _ in range(30)] == expected
 
 
 def test_an_endless_document_is_cut_with_a_warning(names, monkeypatch):

@@ -344,7 +344,7 @@ def test_the_best_model_is_that_of_the_lowest_validation_loss(text):
     other = text[::-1][:300]
     model.fit(text[:400], validation=other)
     looks = model.history_.validation
-    assert [look.n_updates for look in looks] == [16 * i for i in range(26)]
+    assert [look.n_updates for look in looks] == [16 * i for i in range(1, 26)]
     assert looks[-1].nats > min(look.nats for look in looks)  # it has unlearned the other text
     lowest = min(looks, key=lambda look: look.nats)
     assert model.best_.n_updates == lowest.n_updates
@@ -354,7 +354,7 @@ def test_the_best_model_is_that_of_the_lowest_validation_loss(text):
 
 def test_patience_ends_the_training(text):
     model = small(optimizer="adam", learning_rate=0.03, max_updates=None, epochs=100, patience=3, hidden_size=48)
-    model.fit(text[:400], validation=text[::-1][:300])
+    model.fit(text[:400], validation=text[400:700])
     looks = [look.nats for look in model.history_.validation]
     assert len(looks) < 60
     assert int(np.argmin(looks)) == len(looks) - 4
@@ -443,7 +443,7 @@ def test_bad_parameters_are_named(text, name, value):
 def test_presets(text, name):
     model = CharRNN.preset(name, hidden_size=8, max_updates=3, random_state=0, verbose=False).fit(text * 5)
     assert model.n_updates_ == 3
-    assert (model.best_.validation_loss is None) == (name == "classic")
+    assert bool(model.history_.validation) == (name != "classic")
     assert CharRNN.preset("classic").get_params() == CharRNN().get_params()
     with pytest.raises(ValueError, match=r"^name must be"):
         CharRNN.preset("best")
@@ -461,7 +461,8 @@ def test_after_a_divergence_training_goes_on_more_slowly(text):
     assert {cut.n_updates for cut in cuts} == {caught.value.n_updates} == {model.n_updates_}
 
     fast = small(optimizer="sgd", learning_rate=1e36, clip_value=5.0, init_scale=0.1, max_updates=60)
-    fast.fit(text)  # overflows now and then, until the rate has been cut a few times
+    with pytest.raises(TrainingDivergedError, match="far worse than guessing"):
+        fast.fit(text)  # overflows now and then, until the rate has been cut a few times
     assert 1 <= len(fast.history_.divergences) <= 5
     assert fast.n_updates_ == 60
     assert np.isfinite(fast._state.params).all()

@@ -1,10 +1,13 @@
 """Budgets, callbacks, history, interrupts and divergence; the update loop against its ordered twin."""
 
 import contextlib
+import copy
 import os
 import signal
+import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -12,8 +15,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference import OrderedRNN
 
 from pycharrnn import CharRNN, SampleText, TrainingDivergedError, Vocabulary, _kernels
+from pycharrnn.model import NotFittedError
 from pycharrnn.network import Network
-from pycharrnn.optim import OPTIMIZERS, AdaGrad, Momentum, Update
+from pycharrnn.optim import OPTIMIZERS, AdaGrad, Momentum, Step, Update
 from pycharrnn.training import History
 
 
@@ -239,13 +243,201 @@ def test_the_books_of_a_history_are_settled_twice_without_harm():
 # --- the best model ---------------------------------------------------------------------------------------------
 
 
-def test_the_best_model_is_kept(text):
-    model = CharRNN(hidden_size=8, epochs=30, random_state=0).fit(text)
-    lowest = int(np.argmin(model.history_.smooth_loss))
-    assert model.best_ == (lowest, model.history_.smooth_loss[lowest], None)
-    again = CharRNN(hidden_size=8, epochs=30, max_updates=max(lowest, 1), random_state=0).fit(text)
-    for name, view in again._net.named(again._state.params).items():
-        assert_array_equal(model.params_[name], view)
+def nats(model, weights, text):
+    return model._net.losses(weights, model._encode(text)).mean()
+
+
+CORPORA = {
+    "30 characters": "the quick brown fox jumps over"[:30],
+    "two symbols": "ab" * 200,
+    "names": [f"{a}{b}{c}" for a in ("an", "bo", "car", "de") for b in "aeiou" for c in ("na", "t")],
+    "poems": ["the sea\nthe sea\n" + line for line in ("grey and cold", "blue and warm", "far away")] * 5,
+    "easy, then hard": "a" * 3000 + "the quick brown fox jumps over the lazy dog. " * 60,
+    "hard, then easy": "".join(map(chr, range(33, 127))) * 30 + "la " * 800,
+    "counting": " ".join(map(str, range(700))),
+    "chinese": "".join(chr(0x4E00 + i * i % 301) for i in range(2000)),
+    "long lines": ("x" * 70 + "\n") * 40,
+    "code": "for i in range(10):\n    print(i)\n" * 60,
+}
+
+
+@pytest.mark.parametrize("settings", [
+    {"optimizer": "adagrad"},
+    {"optimizer": "adam", "cell": "gru", "learning_rate": 0.01},
+    {"optimizer": "momentum", "cell": "lstm", "batch_size": 3, "seq_length": 8, "learning_rate": 0.01},
+])  # fmt: skip
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_the_weights_that_are_kept_are_no_worse_than_the_last(corpus, settings):
+    text = CORPORA[corpus]
+    for n in (1, 5, 20, 44, 100, 300):
+        model = CharRNN(hidden_size=24, epochs=None, max_updates=n, random_state=0, **settings).fit(text)
+        kept, last = (nats(model, weights, text) for weights in (model._state.best, model._state.params))
+        assert kept <= last + 1e-6
+        assert abs(model.best_.training_loss - kept) < 0.01
+
+
+@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_a_second_text_is_learned_however_easy_the_first_was(tmp_path, cell, documents):
+    def corpus(sentence):
+        return [sentence] * 60 if documents else sentence * 60
+
+    easy, hard = corpus("to be or not to be, "), corpus("Happy families are all alike. ")
+    model = CharRNN(cell=cell, epochs=20, optimizer="adam", learning_rate=0.005, random_state=0).fit(easy)
+    model.save(tmp_path / "m")
+    for each in (model, CharRNN.load(tmp_path / "m")):
+        with pytest.warns(UserWarning, match="has grown"):
+            each.partial_fit(hard, epochs=6)
+        assert nats(each, each._state.best, hard) <= nats(each, each._state.params, hard) + 1e-6
+        assert "Happy" in "".join(each.sample(400, random_state=0))
+        assert each.smooth_loss_ > each.history_.loss[-1]  # of this text: it began with its first window
+
+
+def test_what_is_kept_is_chosen_by_parts_of_a_long_text():
+    text = "".join(chr(97 + i * i % 23) + " " * (i % 3) for i in range(60_000))
+    model = CharRNN(hidden_size=16, epochs=30, random_state=0).fit(text)
+    start, *looks = model.history_.training
+    every = looks[0].n_updates
+    assert start.n_updates == 0
+    assert abs(start.nats - np.log(len(model.vocabulary_))) < 0.01
+    assert every == -(-32 * 16_384 // 25)
+    assert [look.n_updates for look in looks] == [*range(every, model.n_updates_, every), model.n_updates_]
+    assert model.best_.training_loss == min(look.nats for look in looks)
+    assert abs(model.best_.training_loss - model.evaluate(text).nats) < 0.02
+    assert model.best_.n_updates in [look.n_updates for look in looks]
+
+
+def test_weights_that_unlearn_are_not_kept(text):
+    class Late(Step):  # a rate that is far too large in the end
+        def factors(self, progress, validation):
+            return np.where(progress < 0.9, 1.0, 3000.0)
+
+    options = {"hidden_size": 16, "epochs": None, "max_updates": 8000, "random_state": 0, "schedule": Late()}
+    model = CharRNN(**options).fit(text)
+    looks = model.history_.training
+    assert looks[-1].nats > min(look.nats for look in looks) + 0.5
+    assert nats(model, model._state.best, text) < nats(model, model._state.params, text) - 0.5
+    again = CharRNN(**options | {"max_updates": model.best_.n_updates, "schedule": None}).fit(text)
+    assert_array_equal(again._state.params, model._state.best)
+
+
+@pytest.mark.parametrize("validation", [False, True])
+def test_an_interrupt_keeps_what_has_been_learned(text, validation):
+    def interrupt(run):
+        if run.n_updates >= 600:
+            raise KeyboardInterrupt
+
+    model = CharRNN(hidden_size=24, epochs=100_000, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(text * 40, validation=text if validation else None, callbacks=[interrupt])
+    assert model.n_updates_ >= 600
+    assert model.best_.n_updates == model.n_updates_
+    assert model.evaluate(text).nats < 2.9
+    assert (model.best_.validation_loss is not None) == validation
+
+
+def test_the_recent_loss_is_right_after_a_few_updates(text):
+    runs = []
+
+    def look(run):
+        runs.append((run.n_updates, run.nats, run.share, run.seconds_left))
+
+    look.every = 1
+    model = CharRNN(hidden_size=8, max_updates=30, random_state=0).fit(text, callbacks=[look])
+    losses, weights = model.history_.loss[:30] / 25, 0.999 ** np.arange(29, -1, -1)
+    assert np.isnan(runs[0][1])
+    assert runs[0][3] is None
+    assert_allclose(runs[-1][1], (weights * losses).sum() / weights.sum(), rtol=1e-9)
+    assert [share for _, _, share, _ in runs] == pytest.approx([n / 30 for n in range(31)])
+    assert runs[-1][3] == 0
+
+
+# --- one training at a time -------------------------------------------------------------------------------------
+
+
+def test_a_run_saves_the_model_that_is_being_trained(text, tmp_path):
+    model, path = CharRNN(hidden_size=8, epochs=5, random_state=0), tmp_path / "m"
+
+    def save(run):
+        with pytest.raises(NotFittedError, match=r"run\.save"):
+            model.save(path)
+        run.save(path)
+
+    save.every = 20
+    for _ in range(2):  # in a second fit the model of the first is still there
+        model.fit(text, callbacks=[save])
+        n = model.n_updates_ // 20 * 20
+        saved, again = CharRNN.load(path), CharRNN(hidden_size=8, max_updates=n, epochs=5, random_state=0).fit(text)
+        assert saved.best_.n_updates == n
+        for name, array in saved.params_.items():
+            assert_array_equal(array, again._net.named(again._state.params)[name])
+        path.unlink()
+
+
+def test_one_training_at_a_time(text):
+    model = CharRNN(hidden_size=8, epochs=None, max_seconds=30.0)
+    errors, begun, end = [], threading.Event(), threading.Event()
+
+    def wait(run):
+        begun.set()
+        return end.is_set()
+
+    thread = threading.Thread(target=model.fit, args=(text,), kwargs={"callbacks": [wait]})
+    thread.start()
+    assert begun.wait(20)
+    for train in (model.fit, model.partial_fit):
+        with pytest.raises(RuntimeError, match="is being trained already"):
+            train(text)
+    with pytest.raises(NotFittedError):
+        model.sample(5)
+    copied = copy.deepcopy(model)
+    end.set()
+    thread.join()
+    assert errors == []
+    assert len(model.sample(5)) == 5
+    assert copied.fit(text[:100], callbacks=[lambda run: True]).n_updates_ > 0  # the copy was not in training
+    model.fit(text, callbacks=[wait])
+    assert model.n_updates_ > 0
+
+
+def test_a_callback_does_not_train_its_own_model(text):
+    model = CharRNN(hidden_size=8, max_updates=10)
+    with pytest.raises(RuntimeError, match="is being trained already"):
+        model.fit(text, callbacks=[lambda run: model.partial_fit(text)])
+    assert model.fit(text).n_updates_ == 10
+
+
+def test_readers_see_whole_models_while_the_vocabulary_grows(text):
+    model = CharRNN(hidden_size=8, max_updates=30, random_state=0).fit("abcabc" * 30)
+    failures, done = [], threading.Event()
+
+    def read():
+        while not done.is_set():
+            try:
+                written = model.sample(30)
+                if set(written) - set(model.vocabulary_):
+                    failures.append(written)
+                model.evaluate("abcabc")
+            except Exception as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for i in range(40):
+                model.partial_fit("abc" * 10 + chr(0x4E00 + i) * 5)
+    finally:
+        done.set()
+        sys.setswitchinterval(before)
+        for thread in threads:
+            thread.join()
+    assert failures == []
+    assert len(model.vocabulary_) == 43
 
 
 # --- interrupts -------------------------------------------------------------------------------------------------
@@ -321,7 +513,8 @@ def test_the_history_of_what_diverged_tells_of_the_updates_that_were_kept(text):
         assert_array_equal(history.updates, range(count))
         assert_array_equal(history.epochs, range(1, count + 1))
         assert np.isfinite(history.loss).all()
-        model.set_params(learning_rate=1e-9).partial_fit(text[:26])
+        with contextlib.suppress(TrainingDivergedError):  # it goes on from weights that know less than nothing
+            model.set_params(learning_rate=1e-9).partial_fit(text[:26])
     assert [sample.n_updates for sample in history.texts] == list(range(n + 1))
 
 
@@ -345,21 +538,99 @@ def test_training_on(text):
     assert_array_equal(first._state.params, once._state.params)
 
 
-@pytest.mark.parametrize("before", OPTIMIZERS)
-@pytest.mark.parametrize("after", OPTIMIZERS)
-def test_training_on_with_another_rule(text, before, after):
-    model = CharRNN(hidden_size=8, optimizer=before, learning_rate=0.01, epochs=2, random_state=0).fit(text)
+@pytest.mark.parametrize("rule", OPTIMIZERS)
+def test_training_on_with_the_same_rule_goes_on_with_its_moments(text, rule):
+    model = CharRNN(hidden_size=8, optimizer=rule, learning_rate=0.01, epochs=2, random_state=0).fit(text)
     n, params, moments = model.n_updates_, model._state.params.copy(), (model._state.m, model._state.v)
-    model.set_params(optimizer=after).partial_fit(text)
+    model.partial_fit(text)
     assert model.n_updates_ == n + -(-(len(text) - 1) // 25)
     network, update = model._net, model._update()
-    twin = network.state(params, update)  # from the same weights; of the same rule, with the moments so far
-    if after == before:
-        twin.m[:], twin.v[:] = moments
-        twin.scalars[2:4] = [update.rule.numbers().get(name, 0.0) ** n for name in ("beta1", "beta2")]
+    twin = network.state(params, update)
+    twin.m[:], twin.v[:] = moments
+    twin.scalars[2:4] = [update.rule.numbers().get(name, 0.0) ** n for name in ("beta1", "beta2")]
     k = model.n_updates_ - n
     network.trainer(twin, update, model.vocabulary_.encode(text)).advance(np.empty(k), np.empty(k))
     assert_allclose(model._state.params, twin.params, rtol=1e-4, atol=1e-6)
+
+
+def mean_squares(model, text):
+    """The gradients of each window, by name, at the best weights of a model of float64."""
+    network, carried, found = model._net, None, []
+    ids = model.vocabulary_.encode(text)
+    for start in range(0, len(ids) - 1, model.seq_length):
+        window = ids[start : start + model.seq_length + 1]
+        _, gradients, carried = network.loss_and_gradients(model._state.best, window[:-1], window[1:], carried)
+        found.append({name: np.array(value) for name, value in gradients.items()})
+    return found
+
+
+@pytest.mark.parametrize("other", [False, True])
+@pytest.mark.parametrize("rule", ["adagrad", "adam", "rmsprop", "momentum"])
+def test_a_state_without_moments_gets_those_of_the_text(text, tmp_path, rule, other):
+    # from a file, or after another rule: the first update is that of moments which the text's gradients would have left
+    options = {"hidden_size": 8, "dtype": "float64", "clip_value": None, "seq_length": 10, "random_state": 0}
+    first = "sgd" if other else rule
+    model = CharRNN(**options, optimizer=first, learning_rate=0.005, epochs=4).fit(text)
+    model._state.params[:] = model._state.best
+    if not other:
+        model.save(tmp_path / "m")
+        model = CharRNN.load(tmp_path / "m")
+    gradients, n = mean_squares(model, text), model.n_updates_
+    start = model.params_
+    model.set_params(optimizer=rule, learning_rate=1e-3, max_updates=1).partial_fit(text)
+    for name, p in start.items():
+        g = np.stack([each[name] for each in gradients])
+        m, v = np.zeros_like(p), np.zeros_like(p)
+        for each in g:
+            m = 0.9 * m + (each if rule == "momentum" else 0.1 * each)
+            v = {"adagrad": v + each**2, "rmsprop": 0.9 * v + 0.1 * each**2}.get(rule, 0.999 * v + 0.001 * each**2)
+        if rule == "adagrad":
+            v = np.maximum(v, v.mean()) * n / len(g) + g[0] ** 2
+            step = g[0] / np.sqrt(v + 1e-8)
+        elif rule == "rmsprop":
+            step = g[0] / np.sqrt(0.9 * v + 0.1 * g[0] ** 2 + 1e-8)
+        elif rule == "momentum":
+            step = 0.9 * m + g[0]
+        else:
+            m, v, k = 0.9 * m + 0.1 * g[0], 0.999 * v + 0.001 * g[0] ** 2, len(g) + 1
+            step = m / (1 - 0.9**k) / (np.sqrt(v / (1 - 0.999**k)) + 1e-8)
+        found = model._net.named(model._state.params)[name]
+        assert_allclose(found, p - 1e-3 * step, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru"])
+@pytest.mark.parametrize("rule", ["adagrad", "adam"])
+def test_a_loaded_model_trains_on_as_gently_as_the_saved_one(text, tmp_path, cell, rule):
+    text = text * 10
+    model = CharRNN(cell=cell, hidden_size=32, optimizer=rule, epochs=10, random_state=0).fit(text)
+    model.save(tmp_path / "m")
+    loaded = CharRNN.load(tmp_path / "m")
+    last = model.history_.loss[-1000:].max()
+    loaded.partial_fit(text)
+    assert loaded.history_.loss.max() < 1.5 * last
+    assert loaded.evaluate(text).nats <= model.evaluate(text).nats + 0.01
+
+
+@pytest.mark.parametrize("rule", ["adagrad", "adam", "sgd"])
+def test_new_characters_join_with_moments_of_their_own(text, rule):
+    model = CharRNN(hidden_size=8, optimizer=rule, learning_rate=0.01, epochs=3, random_state=0).fit(text)
+    before = {name: model._net.named(getattr(model._state, name)) for name in "mv" if getattr(model._state, name).size}
+    known = model.vocabulary_
+    with pytest.warns(UserWarning, match="has grown by 1"):
+        model.set_params(learning_rate=1e-30, max_updates=1).partial_fit("#" + text[:300] + "#")
+    old = [i for i, character in enumerate(model.vocabulary_) if character in known]
+    new = list(model.vocabulary_).index("#")
+    for flat, arrays in before.items():
+        after = model._net.named(getattr(model._state, flat))
+        if flat == "v":
+            assert (after["V"][new] > 1e-9).all()  # no first step of the size of the learning rate
+        for name, array in arrays.items():
+            rows = {"U": after["U"][:, old], "V": after["V"][old], "c": after["c"][old]}.get(name, after[name])
+            if rule == "adagrad":  # one update more
+                assert (rows >= array).all()
+                assert rows.sum() < array.sum() + 25**2 * array.size
+            else:
+                assert_allclose(rows, array, rtol=0.5, atol=5)
 
 
 def test_a_state_is_not_trained_with_the_moments_of_another_rule(text):
