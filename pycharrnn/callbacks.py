@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 import warnings
@@ -109,18 +110,14 @@ class KeepBest:
         Called with the loss when it is the lowest so far.
     remember : callable
         Called with ``(n_updates, seconds, nats)`` after each look.
-    lowest : float
-        The loss of guessing, which the weights of the start do no better than, unless `begin` looks at them.
-    bound : float
-        A loss above which the weights know less than nothing: two looks above it, and none below `lowest`, end the
-        training.
+    guess : float
+        The loss of guessing, which the weights of the start do no better than unless `begin` looks at them. Only then
+        do they compete.
     patience : int or None
         Looks without a new lowest loss after which the training ends.
 
     Attributes
     ----------
-    nats : float or None
-        The loss at the last look.
     seconds : float or None
         How long the last look took.
     """
@@ -131,39 +128,41 @@ class KeepBest:
         loss: Callable[[], float],
         keep: Callable[[float], object],
         remember: Callable[[int, float, float], object],
-        lowest: float,
-        bound: float,
+        guess: float,
         patience: int | None = None,
     ) -> None:
         self.every, self._loss, self._keep, self._remember = every, loss, keep, remember
-        self.lowest, self._bound, self._patience = lowest, bound, patience
-        self._waited, self._looked, self._lost, self._better = 0, -1, 0, False
-        self.nats: float | None = None
+        self._guess, self._patience = guess, patience
+        self._start, self._lowest, self._better = guess, math.inf, False
+        self._waited, self._looked, self._lost = 0, -1, 0
         self.seconds: float | None = None
 
     def begin(self, run: Any) -> None:
-        """Look at the weights of the start, which know something already."""
-        self.lowest = self._loss()
-        self._remember(run.n_updates, run.seconds, self.lowest)
-        self._keep(self.lowest)
+        """Look at the weights of the start."""
+        self._start = self._lowest = self._loss()
+        self._remember(run.n_updates, run.seconds, self._start)
+        self._keep(self._start)
 
     def __call__(self, run: Any) -> bool:
         if run.n_updates in (self._looked, run.first):
             return False
         begin, nats = time.perf_counter(), self._loss()
-        self._looked, self.nats, self.seconds = run.n_updates, nats, time.perf_counter() - begin
+        self._looked, self.seconds = run.n_updates, time.perf_counter() - begin
         self._remember(run.n_updates, run.seconds, nats)
-        self._waited += 1
-        if nats < self.lowest:
-            self.lowest, self._waited, self._better = nats, 0, True
-            self._keep(nats)
-        self._lost = self._lost + 1 if self.learned_nothing else 0
+        self.consider(nats)
+        self._lost = self._lost + 1 if self.diverged(run) else 0
         return self._lost > 1 or (self._patience is not None and self._waited >= self._patience)
 
-    @property
-    def learned_nothing(self) -> bool:
-        """Whether the weights are far worse than at the start, and never were better."""
-        return self.nats is not None and not self._better and not self.nats <= self._bound
+    def consider(self, nats: float) -> None:
+        """Keep the present weights if this loss of theirs is the lowest so far."""
+        self._waited += 1
+        if nats < self._lowest:
+            self._lowest, self._waited, self._better = nats, 0, nats < self._start
+            self._keep(nats)
+
+    def diverged(self, run: Any) -> bool:
+        """Whether the text that is trained on is predicted far worse than by guessing, and no weights were better."""
+        return not self._better and not run.nats <= 10 * self._guess  # the first steps of AdaGrad may reach five times
 
 
 class Progress:

@@ -57,8 +57,8 @@ def fit(
     The best weights are those of the lowest loss on the `unseen` text, looked at after each epoch, or else on a fixed
     part of the training text, looked at now and then and at the end. So all are compared by the same characters, read
     from the same states and without dropout: a smooth loss is comparable neither from one part of a text to the next
-    nor with that of another text. The weights of the start compete, too; on an unseen text they guess. However it ends,
-    the trainer's state has made whole updates.
+    nor with that of another text. On the training text the weights of the start compete, too. However it ends, the
+    trainer's state has made whole updates.
 
     Raises
     ------
@@ -96,8 +96,7 @@ def fit(
         loss=partial(loss, unseen is not None),
         keep=keep,
         remember=lambda *values: looks.append(Look(*values)),
-        lowest=guess,
-        bound=2 * guess + 1,
+        guess=guess,
         patience=patience,
     )
     try:
@@ -109,14 +108,16 @@ def fit(
             history.baseline = float(counted.nats(unseen).mean())
         train(trainer, [look, *callbacks, progress], run, schedule.factors, reserve)
         look(run)  # at the end, wherever in an epoch that is
-    except BaseException:  # interrupted: choose all the same, but quickly
+        if look.diverged(run):
+            raise TrainingDivergedError(state.n_updates, run.nats)
+    except BaseException as error:
         if unseen is None:
             look(run)
-        elif look.nats is None and run.n_updates > run.first and (nats := loss(whole=False)) < look.lowest:
-            keep(nats)
+        elif look.seconds is None and run.n_updates > run.first:  # interrupted: choose all the same, but quickly
+            look.consider(loss(whole=False))
+        if isinstance(error, TrainingDivergedError):
+            state.recover()
         raise
     finally:
         progress.close()
         trainer.close()
-    if look.learned_nothing:
-        raise TrainingDivergedError(state.n_updates, look.nats)

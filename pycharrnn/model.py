@@ -413,7 +413,7 @@ class CharRNN:
             If X is not one of these.
         TrainingDivergedError
             If the loss stops being finite and cutting the learning rate does not help (`history_.divergences` tells of
-            the times that it did). The model keeps the last weights for which it was.
+            the times that it did), or if in the end it is far above that of guessing. The model keeps the best weights.
         KeyboardInterrupt
             On Ctrl-C. The model is left as it was after the last finished update.
         RuntimeError

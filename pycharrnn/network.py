@@ -92,6 +92,11 @@ class State:
         self.scalars[1] = self.smooth_loss
         self.scalars[4], self.scalars[5] = validation, training
 
+    def recover(self) -> None:
+        """Go back to the best weights, with no moments: what came after them is worth nothing."""
+        self.params[:] = self.best
+        self.rule = ""
+
     def copy(self) -> State:
         params, best, m, v = (aligned(old.size, old.dtype) for old in (self.params, self.best, self.m, self.v))
         new = State(params, best, m, v, self.carried.copy(), self.counts.copy(), self.scalars.copy(), self.rule)

@@ -22,12 +22,12 @@ class TrainingDivergedError(ArithmeticError):
     """The loss is no longer a finite number, even with a learning rate that was cut again and again, or far above that
     of guessing.
 
-    The model keeps the last weights whose loss was finite, and the best ones.
+    The model keeps the best weights, and would train on from them.
 
     Attributes
     ----------
     n_updates : int
-        Updates made by the weights that were kept.
+        Updates made before it was seen.
     nats : float or None
         Their loss in nats per character, if it is finite.
     """
