@@ -25,6 +25,7 @@ from pycharrnn import CharRNN, Vocabulary, __version__, _kernels, datasets
 from pycharrnn.cells import CELLS
 from pycharrnn.network import Network
 from pycharrnn.optim import Adam, Update
+from pycharrnn.params import normal
 
 Array = npt.NDArray[Any]
 Ids = npt.NDArray[np.int32]
@@ -45,7 +46,7 @@ class NumpyCharRNN:
     ) -> None:
         rng, m, K, self.seq_length = np.random.default_rng(random_state), hidden_size, n_symbols, seq_length
         shapes = {"U": (m, K), "W": (m, m), "V": (K, m)}
-        self.params = {name: rng.normal(0.0, SCALE, shape).astype(dtype) for name, shape in shapes.items()}
+        self.params = {name: normal(rng, SCALE, shape).astype(dtype) for name, shape in shapes.items()}
         self.params |= {"b": np.zeros(m, dtype), "c": np.zeros(K, dtype)}
         self.memory = {name: np.zeros_like(p) for name, p in self.params.items()}  # AdaGrad's sums of squares
         self.position, self.h, self.smooth_loss = 0, np.zeros(m, dtype), float("nan")
