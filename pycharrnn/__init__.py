@@ -4,6 +4,7 @@ from pycharrnn import datasets
 from pycharrnn.callbacks import SampleText
 from pycharrnn.documents import read_documents
 from pycharrnn.model import CharRNN, NotFittedError
+from pycharrnn.reading import PathLikeTextWarning
 from pycharrnn.storage import ModelFileError
 from pycharrnn.text import UnknownCharacterError, Vocabulary
 from pycharrnn.training import TrainingDivergedError
@@ -14,6 +15,7 @@ __all__ = [
     "CharRNN",
     "ModelFileError",
     "NotFittedError",
+    "PathLikeTextWarning",
     "SampleText",
     "TrainingDivergedError",
     "UnknownCharacterError",

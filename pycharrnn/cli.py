@@ -22,6 +22,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,8 +31,8 @@ from pycharrnn.arguments import close
 from pycharrnn.documents import read_documents
 from pycharrnn.model import PRESETS
 from pycharrnn.output import escaped, write
+from pycharrnn.reading import decode
 from pycharrnn.storage import ModelFileError
-from pycharrnn.text import decode
 from pycharrnn.training import Run, TrainingDivergedError
 
 Options = dict[str, Any]
@@ -117,7 +118,7 @@ def _check(options: Options, model: CharRNN, text: Text, source: str) -> None:
 
 
 def _report(options: Options, model: CharRNN, text: Text, source: str) -> None:
-    title = os.path.basename(os.path.abspath(options["TEXT"])) if options.get("TEXT", "-") != "-" else source
+    title = os.path.basename(os.path.abspath(_paths(options)[0])) if len(_paths(options)) == 1 else source
     given = _given(options, report.write) | {"model": model, "source": title, "log": _log}
     done = report.write(options["output"], text, **given)
     if "save" in options:
@@ -172,7 +173,7 @@ def _model(options: Options) -> CharRNN:
 
 def _check_outputs(options: Options) -> None:
     """Find out before the training, not after it, that a file cannot be written there."""
-    taken = {os.path.realpath(options["TEXT"]): "the text"} if options.get("TEXT", "-") != "-" else {}
+    taken = {os.path.realpath(path): "the text" for path in _paths(options)}
     for option in (f"--{name}" for name in ("output", "save") if name in options):
         path = options[option[2:]]
         target = os.path.realpath(path)  # where a symbolic link leads
@@ -189,28 +190,46 @@ def _check_outputs(options: Options) -> None:
         taken[target] = option
 
 
+def _paths(options: Options) -> list[str]:
+    """The files that are read, without stdin."""
+    return [path for path in options.get("TEXT", ()) if path != "-"]
+
+
 def _read(options: Options) -> tuple[Text, str]:
-    """The text of the options, from a file, a folder, stdin or a corpus, and what to call it."""
-    path, given = options.get("TEXT"), _given(options, read_documents)
-    if path is None:
+    """The text of the options, from files, a folder, stdin or a corpus, and what to call it."""
+    paths, given = options.get("TEXT"), _given(options, read_documents)
+    if not paths:
         if given:
             raise _Stop(f"{_option(min(given))} is for a TEXT, and there is none", 2)
         name = options.get("corpus", "topics")
         return datasets.load(name), f"corpus {name}"
-    if path == "-" and sys.stdin is None:
+    if "-" in paths and sys.stdin is None:
         raise _Stop("standard input is closed", 1)
-    source = "standard input" if path == "-" else repr(path)
-    many = re.search(r"\.(jsonl?|ndjson|[ct]sv)(\.gz)?$", path, re.IGNORECASE) or os.path.isdir(path)
-    if given.get("format", "" if many else "text") == "text":
+    if paths.count("-") > 1:
+        raise _Stop("standard input can be read only once", 2)
+    source = ", ".join("standard input" if path == "-" else repr(path) for path in paths[:3])
+    source += f" and {len(paths) - 3:,} more" * (len(paths) > 3)
+    named = re.compile(r"\.(jsonl?|ndjson|[ct]sv)(\.(gz|bz2|xz|lzma|zip))?$", re.IGNORECASE)
+    holds = [bool(named.search(path) or os.path.isdir(path) or "separator" in given) for path in paths]
+    if "format" in given:
+        holds = [given["format"] != "text"] * len(paths)
+    if len(set(holds)) > 1:
+        kinds = f"{paths[holds.index(False)]!r} is running text, {paths[holds.index(True)]!r} holds documents"
+        raise _Stop(f"{kinds}; give one kind, or say with --format what all of them hold", 2)
+    if not holds[0]:
         if useless := given.keys() - {"format", "encoding"}:
             raise _Stop(f"{_option(min(useless))} is for documents, but {source} is running text; see --format", 2)
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-        return decode(data, source if path == "-" else path, given.get("encoding", "utf-8")), source
-    documents = read_documents(sys.stdin.buffer if path == "-" else path, **given)
-    n, skipped = len(documents), documents.skipped
+        text = _running_text(paths, given.get("encoding", "utf-8"))
+        if "format" not in given and re.match(r"\s*window\.YTD\.", text):
+            raise _Stop(f"{source} is an archive of posts: pass --format json and --field, or --format text", 2)
+        return text, source
+    files = [sys.stdin.buffer if path == "-" else path for path in paths]
+    documents = read_documents(files if len(files) > 1 else files[0], **given)
+    n, skipped, left_out = len(documents), documents.skipped, documents.left_out
     source = f"{n:,} document{'s' * (n != 1)} from {source}"
     first = f", {len(skipped):,} row{'s' * (len(skipped) != 1)} skipped (first: {skipped[0]})" if skipped else ""
-    _log(source + first)
+    first += f", {len(left_out):,} file{'s' * (len(left_out) != 1)} left out (first: {left_out[0]})" if left_out else ""
+    _log(source + documents.kinds + first)
     return documents, source
 
 
@@ -224,6 +243,21 @@ def _prompt(options: Options) -> str:
     source = "standard input" if path == "-" else path
     options["prompt"] = decode(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes(), source)
     return source if path == "-" else repr(path)
+
+
+def _running_text(paths: Sequence[str], encoding: str) -> str:
+    """The texts of the files, one after the other, with a line end between them that none runs into the next."""
+    texts: list[str] = []
+    for path in paths:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        if texts and texts[-1] and not texts[-1].endswith(("\n", "\r")):
+            texts[-1] += "\r\n" if "\r\n" in texts[-1] else "\n"
+        texts.append(decode(data, "standard input" if path == "-" else path, encoding))
+    if len(paths) > 1:
+        _log(
+            f"{len(paths)} texts, joined in this order, each on a line of its own: {sum(map(len, texts)):,} characters"
+        )
+    return "".join(texts)
 
 
 def _write(texts: Sequence[str], documents: bool = False) -> None:
@@ -293,12 +327,28 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse the arguments: unknown ones are an error of this parser, be it that of a command."""
-        options, unknown = super().parse_known_args(args, namespace)
+        options, unknown = super().parse_known_args(args and self._in_order(args), namespace)
         if unknown:
             known = [option for action in self._actions for option in action.option_strings]
             asked = [word + close(word.partition("=")[0], known) * word.startswith("-") for word in unknown]
             self.error(f"unrecognized arguments: {' '.join(asked)}")
         return options, unknown
+
+    def _in_order(self, args: Sequence[str]) -> list[str]:
+        """Options first, then the files of a command: argparse does not take files from both sides of an option."""
+        options, files, rest = [], [], iter(args)
+        if self._subparsers is not None:
+            return [*args]
+        for word in rest:
+            if word == "--":
+                files += rest
+            elif word == "-" or not word.startswith("-"):
+                files.append(word)
+            else:
+                options.append(word)
+                action = self._option_string_actions.get(word)
+                options += islice(rest, int(action is not None and action.nargs != 0))
+        return [*options, "--", *files] if files else options
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
@@ -384,12 +434,29 @@ def _own(about: str, least: int | None = None, **kind: Any) -> Options:
 
 
 _OPTIONS: dict[str, Options] = {
-    "TEXT": _own("file, folder of documents, or - for stdin (default, but not of eval: the corpus topics)", nargs="?"),
+    "TEXT": _own(
+        "files, folders of documents, or - for stdin (default, but not of eval: the corpus topics); several texts are "
+        "joined in their order, each begins a line",
+        nargs="*",
+        default=argparse.SUPPRESS,
+    ),
     "--corpus": _own("a built-in text, instead of TEXT", choices=datasets.NAMES),
     "--format": _own(
         "what TEXT holds: running text, or documents such as posts, names and poems (default: by the name; a folder, "
-        ".json, .jsonl, .ndjson, .csv and .tsv hold documents, also with .gz, all else is running text)",
-        choices=("text", "json", "jsonl", "csv", "tsv", "lines", "files"),
+        ".json, .jsonl, .ndjson, .csv and .tsv hold documents, also packed, as .csv.gz; all else is running text)",
+        choices=("text", "json", "jsonl", "csv", "tsv", "lines", "paragraphs", "files"),
+    ),
+    "--delimiter": _own(
+        r"the character between the columns of csv, \t for a tab (default: the one of comma, semicolon, tab and | that "
+        "splits the first row)",
+        type=_unescaped,
+        metavar="CHARACTER",
+    ),
+    "--separator": _own(
+        r"what stands between the documents of TEXT, instead of a format: '%%%%\n', '<|endoftext|>'; \n is any line "
+        r"end, \t, \\ and the other escapes of JSON are read (default: none)",
+        type=_unescaped,
+        metavar="STRING",
     ),
     "--on-bad": _own("what to do with rows that give no document (default: raise)", choices=("raise", "skip")),
     "model": _own("file that train wrote", metavar="MODEL"),
@@ -423,7 +490,10 @@ _OPTIONS: dict[str, Options] = {
     "--repeats": _own("measurements of each kind (default: 5, with --full 3)", least=1),
     "--full": _own("training steps of LSTM, GRU and tanh networks instead, about 3 minutes", action="store_true"),
 }
-_TEXT = ("TEXT|--corpus", "--format", (read_documents, "field"), "--on-bad", (read_documents, "unescape encoding"))
+_TEXT = (
+    *("TEXT|--corpus", "--format", (read_documents, "field"), "--delimiter", "--separator", "--on-bad"),
+    (read_documents, "pattern unescape encoding"),
+)
 _TRAINING = ("--preset", "--quiet|--progress", (CharRNN, ""))
 _DRAWING = ("--greedy", "--stream", "--random-state", "--on-unknown")
 _CHECKS = "seq_lengths batches h eps tolerance max_entries"

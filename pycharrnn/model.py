@@ -21,8 +21,9 @@ from pycharrnn.arguments import choice, close, generator, integer, real, string
 from pycharrnn.fitting import fit, shuffled, split
 from pycharrnn.network import Network, State, Trainer
 from pycharrnn.optim import OPTIMIZERS, SCHEDULES, Optimizer, Schedule, Update
+from pycharrnn.reading import read_corpus
 from pycharrnn.sampling import Ids, Sampler
-from pycharrnn.text import Vocabulary, read_corpus
+from pycharrnn.text import Vocabulary
 from pycharrnn.training import Budget, Callback, History, Run
 
 if TYPE_CHECKING:  # NumPy imports its random module at the first use of it

@@ -21,8 +21,8 @@ from pycharrnn.arguments import choice, generator, integer, real
 from pycharrnn.benchmark import NumpyCharRNN
 from pycharrnn.gradcheck import GradientTable
 from pycharrnn.model import Best, Text
+from pycharrnn.reading import read_corpus
 from pycharrnn.sampling import Ids
-from pycharrnn.text import read_corpus
 from pycharrnn.training import Callback, Run, TrainingDivergedError
 
 _TEXTS = 24  # so many texts of the training are shown

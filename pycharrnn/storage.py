@@ -28,12 +28,15 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from pycharrnn.packing import identify, looks_like_text
+
 Specs = dict[str, tuple[tuple[int, ...], str]]  # tensor name -> shape, dtype name
 Layout = Callable[[dict[str, Any]], Specs]
 Tensors = dict[str, npt.NDArray[Any]]
 
 _VERSION = 1
 _KINDS = {"model": "CharRNN.load", "checkpoint": "CharRNN.resume"}  # and what opens them
+_HEAD = 512  # bytes that tell what another file is
 _MAX_HEADER = 1 << 20  # bounds what parsing untrusted JSON can cost
 _KEYS = {"format", "format_version", "metadata", "sha256"}
 _NO_DIGEST = "0" * 64
@@ -157,6 +160,11 @@ def _read(file: BinaryIO, layout: Layout, kind: str) -> tuple[Tensors, dict[str,
     size = os.fstat(file.fileno()).st_size
     head = file.read(8)
     length = int.from_bytes(head, "little")
+    if found := _other(head + file.read(_HEAD - 8), size):
+        raise ModelFileError(f"is not a pycharrnn {kind}: it {found}")
+    file.seek(8)
+    if length > 1 << 40:
+        raise ValueError("it does not begin like one, with the length of its header")
     if len(head) < 8 or length > min(size - 8, _MAX_HEADER):
         raise ValueError(f"byte 0 announces {length} bytes of header, of {size}; {_MAX_HEADER} are allowed")
     head += file.read(length)
@@ -166,6 +174,11 @@ def _read(file: BinaryIO, layout: Layout, kind: str) -> tuple[Tensors, dict[str,
         about = json.loads(text)
         found, version = about["format"], about["format_version"]
     except (AttributeError, KeyError, TypeError) as error:
+        if _is_foreign(header):
+            raise ModelFileError(
+                f"is not a pycharrnn {kind}: it is a safetensors file of another program, with no "
+                "pycharrnn entry in its header"
+            ) from error
         raise ValueError("its header has no pycharrnn entry with a format and a version") from error
 
     for other, opener in _KINDS.items():
@@ -207,6 +220,23 @@ def _read(file: BinaryIO, layout: Layout, kind: str) -> tuple[Tensors, dict[str,
         _check_finite(name, view)
         tensors[name] = view.astype(dtype)
     return tensors, about["metadata"]
+
+
+def _other(head: bytes, size: int) -> str:
+    """What a file is that begins like this, unless it begins like a model, in words that follow "it"."""
+    if not size:
+        return "is empty"
+    kind = identify(head)
+    if kind is not None and kind != "a safetensors file":
+        return f"looks like {kind}"
+    return "looks like text" if kind is None and looks_like_text(head) else ""
+
+
+def _is_foreign(header: object) -> bool:
+    """Whether this is the header of a safetensors file that was never a model's."""
+    if not isinstance(header, dict) or "pycharrnn" in (header.get("__metadata__") or ()):
+        return False
+    return all(isinstance(entry, dict) and "dtype" in entry for name, entry in header.items() if name != "__metadata__")
 
 
 def _format(kind: str) -> str:

@@ -1,24 +1,18 @@
-"""Text in and out: files to strings, characters to the int32 ids that the network learns from, and back.
+"""Characters to the int32 ids that the network learns from, and back.
 
-Nothing is ever normalised. A character is one Unicode code point, a line ends however the file ends it, and
-every code point there is, lone surrogates included, comes back as it went in.
+Nothing is ever normalised. A character is one Unicode code point, and every code point there is, lone surrogates
+included, comes back as it went in.
 """
 
 from __future__ import annotations
 
-import codecs
-import errno
-import gzip
-import os
-import warnings
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence
 from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["UnknownCharacterError", "Vocabulary", "decode", "gunzip", "read_corpus", "read_text", "split_lines"]
+__all__ = ["UnknownCharacterError", "Vocabulary"]
 
 _N_CODE_POINTS = 0x110000
 _LINE_END = ord("\n")
@@ -212,137 +206,10 @@ class Vocabulary:
         return type(self), (self._code_points, self.end is not None)  # small, and unpickled with the same checks
 
 
-def read_corpus(X: str | os.PathLike[str] | Iterable[str], name: str = "X") -> str | list[str]:
-    """Return the text `X`, that of the file `X`, or the documents `X`, each a str of at least one character.
-
-    Examples
-    --------
-    >>> read_corpus(("anna", "bob"))
-    ['anna', 'bob']
-    """
-    if isinstance(X, (str, bytes, bytearray, os.PathLike)) or not isinstance(X, Iterable):
-        return read_text(X, name)
-    if isinstance(X, (Mapping, Set)):
-        raise _type_error(name, X, "a text, a path or a sequence of documents")
-    documents = list(X)
-    for i, document in enumerate(documents):
-        if not isinstance(document, str):
-            raise _type_error(f"{name}[{i}]", document, "a str (a document)")
-        if not document:
-            raise ValueError(f"{name}[{i}] is empty, but a document has at least one character; leave it out")
-    if not documents:
-        raise ValueError(f"{name} has no document; give at least one")
-    return documents
-
-
-def read_text(X: str | os.PathLike[str], name: str = "X") -> str:
-    r"""Return the text `X`, a str, or that of the UTF-8 file `X`, a path, with its line ends as they are.
-
-    A byte order mark at the start of the file is dropped, and a gzipped file is unpacked. `name` is what the messages
-    call X.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "song.txt")
-    ...     _ = path.write_bytes(b"la\r\nla")
-    ...     read_text(path)
-    'la\r\nla'
-    """
-    if isinstance(X, str):
-        # isfile answers False to what cannot be a path at all, such as NUL characters and lone surrogates.
-        if len(X) <= 260 and "\n" not in X and os.path.isfile(X):
-            message = f"{name} is taken as the text itself; to train on the file, pass pathlib.Path({X!a})"
-            warnings.warn(message, stacklevel=4)  # blames the line that called the method that called read_corpus
-        return X
-    if not isinstance(X, os.PathLike):
-        raise _type_error(name, X, "a str (the text itself) or a pathlib.Path (a file to read)")
-    path = os.fspath(X)
-    if os.path.isdir(path):  # asked first, because Windows would say "permission denied"
-        advice = f"pass the path of one text file, or make each file a document: read_documents({path!a})"
-        raise IsADirectoryError(errno.EISDIR, f"{name} is a directory; {advice}", path)
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except (FileNotFoundError, ValueError):  # ValueError: no file can have that name, as with a NUL in it
-        advice = "check the spelling and the working directory, or pass the text itself as a str"
-        raise FileNotFoundError(errno.ENOENT, f"{name} names no file; {advice}", path) from None
-    try:
-        return decode(data, path)
-    except ValueError as error:  # its message goes on from "X is"
-        raise ValueError(f"{name} is {error}, or decode it yourself and pass the text") from None
-
-
-def decode(data: bytes, source: str, encoding: str = "utf-8") -> str:
-    r"""Return the text that the bytes of a file hold: unpacked, if they are gzipped, and decoded strictly.
-
-    A byte order mark at the start is dropped; nothing else changes, line ends included. `source` is what the messages
-    call the file. They give the line and the offset of the first invalid byte, counted in the unpacked bytes from 1
-    and from 0.
-
-    Examples
-    --------
-    >>> decode(gzip.compress(b"\xef\xbb\xbfla\r\nla"), "song.txt.gz")
-    'la\r\nla'
-    >>> decode(b"la\n\xff", "la.txt")
-    Traceback (most recent call last):
-    ValueError: not valid UTF-8: byte 0xFF at offset 3 of 'la.txt' (line 2: invalid start byte); save the file as UTF-8
-    >>> decode(b"la\n\xff", "la.txt", "latin-1")
-    'la\n\xff'
-    """
-    try:
-        "a".encode(encoding)  # of any length of data, even none, and not by codecs for other things than text
-        codec = codecs.lookup(encoding).name
-    except (LookupError, ValueError):
-        raise ValueError(f"encoding must name a text encoding of Python's, like 'utf-8', got {encoding!a}") from None
-    data = gunzip(data, source)
-    try:
-        text = data.decode(codec)
-    except UnicodeDecodeError as error:
-        offset = error.start + len(data) - len(error.object)  # utf-8-sig counts from after the mark
-        line = len(split_lines(data[:offset].decode(codec, "ignore")))
-        where = f"byte 0x{data[offset]:02X} at offset {offset} of {source!a} (line {line}: {error.reason})"
-        raise ValueError(f"not valid {codec.upper()}: {where}; save the file as {codec.upper()}") from None
-    return text if codec in ("utf-8-sig", "utf-16", "utf-32") else text.removeprefix("\ufeff")  # these have dropped it
-
-
-def gunzip(data: bytes, source: str) -> bytes:
-    """Return what is gzipped in `data`, or `data` itself if it does not begin like gzip; `source` as for `decode`.
-
-    Examples
-    --------
-    >>> gunzip(gzip.compress(b"la"), "song.txt.gz"), gunzip(b"la", "song.txt")
-    (b'la', b'la')
-    """
-    if not data.startswith(b"\x1f\x8b"):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (EOFError, OSError, zlib.error) as error:
-        what = "ends too early" if isinstance(error, EOFError) else "is damaged"
-        raise ValueError(f"not valid gzip: {source!a} {what}; compress it or download it again") from None
-
-
-def split_lines(text: str) -> list[str]:
-    r"""Split a text at LF, CR LF and CR, and nowhere else, unlike `str.splitlines`; one more piece than line ends.
-
-    Examples
-    --------
-    >>> split_lines("a\nb\r\nc\u2028d\r")
-    ['a', 'b', 'c\u2028d', '']
-    """
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
 def _chunks(text: str) -> Iterator[tuple[int, npt.NDArray[np.int32]]]:
     """Iterate over (start, code points) of the text, a chunk at a time."""
     if not isinstance(text, str):  # now, which in a generator function would be later
-        raise _type_error("text", text, "a str")
+        advice = "; decode it first: text.decode('utf-8')" if isinstance(text, (bytes, bytearray)) else ""
+        raise TypeError(f"text must be a str, not {type(text).__name__}{advice}")
     starts = range(0, len(text), _CHUNK)
     return ((i, np.frombuffer(text[i : i + _CHUNK].encode(*_UTF32), "<i4")) for i in starts)
-
-
-def _type_error(name: str, value: object, accepted: str) -> TypeError:
-    advice = f"; decode it first: {name}.decode('utf-8')" if isinstance(value, (bytes, bytearray)) else ""
-    return TypeError(f"{name} must be {accepted}, not {type(value).__name__}{advice}")

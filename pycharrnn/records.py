@@ -1,0 +1,194 @@
+"""A text cut into records: its lines, its paragraphs, the parts between separators, the rows of a table.
+
+A record is where it stands, its start in the text, its end, and what it holds: a str, the fields of a row, or `Bad` if
+it is not well formed. Where that leaves open where the next one begins, a ValueError goes on from the name of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+__all__ = ["Bad", "Fields", "Record", "delimiter_of", "lines", "paragraphs", "parts", "quoted_rows", "rows"]
+
+_LINE = re.compile(r"([^\r\n]*+)(?:\r\n?|\n|\Z)")
+_LINE_END = re.compile(r"\r\n?|\n")
+_DELIMITERS = ",;\t|"
+_LOOK = 20  # rows that tell the delimiter
+
+
+class Bad(NamedTuple):
+    """What stands for a record that gives no document: the reason."""
+
+    reason: str
+
+
+Fields = list[str]
+Record = tuple[str, int, int, str]
+Row = tuple[str, int, int, Fields | Bad]
+
+
+def lines(text: str) -> Iterator[Record]:
+    r"""Lines end at LF, CR LF and CR, and nowhere else; the end of the last one starts no other.
+
+    Examples
+    --------
+    >>> list(lines("la\r\nlo\n"))
+    [('line 1', 0, 2, 'la'), ('line 2', 4, 6, 'lo')]
+    """
+    for number, line in enumerate(_LINE.finditer(text), 1):
+        if line.start() == len(text):
+            return
+        yield f"line {number}", line.start(), line.end(1), line[1]
+
+
+def paragraphs(text: str) -> Iterator[Record]:
+    r"""Paragraphs are lines up to a blank one, which is empty or has only white space.
+
+    Examples
+    --------
+    >>> [paragraph for *_, paragraph in paragraphs("la\nla\n\n \nlo\n")]
+    ['la\nla', 'lo']
+    """
+    place, start, end = "", -1, 0
+    for where, begin, stop, line in lines(text):
+        if line and not line.isspace():
+            place, start = (where, begin) if start < 0 else (place, start)
+            end = stop
+        elif start >= 0:
+            yield place, start, end, text[start:end]
+            start = -1
+    if start >= 0:
+        yield place, start, end, text[start:end]
+
+
+def parts(text: str, separator: str) -> Iterator[Record]:
+    r"""Parts stand between separators, without the line ends around them. A "\n" in a separator is any line end.
+
+    Before the first separator and after the last there may be nothing.
+
+    Examples
+    --------
+    >>> [part for *_, part in parts("la\nla\n%%\nlo\n%%\n", "%%\n")]
+    ['la\nla', 'lo']
+    """
+    between = "(?:\r\n?|\n)".join(map(re.escape, re.split("\r\n|[\r\n]", separator)))
+    cuts = [(0, 0), *(cut.span() for cut in re.finditer(between, text)), (len(text), len(text))]
+    if text and len(cuts) == 2:
+        raise ValueError(f"does not contain the separator {separator!a}")
+    number, counted = 1, 0
+    for i in range(len(cuts) - 1):
+        start, end = cuts[i][1], cuts[i + 1][0]
+        part = text[start:end].strip("\r\n")
+        if part or 0 < i < len(cuts) - 2:
+            start += len(text[start:end]) - len(text[start:end].lstrip("\r\n"))
+            number += len(_LINE_END.findall(text, counted, start))
+            counted = start
+            yield f"line {number}", start, start + len(part), part
+
+
+def rows(text: str, delimiter: str) -> Iterator[Row]:
+    """Rows of a table without quotes: a field is what stands between delimiters. Empty lines are no rows."""
+    return ((place, start, end, line.split(delimiter)) for place, start, end, line in lines(text) if line)
+
+
+def quoted_rows(text: str, delimiter: str) -> Iterator[Row]:
+    r"""Rows of a table with quotes (RFC 4180), whose fields may be of any length. Empty lines are no rows.
+
+    A field that begins with a quote goes on to the next single one; two stand for one of its own. Elsewhere a quote
+    is a character like others.
+
+    Examples
+    --------
+    >>> [row for *_, row in quoted_rows('id,text\n1,"la, ""la""\nlo"\n', ",")]
+    [['id', 'text'], ['1', 'la, "la"\nlo']]
+    """
+    plain = re.compile(f"[^{re.escape(delimiter)}\r\n]*+")
+    at, number = 0, 1
+    while at < len(text):
+        line = _LINE.match(text, at)
+        assert line is not None  # it matches anything
+        end, last = line.end(1), number
+        fields: Fields | Bad = line[1].split(delimiter)
+        if '"' in line[1]:
+            fields, end = _quoted(text, at, number, delimiter, plain)
+            last += len(_LINE_END.findall(text, at, end))
+        place = f"line {number}" if last == number else f"lines {number} to {last}"
+        if end > at and not (number == 1 and fields == ["sep=", ""]):  # how Excel writes down the delimiter
+            yield place, at, end, fields
+        ended = _LINE_END.match(text, end)
+        at, number = (len(text) if ended is None else ended.end()), last + 1
+
+
+def _quoted(text: str, start: int, number: int, delimiter: str, plain: re.Pattern[str]) -> tuple[Fields | Bad, int]:
+    """Return the fields of the row that begins on line `number`, at `start`, and where it ends."""
+    fields: Fields = []
+    at = start
+    while True:
+        if text.startswith('"', at):
+            close = text.find('"', at + 1)
+            while text.startswith('"', close + 1) and close >= 0:
+                close = text.find('"', close + 2)
+            if close < 0:
+                line = _LINE.match(text, at)
+                assert line is not None
+                if line.end() == len(text):  # no line after it that could belong to the row or not
+                    return Bad("a quote is opened and not closed"), line.end(1)
+                number += len(_LINE_END.findall(text, start, at))
+                raise ValueError(f"has a quote on line {number} that is not closed, in field {len(fields) + 1}; {_FIX}")
+            fields.append(text[at + 1 : close].replace('""', '"'))
+            at = close + 1
+        else:
+            end = plain.match(text, at).end()  # type: ignore[union-attr]  # it matches anything
+            fields.append(text[at:end])
+            at = end
+        if text.startswith(delimiter, at):
+            at += 1
+        elif at == len(text) or text[at] in "\r\n":
+            return fields, at
+        else:
+            break
+    last = number + len(_LINE_END.findall(text, start, at))
+    end = _LINE.match(text, at).end(1)  # type: ignore[union-attr]
+    following = text.find('"', end)
+    begins = following < 0 or text[following - 1] in delimiter + "\r\n"
+    if last == number and begins:  # or the row may be a part of one that goes on
+        return Bad(f"there is text after the quote that closes field {len(fields)}"), end
+    where = f"line {number}" if last == number else f"lines {number} to {last}"
+    raise ValueError(f"has text after the quote that closes field {len(fields)} of the row on {where}; {_FIX}")
+
+
+_FIX = "fix it: close every quote, and double one that belongs to a field"
+
+
+def delimiter_of(text: str, field: str | int) -> str:
+    r"""Return the delimiter of a table with quotes: comma, semicolon, tab or "|".
+
+    Of those that split the first row, outside of quotes, it is the one that gives a column named `field`; if that does
+    not tell, the one that splits the first 20 rows into the same number of fields. Without any it is the comma.
+
+    Examples
+    --------
+    >>> delimiter_of('id;"text, long"\n1;la, la\n', "id")
+    ';'
+    """
+    if said := re.match(f"sep=([{re.escape(_DELIMITERS)}])[\r\n]", text):
+        return said[1]
+    tables = {}
+    for delimiter in _DELIMITERS:
+        head: list[Fields] = []
+        try:
+            for *_, row in islice(quoted_rows(text, delimiter), _LOOK):
+                head += [] if isinstance(row, Bad) else [row]
+        except ValueError:  # if this is the delimiter, it will be raised again
+            pass
+        if head and len(head[0]) > 1:
+            tables[delimiter] = head
+    named = {delimiter: head for delimiter, head in tables.items() if field in head[0]}
+    even = {delimiter: head for delimiter, head in (named or tables).items() if len(set(map(len, head))) == 1}
+    tables = even or named or tables
+    if len(tables) > 1 and (named or isinstance(field, int)):  # else there is no such column, whichever it is
+        raise ValueError(f"may be split by {' or '.join(map(ascii, tables))}; pass delimiter=")
+    return next(iter(tables), ",")
