@@ -336,7 +336,9 @@ class _Parser(argparse.ArgumentParser):
 
     def _in_order(self, args: Sequence[str]) -> list[str]:
         """Options first, then the files of a command: argparse does not take files from both sides of an option."""
-        options, files, rest = [], [], iter(args)
+        options: list[str] = []
+        files: list[str] = []
+        rest = iter(args)
         if self._subparsers is not None:
             return [*args]
         for word in rest:
@@ -348,6 +350,8 @@ class _Parser(argparse.ArgumentParser):
                 options.append(word)
                 action = self._option_string_actions.get(word)
                 options += islice(rest, int(action is not None and action.nargs != 0))
+                if word.startswith("--") and re.fullmatch(r"-(?![-a-zA-Z]).*|---.*", options[-1], re.DOTALL):
+                    options[-2:] = ["=".join(options[-2:])]  # as "---", which is no option, but begins like one
         return [*options, "--", *files] if files else options
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

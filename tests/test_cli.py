@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import functools
 import gzip
 import html
@@ -617,10 +618,13 @@ def test_sample_refuses_what_is_no_model(
     cut, empty = tmp_path / "cut", tmp_path / "empty"
     cut.write_bytes(whole[:-100])
     empty.write_bytes(b"")
-    for path in (book, str(cut), str(empty)):
+    for path, told in (
+        (book, "is not a pycharrnn model: it looks like text"),
+        (str(cut), "is not an intact pycharrnn model"),
+        (str(empty), "is not a pycharrnn model: it is empty"),
+    ):
         assert main(["sample", path]) == 1
-        error = failure(capsys)
-        assert error.startswith(f"{path!r} is not an intact pycharrnn model")
+        assert failure(capsys).startswith(f"{path!r} {told}")
 
 
 def test_divergence_writes_nothing(tmp_path: Path, book: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -731,7 +735,32 @@ WRONG: list[tuple[str, int, str]] = [
     # the command itself
     ("fly", 2, r"argument COMMAND: invalid choice: 'fly'"),
     ("--fly", 2, r"unrecognized arguments: --fly"),
-    ("train book.txt more.txt", 2, r"unrecognized arguments: more\.txt \(see pycharrnn train --help\)"),
+    ("train book.txt more.txt", 1, r"'more\.txt': No such file"),
+    ("train book.txt posts.json", 2, r"'book\.txt' is running text, 'posts\.json' holds documents; give one"),
+    ("train folder --max-updates 1 book.txt", 2, r"'book\.txt' is running text, 'folder' holds doc"),
+    ("train - book.txt -", 2, r"standard input can be read only once"),
+    ("train book.txt latin.txt", 1, r"not valid UTF-8: byte 0xE9 at offset 7 of 'latin\.txt' \(line 2"),
+    ("train short.txt book.txt -o book.txt", 2, r"--output 'book\.txt' is the text itself"),
+    ("eval model --window 5 other.txt", 1, r"'other\.txt': unknown character 'Z'"),
+    ("train book.txt --hidden-size", 2, r"argument --hidden-size: expected one argument"),
+    ("train tweets.js", 2, r"'tweets\.js' is an archive of posts: pass --format json and --field, or --format text"),
+    ("train tweets.js --format json", 1, r"pass --field, the first row has 'tweet\.full_text'$"),
+    ("train poems --separator", 2, r"argument --separator: expected one argument"),
+    ("train --separator -- poems", 2, r"argument --separator: expected one argument"),
+    ("train --hidden-size ---", 2, r"argument --hidden-size: invalid int value: '---'"),
+    (r"train poems --separator '\q'", 2, r"argument --separator: unknown escape in '\\\\q': write"),
+    ("train poems --separator ''", 2, r"--separator must be a str of at least one character, got ''"),
+    ("train poems --separator @@", 1, r"'poems' does not contain the separator '@@'"),
+    ("train poems --separator %% --format lines", 2, r"--separator must go without a format, got 'lines'"),
+    ("train table.csv --separator ,", 2, r"--separator must go with a text, .* 'csv'; .*delimiter is for its columns"),
+    ("train table.csv --delimiter ,,", 2, r"--delimiter must be one character"),
+    ("train posts.json --delimiter ,", 2, r"--delimiter must go with the format 'csv', got 'json'"),
+    ("train poems --delimiter ,", 2, r"--delimiter is for documents, but 'poems' is running text; see --format"),
+    ("train both.csv --field 1", 1, r"'both\.csv' may be split by ',' or ';'; pass --delimiter"),
+    ("train folder --pattern *.md", 1, r"'folder' has no document.*1 file left out, first 'a\.txt': it does not m"),
+    ("train posts.json --pattern *.md", 2, r"--pattern must go with a folder, and 'posts\.json' is none"),
+    ("train book.pdf", 1, r"no text: 'book\.pdf' is a PDF document; convert or unpack it to a plain text first"),
+    ("train model", 1, r"no text: 'model' is a safetensors file"),
     ("train book.txt --fly", 2, r"unrecognized arguments: --fly \(see pycharrnn train --help\)"),
     ("train --hidden=5", 2, r"unrecognized arguments: --hidden=5"),
     ("sample", 2, r"arguments are required: MODEL \(see pycharrnn sample --help\)"),
@@ -744,9 +773,8 @@ WRONG: list[tuple[str, int, str]] = [
     ("train missing.json", 1, r"'missing\.json': No such file"),
     ("train folder --format text", 1, r"'folder': Is a directory"),
     ("train folder --format json", 1, r"'folder': Is a directory"),
-    ("train book.txt --format files", 1, r"'book\.txt': Not a directory"),
     ("train hollow", 1, r"'hollow' has no document"),
-    ("train book.txt --corpus topics", 2, r"argument --corpus: not allowed with argument TEXT"),
+    ("train book.txt --corpus topics", 2, r"argument TEXT: not allowed with argument --corpus"),
     ("train --corpus nothing", 2, r"argument --corpus: invalid choice: 'nothing'"),
     ("report missing.txt", 1, r"'missing\.txt': No such file"),
     # running text
@@ -773,7 +801,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("train table.csv", 1, r"'table\.csv' has no column 'text'; pass --field, the columns are 'id', 'name'"),
     ("train table.csv --field 2", 1, r"'table\.csv' has no column 2; pass --field, the first row has 0 to 1"),
     ("train table.csv --field name", 1, r"'table\.csv', line 3: the document is empty"),
-    ("train broken.csv", 1, r"'broken\.csv' is broken in the row that starts on line 2"),
+    ("train broken.csv", 1, r"'broken\.csv', line 2: a quote is opened and not closed; fix it, or --on-bad skip"),
     ("train latin.csv", 1, r"not valid UTF-8: byte 0xE9 at offset 8 of 'latin\.csv' \(line 2: .*the encoding that it"),
     ("train empty --format jsonl", 1, r"'empty' has no document"),
     ("train blank.json --on-bad skip", 1, r"'blank\.json' has no document: 1 row skipped, first row 1: "),
@@ -805,8 +833,10 @@ WRONG: list[tuple[str, int, str]] = [
     ("train book.txt -o link", 2, r"--output 'link' is the text itself"),
     ("train book.txt -o -", 2, r"--output '-' cannot be standard output"),
     # models
-    ("sample book.txt", 1, r"'book\.txt' is not an intact pycharrnn model"),
-    ("sample empty", 1, r"'empty' is not an intact pycharrnn model"),
+    ("sample book.txt", 1, r"'book\.txt' is not a pycharrnn model: it looks like text$"),
+    ("info book.gz", 1, r"'book\.gz' is not a pycharrnn model: it looks like a gzip file$"),
+    ("check --model book.pdf book.txt", 1, r"'book\.pdf' is not a pycharrnn model: it looks like a PDF document$"),
+    ("sample empty", 1, r"'empty' is not a pycharrnn model: it is empty$"),
     ("sample cut", 1, r"'cut' is not an intact pycharrnn model"),
     ("info checkpoint", 1, r"'checkpoint' .*checkpoint"),
     ("info folder", 1, r"'folder': Is a directory"),
@@ -914,6 +944,11 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, model: Char
         "bad.json": b'[{"text": "\xc3\xa9"},\n{"text" "b"}]',
         "object.json": b'{"text": "a"}',
         "blank.json": b'[""]',
+        "tweets.js": b'window.YTD.tweets.part0 = [{"tweet": {"full_text": "a"}}]',
+        "poems": b"roses\n%%\nviolets\n",
+        "both.csv": b"1,a;b\n2,c;d\n",
+        "book.pdf": b"%PDF-1.4\n",
+        "book.gz": gzip.compress(text.encode()),
         "table.csv": b"id,name\n1,bo\n2,\n",
         "broken.csv": b'text\n"a',
         "latin.csv": "text\ncaf\xe9".encode("latin-1"),
@@ -965,7 +1000,7 @@ def test_documents_for_a_model_of_running_text(shop: Path, capsys: pytest.Captur
         captured = capsys.readouterr()
         assert captured.out == ""
         told, error = captured.err.splitlines()
-        assert told == "1 document from 'folder'"
+        assert told == "1 document from 'folder' (1 .txt)"
         assert error.startswith(
             "pycharrnn: error: 1 document from 'folder': this is documents, the model is of running text"
         )
@@ -1061,6 +1096,13 @@ def test_names_one_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         ("a.dat", "anna\nbo".encode("utf-16"), "--format lines --encoding utf-16"),
         ("-", b'["anna", "bo"]', "--format json"),
         ("-", gzip.compress(b"text\nanna\nbo\n"), "--format csv"),
+        ("a.csv.bz2", bz2.compress(b"text\nanna\nbo\n"), ""),
+        ("a.csv", b"id;text\n1;anna\n2;bo\n", ""),
+        ("a.csv", b"id\ttext\n1\tanna\n2\tbo\n", r"--delimiter \t"),
+        ("a.txt", b"anna\r\n\r\n\r\nbo\r\n", "--format paragraphs"),
+        ("a.txt", b"anna\n%%\nbo\n%%\n", r"--separator %%\n"),
+        ("-", b"anna---bo", "--separator ---"),
+        ("a.js", b'x = [{"a": {"b": "anna"}}, {"a": {"b": "bo"}}];', "--format json --field a.b"),
     ],
 )
 def test_every_format_of_documents(
@@ -1093,6 +1135,62 @@ def test_a_folder_is_documents_and_text_may_be_gzipped(tmp_path: Path, monkeypat
     assert read("posts.json", "--format", "text") == ('["a"]', "'posts.json'")
     type_in(monkeypatch, Path("book.gz").read_bytes())
     assert read("-", "--encoding", "latin-1") == ("bl\xe5", "standard input")
+
+
+def read(*words: str) -> tuple[Any, str]:
+    return cli._read(vars(cli._parser().parse_args(["train", *words])))
+
+
+def test_several_texts_are_joined_line_by_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, data in {"a": b"one", "b": b"two\n", "c": b"", "d": b"1\r\n2", "e": bz2.compress(b"end")}.items():
+        Path(name).write_bytes(data)
+    assert read("a", "b", "c", "e") == ("one\ntwo\nend", "'a', 'b', 'c' and 1 more")
+    assert capsys.readouterr().err == "4 texts, joined in this order, each on a line of its own: 11 characters\n"
+    assert read("d", "--hidden-size", "5", "a") == ("1\r\n2\r\none", "'d', 'a'")
+    type_in(monkeypatch, b"typed")
+    assert read("a", "-", "b") == ("one\ntyped\ntwo\n", "'a', standard input, 'b'")
+    assert read("a") == ("one", "'a'")
+    assert capsys.readouterr().err.count("\n") == 2  # one text is not joined
+
+
+def test_files_and_options_in_any_order(book: str, model_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = {"hidden_size": 5, "TEXT": ["a", "b", "-c"], "verbose": False}
+    for line in (
+        "a b --hidden-size 5 --quiet -- -c",
+        "--hidden-size 5 a --quiet b -- -c",
+        "a --quiet b --hidden-size=5 -- -c",
+    ):
+        options = vars(cli._parser().parse_args(["train", *line.split()]))
+        assert {name: options[name] for name in expected} == expected
+    assert main(["eval", model_file, "--window", "5", book]) == main(["eval", "--window", "5", model_file, book]) == 0
+    assert main(["train", "--prompt", "a"]) == 2  # which train does not have
+
+
+def test_documents_of_several_files_and_of_a_folder_in_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in {
+        "tunes/reels/1.abc": "reel", "tunes/jigs/2.abc": "jig", "tunes/README.md": "read", "tunes/.git/x": "x",
+        "a.csv": "text\nanna\n", "b.json": '["bo", ""]',
+    }.items():  # fmt: skip
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    assert read("a.csv", "b.json", "--on-bad", "skip") == (["anna", "bo"], "2 documents from 'a.csv', 'b.json'")
+    assert capsys.readouterr().err == (
+        "2 documents from 'a.csv', 'b.json', 1 row skipped (first: 'b.json', row 2: the document is empty)\n"
+    )
+    assert read("tunes") == (["read", "jig", "reel"], "3 documents from 'tunes'")
+    assert capsys.readouterr().err == (
+        "3 documents from 'tunes' (2 .abc, 1 .md), 1 file left out (first: '.git': its name begins with a dot)\n"
+    )
+    assert read("tunes", "--pattern", "*.abc") == (["jig", "reel"], "2 documents from 'tunes'")
+    assert "(2 .abc), 2 files left out (first: '.git'" in capsys.readouterr().err
+    assert read("tunes/jigs/2.abc", "tunes/README.md", "--format", "files")[0] == ["jig", "read"]
+    assert capsys.readouterr().err == ("2 documents from 'tunes/jigs/2.abc', 'tunes/README.md' (1 .abc, 1 .md)\n")
 
 
 def test_several_texts_and_documents(

@@ -2,10 +2,12 @@
 
 import doctest
 import errno
+import gzip
 import hashlib
 import io
 import json
 import os
+import pickle
 import random
 import re
 import signal
@@ -754,3 +756,40 @@ def test_docstrings() -> None:
     results = doctest.testmod(storage)
     assert results.attempted >= 4
     assert results.failed == 0
+
+
+# --- other files
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "it is empty"),
+        (b"to be", "it looks like text"),
+        ("caf\u00e9, it was the best of times\n".encode() * 50, "it looks like text"),
+        ("it was".encode("utf-16"), "it looks like text"),
+        (b'{"text": "a"}', "it looks like text"),
+        (gzip.compress(b"a"), "it looks like a gzip file"),
+        (b"PK\x03\x04" + bytes(50), "it looks like a zip archive"),
+        (pickle.dumps({"W": [1.0]}), "it looks like a pickle"),
+        (b"%PDF-1.7\n%\xe2\xe3", "it looks like a PDF document"),
+        (b"\x93NUMPY\x01\x00", "it looks like a NumPy array"),
+        (b"\x89HDF\r\n\x1a\n", "it looks like an HDF5 file"),
+        (
+            safetensors.numpy.save({"W": np.zeros(2)}),
+            "it is a safetensors file of another program, with no pycharrnn entry",
+        ),
+        (safetensors.numpy.save({"W": np.zeros(2)}, {"format": "pt"}), "it is a safetensors file of another program"),
+        (safetensors.numpy.save({}), "it is a safetensors file of another program"),
+    ],
+)
+def test_another_file_is_named(path: Path, data: bytes, told: str) -> None:
+    assert f"m.safetensors' is not a pycharrnn model: {told}" in refused(path, data)
+    assert "is not a pycharrnn checkpoint: it" in refused(path, data, kind="checkpoint")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_nonsense_is_said_of_random_bytes(path: Path, seed: int) -> None:
+    told = refused(path, b"\xf8" + np.random.default_rng(seed).bytes(1000))
+    assert "is not an intact pycharrnn model: it does not begin like one" in told
+    assert not re.search("[0-9]{8}", told.replace(str(path), ""))
