@@ -28,7 +28,7 @@ from pycharrnn.training import Budget, Callback, History, Run
 
 if TYPE_CHECKING:  # NumPy imports its random module at the first use of it
     _Seed = int | np.random.Generator | np.random.SeedSequence | None
-Text = str | os.PathLike[str] | Sequence[str]
+Text = str | os.PathLike[str] | Sequence[str] | Sequence[os.PathLike[str]]
 _LONGEST = 10_000  # characters of a document for which nobody gave a length: some models never come to an end
 
 
@@ -392,9 +392,11 @@ class CharRNN:
         Parameters
         ----------
         X : str, path-like or sequence of str
-            The text itself, the path of a UTF-8 file (gzip or not), or documents: names, tweets, poems. Each document
-            starts from a zero state and ends with a symbol of its own, so that `sample` writes whole documents. They
-            are shuffled once, by `random_state`. See `read_documents` for JSON, CSV and folders.
+            The text itself, the path of a UTF-8 file (packed with gzip, bzip2, xz or zip, or not), or documents: names,
+            tweets, poems, or a list of the paths of their files. Each document starts from a zero state and ends with a
+            symbol of its own, so that `sample` writes whole documents. They are shuffled once, by `random_state`. See
+            `read_documents` for JSON, CSV and folders. A str is a text even if it looks like a path; a
+            PathLikeTextWarning says so.
         y : None
             Ignored; there for scikit-learn.
         validation : str, path-like, sequence of str or None
@@ -411,7 +413,7 @@ class CharRNN:
         ValueError
             If a parameter is out of range, or the text has fewer than two characters.
         TypeError
-            If X is not one of these.
+            If X is not one of these, such as a table, of which one column can be documents.
         TrainingDivergedError
             If the loss stops being finite and cutting the learning rate does not help (`history_.divergences` tells of
             the times that it did), or if in the end it is far above that of guessing. The model keeps the best weights.

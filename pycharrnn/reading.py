@@ -292,7 +292,9 @@ def _check_documents(documents: Sequence[Any], name: str) -> None:
         if _missing(document):
             more = sum(map(_missing, documents)) - 1
             also = f", as {more:,} more are" if more else ""
-            raise ValueError(f"{name}[{i}] is missing ({document!a}){also}; leave such rows out: {name}.dropna()")
+            raise ValueError(
+                f"{name}[{i}] is missing ({document!a}){also}; leave such rows out, as {name}.dropna() does in pandas"
+            )
         advice = ""
         if isinstance(document, Mapping):
             keys = ", ".join(ascii(key) for key in list(document)[:20]) or "none"
@@ -339,7 +341,9 @@ def _meant(text: str, alone: bool = False) -> str:
         return ""
     if os.path.isdir(text):  # which answers False to what cannot be a path at all, such as lone surrogates
         return f"is the name of a folder: to read its files, pass read_documents({text!a})"
-    path = f"to read the file, pass pathlib.Path({text!a})" if alone else "to read the files, pass each as pathlib.Path"
+    home = ".expanduser()" * text.startswith("~")
+    path = f"to read the file, pass pathlib.Path({text!a}){home}"
+    path = path if alone else f"to read the files, pass each as pathlib.Path(...){home}"
     if os.path.isfile(text):
         return f"is the name of a file: {path}"
     if _PATTERN.fullmatch(text):

@@ -269,6 +269,7 @@ def test_a_short_text_does_not_warn(text: str) -> None:
             r"'poems/nosuch' looks like a path, though nothing is there: .*pathlib\.Path\('poems/nosuch'\)",
         ),
         ("poems/*.txt", r"a pattern of file names: to read the files, pass read_documents\(folder, pattern=\.\.\.\)"),
+        ("~/nosuch", r"pass pathlib\.Path\('~/nosuch'\)\.expanduser\(\)"),
         ("https://a.b/c", r"looks like a URL: download it, and pass pathlib\.Path\(\.\.\.\) of the file"),
         (
             ["a.txt", "b.txt"],
@@ -360,7 +361,8 @@ def test_pandas() -> None:
     for missing in (None, float("nan"), pandas.NA, pandas.NaT):
         column = pandas.Series(["anna", missing, "bob", missing], dtype=object)
         with pytest.raises(
-            ValueError, match=r"^X\[1\] is missing \(.*\), as 1 more are; leave such rows out: X.dropna\(\)$"
+            ValueError,
+            match=r"^X\[1\] is missing \(.*\), as 1 more are; leave such rows out, as X\.dropna\(\) does in pandas$",
         ):
             read_corpus(column)
         assert read_corpus(column.dropna()) == ["anna", "bob"]
