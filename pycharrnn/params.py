@@ -37,8 +37,8 @@ def normal(rng: np.random.Generator, scale: float, shape: tuple[int, ...]) -> Ar
     The last bits of those far out depend on the C library's logarithm, and that on the processor: they are rounded to
     single precision.
     """
-    drawn = rng.standard_normal(shape)
-    return scale * np.where(np.abs(drawn) > _TAIL, drawn.astype(np.float32), drawn)
+    drawn = rng.normal(0.0, scale, shape)
+    return np.where(np.abs(drawn) > _TAIL * scale, drawn.astype(np.float32), drawn)
 
 
 def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
