@@ -54,7 +54,7 @@ static ALWAYS void NAME(tile)(const int mr, const int nv, idx K, const REAL *a, 
     }
 }
 
-/* Tiles exist for every height up to MR, for A by rows (ca == 1) and by columns (ra == 1): strides known to the
+/* Tiles exist for every height up to MR, which is 6, 10 or 13, for A by rows (ca == 1) and by columns (ra == 1): strides known to the
  * compiler keep the thirteen row addresses out of registers. */
 #define ROWS(mr)                                                                                 \
     case mr:                                                                                     \
@@ -72,7 +72,10 @@ static void NAME(tiles)(int mr, int nv, idx K, const REAL *a, idx ra, idx ca, co
     switch (mr) {
         ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
 #if MR > 6
-        ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13)
+        ROWS(7) ROWS(8) ROWS(9) ROWS(10)
+#endif
+#if MR > 10
+        ROWS(11) ROWS(12) ROWS(13)
 #endif
     }
 }
@@ -622,6 +625,8 @@ static const core_table NAME(table) = {
     NAME(spin),
 #if DOUBLE
     NAME(draw),
+#else
+    NULL,
 #endif
 };
 
