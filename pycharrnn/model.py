@@ -320,9 +320,9 @@ class CharRNN:
         if not self.__sklearn_is_fitted__():
             return notebook.table("CharRNN", rows | {"trained": "not yet"})
         best, vocabulary = self.best_, self.vocabulary_
-        kind, nats = "validation", best.validation_loss
-        if nats is None:
-            kind, nats = "smooth", best.smooth_loss / self.seq_length
+        losses = {"validation": best.validation_loss, "training": best.training_loss}
+        known = {kind: nats for kind, nats in losses.items() if nats is not None}
+        kind, nats = next(iter(known.items()), ("smooth", best.smooth_loss / self.seq_length))
         lowest = f"{nats:.3f} nats per character, after update {best.n_updates:,}" if np.isfinite(nats) else "none yet"
         rows["trained"] = f"{self.n_updates_:,} updates, on {'documents' if vocabulary.end is not None else 'a text'}"
         rows[f"best {kind} loss"] = lowest

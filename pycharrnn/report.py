@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import itertools
 import math
 import os
 import platform
@@ -27,7 +28,10 @@ from pycharrnn.training import Callback, Run, TrainingDivergedError
 
 _TEXTS = 24  # so many texts of the training are shown
 _DOCUMENTS = 20  # so many documents does the best model write
-_BY_HEART = 5000  # so many epochs
+_EPOCHS = 5000  # so many to memorise a text,
+_SECONDS = 30.0  # but no longer than this
+_WORK = 5e10  # characters times weights that are evaluated: some seconds
+_WEIGHTS = 2**24  # most that a NumPy loop is timed with: it takes 48 bytes and some 10 ns for each
 # What a page would not show, or would obey, is shown as a picture or an escape; line ends and tabs stay.
 _ESCAPED = (*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _VISIBLE: dict[int, int | str] = {c: f"\\u{c:04x}" for c in _ESCAPED}
@@ -71,8 +75,9 @@ def write(
     sample_every : int, default 10_000
         Updates between two texts of the training.
     sample_length : int, default 1000
-        Characters that the best model writes. A model of documents writes 20 of them, cut off only where they are
-        longer than this and than any that it was trained on.
+        Characters that the best model writes. A model of documents writes 20 of them, or fewer if they make more than
+        20 times as many characters; one is cut off only where it is longer than this and than any that it was trained
+        on.
     seq_lengths, batches, h, eps, tolerance, max_entries
         As for `CharRNN.check_gradients`. Lengths for which the text is too short are left out, and the page says so.
     check_seconds : float or None, default 60.0
@@ -80,13 +85,13 @@ def write(
     compare : (str, sequence) or None, default None
         A parameter and values of it: one more training for each value that is not the model's own.
     memorize : int, default 100
-        Characters from the beginning of the text to learn by heart, in 5,000 epochs; 0 for none. Of documents, as many
-        of the first as make no more characters than this.
+        Characters from the beginning of the text to memorise, in 5,000 epochs or 30 seconds; 0 for none. Of documents,
+        as many of the first as make no more characters than this.
     numpy_seconds : float, default 2.0
         How long to time a NumPy loop that does the same work, one stream through one layer of tanh units; 0 leaves it
-        out, and so do other models.
+        out, and so do other models and those of more than 16 million weights.
     log : callable or None, default None
-        Called with a short line before each step.
+        Called with a short line before each step, and at least every 30 seconds of the gradient check.
 
     Raises
     ------
@@ -105,7 +110,7 @@ def write(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "report.html")
     ...     found = report.write(path, "to be or not to be " * 20, model, seq_lengths=[5], numpy_seconds=0)
-    ...     "<h2>Learned by heart</h2>" in path.read_text("utf-8")
+    ...     "<h2>Memorised</h2>" in path.read_text("utf-8")
     True
     >>> found.gradients.share, found.best == model.best_
     (1.0, True)
@@ -150,27 +155,34 @@ def write(
     runs: dict[str, dict[str, Any]] = {}
     watch: list[Run] = []  # the one run, as often as it called back
     for label, variant in sorted(variants.items(), key=lambda item: item[1] is not model):  # the model itself first
-        say(f"training {label}".strip())
+        say(f"training{f' {label}' * bool(label)}, at most {_limits(variant)}")
         callbacks: list[Callback] = [] if runs else [watch.append, SampleText(sample_every, file=None)]
         runs[label] = _train(variant, corpus, callbacks)
         if variant is model and runs[label]["diverged"]:
             raise runs[label]["diverged"]
-    history, by_heart, timing = model.history_, None, None
+    history, memorised, timing = model.history_, None, None
     if memorize:
-        say(f"learning {min(memorize, n_characters)} characters by heart")
-        by_heart = _learn_by_heart(model, corpus, memorize)
-    if numpy_seconds and (model.cell, model.num_layers, model.batch_size) == ("rnn", 1, 1):  # what the loop computes
-        say("timing NumPy")
+        say(f"memorising {min(memorize, n_characters):,} characters, at most {_EPOCHS:,} epochs or {_SECONDS:g} s")
+        memorised = _memorise(model, corpus, memorize)
+    n_weights = sum(array.size for array in model.params_.values())
+    same = (model.cell, model.num_layers, model.batch_size) == ("rnn", 1, 1)  # as the loop computes
+    if numpy_seconds and same and n_weights <= _WEIGHTS:
+        say(f"timing NumPy, {numpy_seconds:g} s")
         timing = _time_numpy(model, ids, numpy_seconds)
+    part = _part(corpus, int(_WORK / n_weights))
+    n_evaluated = sum(map(len, part)) if isinstance(part, list) else len(part)
+    say(f"evaluating {n_evaluated:,} of {n_characters:,} characters")
+    evaluation = model.evaluate(part)
 
     say(f"writing {os.fspath(path)}")
     named = os.path.basename(X if isinstance(X, os.PathLike) else getattr(X, "source", ""))
     size = f"a text of {n_characters:,} characters" if running else f"{len(corpus):,} documents"
     curves = {label: run.history_ for label, run in variants.items() if len(run.history_)}
-    compared = compare and plotting.plot_losses(curves, per_character=compare[0] == "seq_length")
+    by_length = compare is not None and compare[0] == "seq_length"
+    compared = plotting.losses_svg(curves, "Smooth loss of each training", per_character=by_length) if compare else ""
     shown = np.unique(np.linspace(0, len(history.texts) - 1, _TEXTS).round().astype(int))
     longest = sample_length if running else max(sample_length, *map(len, corpus))
-    written = model.sample(longest, n_samples=1 if running else _DOCUMENTS, random_state=model.random_state)
+    written = _write(model, 1 if running else _DOCUMENTS, longest, sample_length * (1 if running else _DOCUMENTS))
     # a limit of time is repeated by the number of updates that were made in it
     again = {} if model.max_seconds is None else {"max_updates": model.n_updates_, "max_seconds": None}
     data = {
@@ -181,21 +193,25 @@ def write(
         "model": model,
         "run": next(iter(runs.values())),
         "characters_read": watch[0].characters,
-        "evaluation": model.evaluate(corpus),
+        "evaluation": evaluation,
+        "n_evaluated": n_evaluated,
+        "epochs_read": watch[0].characters / (len(ids) - 1) / (1 - model.validation_fraction),
         "params": model.get_params() | {"optimizer": model._update().rule, "learning_rate": _rate(model)},
         "repeat": repr(_fresh(model, verbose=None, **again)),
         "versions": _versions(),
         "gradients": gradients,
+        "tensors": {e.name: GradientTable(row for row in gradients if row.name == e.name) for e in gradients},
+        "fitting": fitting,
         "checks": options,
         "too_long": [T for T in seq_lengths if T not in fitting],
-        "figure": plotting.to_svg(plotting.plot_losses(history), "Loss and smooth loss against updates"),
+        "figure": plotting.losses_svg(history, "Loss and smooth loss against updates"),
         "runs": {label: runs[label] for label in variants},
-        "compared": compared and plotting.to_svg(compared, "Smooth loss of each training"),
+        "compared": compared,
         "texts": [history.texts[i] for i in shown],
         "left_out": len(history.texts) - len(shown),
         "sample_every": sample_every,
-        "written": [(text, not running and len(text) == longest) for text in written],
-        "by_heart": by_heart,
+        "written": written,
+        "memorised": memorised,
         "timing": timing,
     }
     page = _render(jinja2, data).encode("utf-8", "backslashreplace")  # a lone surrogate becomes \udXXX
@@ -216,6 +232,7 @@ def _render(jinja2: Any, data: dict[str, Any]) -> str:
         "error": "{:.1e}".format,
         "percent": gradcheck._percent,
         "of": gradcheck._of,
+        "nats": _nats,
         "duration": _duration,
     }
     template = resources.files("pycharrnn").joinpath("report.html").read_text("utf-8")
@@ -277,39 +294,77 @@ def _train(model: CharRNN, corpus: str | list[str], callbacks: Sequence[Callback
     return {"model": model, "seconds": time.perf_counter() - begin, "diverged": diverged}
 
 
-def _learn_by_heart(model: CharRNN, corpus: str | list[str], most: int) -> dict[str, Any]:
+def _limits(model: CharRNN) -> str:
+    """When its training ends."""
+    limits = {"epochs": model.epochs, "updates": model.max_updates, "s": model.max_seconds}
+    return " or ".join(f"{most:,g} {unit}" for unit, most in limits.items() if most is not None)
+
+
+def _part(corpus: str | list[str], most: int) -> str | list[str]:
+    """The beginning of the text, or the first documents, of at most so many characters, or the least that there is."""
+    if isinstance(corpus, str):
+        return corpus[: max(2, most)]
+    n_whole = int(np.searchsorted(np.cumsum([*map(len, corpus)]), most, "right"))
+    return corpus[:n_whole] or [corpus[0][: max(1, most)]]
+
+
+def _write(model: CharRNN, n_texts: int, longest: int, most: int) -> list[tuple[str, bool]]:
+    """Texts of the best model, each of at most so many characters and all together; whether each was cut off."""
+    rng, running = generator(model.random_state), model.vocabulary_.end is None
+    texts: list[tuple[str, bool]] = []
+    while len(texts) < n_texts and most > 0:
+        length = min(longest, most)
+        text = model.sample(length, random_state=rng)
+        texts.append((text, not running and len(text) == length))
+        most -= max(1, len(text))
+    return texts
+
+
+def _memorise(model: CharRNN, corpus: str | list[str], most: int) -> dict[str, Any]:
     """Train on the beginning alone, long enough to know it; what is then written without chance."""
     running = isinstance(corpus, str)
-    if isinstance(corpus, str):
-        texts = [corpus[:most]]
-    else:
-        n_whole = int(np.searchsorted(np.cumsum([*map(len, corpus)]), most, "right"))
-        texts = [*dict.fromkeys(corpus[:n_whole])] or [corpus[0][:most]]
+    part = _part(corpus, most)
+    texts = [part[:most]] if isinstance(part, str) else [*dict.fromkeys(part)]
     all_of_it = {"batch_size": 1, "validation_fraction": 0.0, "patience": None, "dropout": 0.0, "label_smoothing": 0.0}
-    small = _fresh(model, epochs=_BY_HEART, max_updates=None, max_seconds=None, **all_of_it)
+    small = _fresh(model, epochs=_EPOCHS, max_updates=None, max_seconds=None, **all_of_it)
     learned = texts[0] if running else texts
-    run = _train(small, learned)
-    rows = []
-    for text in texts:  # each from its first characters that tell it from the others
-        starts = (text[:n] for n in range(1, len(text)))
-        prompt = next((s for s in starts if sum(other.startswith(s) for other in texts) == 1), text)
-        length = len(text) - len(prompt) if running else 2 * most  # documents end by themselves
+    run = _train(small, learned, [lambda run: run.seconds > _SECONDS])  # as a `max_seconds` it would be in the schedule
+    rows, longest = [], 2 * max(map(len, texts))  # documents end by themselves
+    for text, prompt in _beginnings(texts).items():
+        length = len(text) - len(prompt) if running else longest
         rows.append((text, prompt, small.sample(length, prompt=prompt, temperature=0)))
     nats, losses = small.evaluate(learned).nats, small.history_.loss
     first = losses[0] if len(losses) else np.nan
     equal = sum(prompt + rest == text for text, prompt, rest in rows)
-    return run | {"rows": rows, "equal": equal, "epochs": _BY_HEART, "first": first, "nats": nats}
+    epochs = len(small.history_.epochs)
+    run |= {"epochs": epochs, "cut": epochs < _EPOCHS and not run["diverged"]}
+    return run | {"rows": rows, "equal": equal, "first": first, "nats": nats}
+
+
+def _beginnings(texts: list[str]) -> dict[str, str]:
+    """For each text the shortest beginning that tells it from the others, or all of it if there is none."""
+    shared = dict.fromkeys(texts, 0)
+    for neighbours in itertools.pairwise(sorted(texts)):
+        pairs = zip(*neighbours, strict=False)
+        n = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        shared |= {text: max(shared[text], n) for text in neighbours}
+    return {text: text[: n + 1] for text, n in shared.items()}
 
 
 def _time_numpy(model: CharRNN, ids: Ids, seconds: float) -> dict[str, Any]:
     """Let a NumPy loop make updates for so long; how many it made, and how long all of the model's would take."""
-    twin, n = NumpyCharRNN(model.vocabulary_.n_symbols, model.hidden_size, model.seq_length), 0
+    twin = NumpyCharRNN(model.vocabulary_.n_symbols, model.hidden_size, model.seq_length)
     with np.errstate(all="ignore"):  # it is the time that counts
-        twin.train(ids, 1)  # the first one is slow
         begin = time.perf_counter()
-        while (passed := time.perf_counter() - begin) < seconds or not n:
-            twin.train(ids, 1)
-            n += 1
+        twin.train(ids, 1)  # the first one is slow
+        n, passed = 0, time.perf_counter() - begin
+        if passed >= seconds:  # but it has to do where there is no time for others
+            n = 1
+        else:
+            begin = time.perf_counter()
+            while (passed := time.perf_counter() - begin) < seconds or not n:
+                twin.train(ids, 1)
+                n += 1
     return {"measured": n, "each": passed / n, "seconds": passed / n * model.n_updates_}
 
 
@@ -329,6 +384,12 @@ def _short(number: float, digits: int = 2) -> str:
     if not 0 <= number < math.inf:  # no update has been made, or NaN
         return "–"
     return f"{number:,.{digits}f}" if 1 <= number < 1e6 else f"{number:.3g}"
+
+
+def _nats(best: Best) -> float:
+    """What the best weights were chosen by, in nats per character; NaN if they were never looked at."""
+    losses = (best.validation_loss, best.training_loss)
+    return next((nats for nats in losses if nats is not None), math.nan)
 
 
 def _duration(seconds: float) -> str:

@@ -27,7 +27,7 @@ def test_a_model_shows_its_parameters_and_what_came_of_the_training(text):
     assert found.items() >= parameters.items()
     assert found["trained"] == "30 updates, on a text"
     assert found["characters"] == f"{len(model.vocabulary_)} distinct"
-    assert found["best smooth loss"].startswith(f"{model.best_.smooth_loss / 25:.3f} nats per character, after update ")
+    assert found["best training loss"].startswith(f"{model.best_.training_loss:.3f} nats per character, after update ")
     assert (model.get_params(), repr(model)) == before
     assert shown(CharRNN()) == ("CharRNN", {"trained": "not yet"})
 

@@ -2,16 +2,18 @@
 
 import re
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pycharrnn import CharRNN, read_documents, report
+from pycharrnn import CharRNN, gradcheck, read_documents, report
 from pycharrnn.training import TrainingDivergedError
 
 QUICK = {"seq_lengths": (3,), "memorize": 0, "numpy_seconds": 0, "sample_every": 20, "sample_length": 50}
-SECTIONS = ["Settings", "Gradient check", "Loss", "Text as it evolves", "The best model"]
+CURVES, NUMBERS = ["Loss", "The best model", "Text as it evolves"], ["Gradient check", "Settings"]
 NAMES = ["anna", "bob", "carla", "dan", "ann", "<b>eve</b>"]
 VOID = {"meta", "br", "img", "input", "link", "hr"}
 
@@ -31,7 +33,8 @@ class Page(HTMLParser):
         self.tags.add(tag)
         self.attributes += attrs
         if tag not in VOID:
-            self.found.append((tag, dict(attrs).get("id"), []))
+            inside = {key for _, key, _, _ in self.open}
+            self.found.append((tag, dict(attrs).get("id"), [], inside))
             self.open.append(self.found[-1])
 
     def handle_startendtag(self, tag, attrs):
@@ -44,12 +47,13 @@ class Page(HTMLParser):
             self.handle_data(" ")  # what stands apart on the page
 
     def handle_data(self, data):
-        for _, _, text in self.open:
+        for _, _, text, _ in self.open:
             text.append(data)
 
-    def texts(self, tag):
-        """The text of each element with this tag or id, white space as it is."""
-        return ["".join(text) for name, key, text in self.found if tag in (name, key)]
+    def texts(self, tag, inside=None):
+        """The text of each element with this tag or id, inside the one with that id, white space as it is."""
+        found = [one for one in self.found if inside is None or inside in one[3]]
+        return ["".join(text) for name, key, text, _ in found if tag in (name, key)]
 
     def words(self, tag):
         """The text of the one element with this tag or id, white space normalised."""
@@ -74,18 +78,28 @@ def test_the_page_says_what_the_model_did(tmp_path, text):
     assert found.best == model.best_
     assert found.path == str(tmp_path / "report.html")
     assert 0 < found.seconds < 60
-    assert page.texts("h2") == [*SECTIONS, "Learned by heart", "Beside NumPy"]
+    assert page.texts("h2") == [*CURVES, "Memorised", "Beside NumPy", *NUMBERS]  # numbers in rows come last
     n_entries = 2 * sum(array.size for array in model.params_.values())
     begin = f"checking gradients: {n_entries} entries, at most 60 s"
-    assert lines[:4] == [begin, "training", "learning 20 characters by heart", "timing NumPy"]
+    assert lines == [
+        begin,
+        "training, at most 4 epochs or 60 updates",
+        "memorising 20 characters, at most 5,000 epochs or 30 s",
+        "timing NumPy, 0.01 s",
+        f"evaluating {len(text):,} of {len(text):,} characters",
+        f"writing {tmp_path / 'report.html'}",
+    ]
     assert page.words("h1") == f"a text of {len(text):,} characters"
-    summary, evaluation = page.words("dl"), model.evaluate(text)
-    assert f"updates {model.n_updates_}" in summary
-    best = f"best smooth loss {model.best_.smooth_loss:.2f} nats per 25 characters, at update {model.best_.n_updates}"
-    assert best in summary
-    assert f"{evaluation.bits:.3f} bits {evaluation.nats:.3f} nats per character" in summary
+    summary, evaluation, best = page.words("dl"), model.evaluate(text), model.best_
+    epochs = model.n_updates_ * 25 / (len(text) - 1)
+    assert f"{model.n_updates_} updates, {epochs:.2f} epochs" in summary
+    last = f"smooth loss {model.smooth_loss_ / 25:.3f} nats per character at the end, {model.smooth_loss_:.2f} per"
+    assert last in summary
+    chosen = f"the loss on the training text was lowest, {best.training_loss:.3f} nats per character"
+    assert f"weights after update {best.n_updates}, where {chosen}" in page.words("body")
+    assert f"on the training text {evaluation.nats:.3f} nats per character, {evaluation.bits:.3f} bits" in summary
     assert f"perplexity {evaluation.perplexity:.2f} of {len(set(text))} symbols" in summary
-    assert f"{model.n_updates_ * 25 / (len(text) - 1):.2f} epochs" in summary
+    assert f"gradients right norm errors up to {found.gradients.norm_error:.1e}" in summary
     assert "CharRNN(hidden_size=6, max_updates=60, random_state=3)" in page.texts("code")
     assert {"AdaGrad(eps=1e-08)", "0.1"} <= set(page.texts("code"))  # what was meant by None and a name
     assert page.html.count("<svg") == 1
@@ -102,8 +116,29 @@ def test_the_gradient_table_has_every_measure(tmp_path, text):
         measures = f"{row.max_error:.1e} {row.sum_error:.1e} {row.norm_error:.1e}"
         assert f"{row.name} {row.n_entries} {measures} 100 %" in table
     assert all(f"seq_length {T}, {n} batch" in table for T in (2, 3) for n in ("first", "second"))
+    summary = page.words("tensors")
+    for name, array in found.model.params_.items():
+        rows = [row for row in found.gradients if row.name == name]
+        largest = f"{max(row.max_error for row in rows):.1e} {sum(row.sum_error for row in rows):.1e}"
+        assert f"{name} {4 * array.size} {largest} {max(row.norm_error for row in rows):.1e} 100 %" in summary
     weights = sum(value.size for value in found.model.params_.values())
-    assert f"all {4 * weights:,} {found.gradients.max_error:.1e}" in table
+    assert f"all {4 * weights:,} {found.gradients.max_error:.1e}" in summary
+    assert page.texts("summary") == ["Each window: seq_length 2, 3", "All parameters"]
+    assert "details::details-content" in page.html.partition("@media print")[2]  # on paper nobody can unfold them
+
+
+def test_a_sample_of_entries_and_a_check_that_was_cut_off_are_said(tmp_path, text, monkeypatch):
+    _, page = written(tmp_path, text, seq_lengths=(3,), max_entries=5)
+    assert re.search(r"U 5 of \d+ .* c 5 of \d+ ", page.words("gradients"))
+    assert re.search(r"U 10 of \d+ .* all 50 of \d+ ", page.words("tensors"))
+    assert "a third each drawn among the largest" in page.words("body")
+    assert "cut off" not in page.words("body")
+    _, page = written(tmp_path, text, seq_lengths=(3, 25), max_entries=None, check_seconds=0.01)
+    assert "The check was cut off by its limit of 0.01 s" in page.words("body")
+    wrong = [gradcheck.GradientError(3, 1, "U", 1.0, 1.0, 1.0, 0.0, 5, 5, 1e-6)]
+    monkeypatch.setattr(CharRNN, "check_gradients", lambda *_, **__: gradcheck.GradientTable(wrong))
+    _, page = written(tmp_path, text)
+    assert "gradients wrong norm errors up to 1.0e+00" in page.words("dl")
 
 
 def test_windows_longer_than_the_text_are_named(tmp_path):
@@ -120,10 +155,11 @@ def test_windows_longer_than_the_text_are_named(tmp_path):
 
 def test_texts_stand_there_exactly(tmp_path, text):
     found, page = written(tmp_path, text, sample_every=20, sample_length=77)
-    *evolving, best = page.texts("pre")[1:]  # the first says how to repeat it
+    best, *evolving = page.texts("pre")[:-1]  # the last says how to repeat it
     history = found.model.history_
     assert [e.removeprefix("\n") for e in evolving] == [sample.text for sample in history.texts]
-    headings = ["Update 0", *(f"Update {n}, smooth loss {loss:.2f}" for n, loss, _ in history.texts[1:])]
+    later = (f"Update {n}, smooth loss {loss / 25:.2f} nats per character" for n, loss, _ in history.texts[1:])
+    headings = ["Update 0", *later]
     assert page.texts("h3") == headings
     assert best.removeprefix("\n") == found.model.sample(77, random_state=3)
     assert len(evolving) == 4
@@ -182,35 +218,37 @@ def test_hostile_text_is_shown_and_does_nothing(tmp_path):
     visible = text[: len(text) // 2].translate(
         {0x202E: "\\u202e", 0: "␀", 27: "␛", 13: "␍", 0x85: "\\u0085", 127: "␡", 0xD800: "\\ud800"}
     )
-    assert page.texts("td")[-3] == "\n" + visible  # the parser keeps the line end after <pre>, which browsers drop
+    assert (
+        page.texts("td", "memorised")[0] == "\n" + visible
+    )  # the parser keeps the line end after <pre>, which browsers drop
     assert page.words("h1") == page.words("title").removesuffix(" – pycharrnn") == name.replace("\udcff", "\\udcff")
-    assert page.texts("h2") == [*SECTIONS, "Learned by heart"]
+    assert page.texts("h2") == [*CURVES, "Memorised", *NUMBERS]
     assert not set(page.html) & {"\x00", "\x1b", "\r", "\x85", "\x7f", "\u202e"}
     assert found.model.vocabulary_.end is None
 
 
-def test_learned_by_heart(tmp_path):
+def test_memorised(tmp_path):
     _, page = written(tmp_path, "hello world" + "low word" * 9, memorize=11)
     assert "on the first 11 characters alone, 5,000 updates" in page.words("body")  # a window is longer than that
     assert "it writes exactly the training text" in page.words("body")
-    [expected, found, equal] = page.texts("td")[-3:]
+    [expected, found, equal] = page.texts("td", "memorised")
     assert expected.strip() == found.strip() == "hello world"
     assert page.texts("mark") == ["h"]
     assert equal == "yes"
     first, last = re.search(
-        r"loss went from (\S+) for the first window to (\S+) nats per 25", page.words("body")
+        r"loss went from (\S+) for the first window to (\S+) nats per character", page.words("body")
     ).groups()
-    assert float(first) == pytest.approx(25 * 2.0794, abs=0.1)  # log 8, of 8 distinct characters
+    assert float(first) == pytest.approx(2.0794, abs=0.004)  # log 8, of 8 distinct characters
     assert float(last) < 0.1
 
 
-def test_what_is_not_learned_by_heart_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "_BY_HEART", 1)
+def test_what_is_not_memorised_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "_EPOCHS", 1)
     _, page = written(tmp_path, "hello world" * 9, memorize=11)
     expected = small(epochs=1, max_updates=None).fit("hello world").sample(10, prompt="h", temperature=0)
-    assert page.texts("td")[-2].strip("\n") == "h" + expected
+    assert page.texts("td", "memorised")[1].strip("\n") == "h" + expected
     assert "a text that is not equal to the training text" in page.words("body")
-    assert page.texts("td")[-1] == "no"
+    assert page.texts("td", "memorised")[2] == "no"
 
 
 def test_comparison(tmp_path, text):
@@ -219,17 +257,16 @@ def test_comparison(tmp_path, text):
     found, page = written(tmp_path, text, small(learning_rate=0.3), **options)
     own, sgd = found.model, small(optimizer="sgd", learning_rate=0.3).fit(text)
     table = page.words("comparison")
-    assert [line for line in lines if "training" in line] == [
+    assert [line.partition(",")[0] for line in lines if "training" in line] == [
         "training optimizer=adagrad", "training optimizer=sgd", "training optimizer=adam"
     ]  # fmt: skip
-    assert sgd.best_.n_updates == 0  # whose smooth loss is not known
+    assert sgd.best_.n_updates == 0
     for name, model in (("sgd", sgd), ("adagrad", own)):
         best, last = model.best_, model.smooth_loss_
-        lowest = [f"{best.smooth_loss:.2f}", f"{best.smooth_loss / 25:.3f}"] if best.n_updates else ["–", "–"]
-        numbers = f"{last:.2f} {lowest[0]} {best.n_updates} {last / 25:.3f} {lowest[1]}"
+        numbers = f"{last:.2f} {last / 25:.3f} {best.training_loss:.3f} {best.n_updates} "
         assert f"optimizer={name} 60 {numbers}" in table
     assert table.index("=sgd") < table.index("=adagrad") < table.index("=adam")  # as they were given
-    assert page.texts("h2") == [*SECTIONS[:3], "Comparison", *SECTIONS[3:]]
+    assert page.texts("h2") == [*CURVES, "Comparison", *NUMBERS]
     assert page.html.count("<svg") == 2
 
 
@@ -242,7 +279,7 @@ def test_comparison_of_lengths_and_rates(tmp_path, text):
 
 def test_what_is_compared_may_diverge_but_not_the_model(tmp_path, text):
     _, page = written(tmp_path, text[:100], small(), compare=("init_scale", [1e38]))  # at once
-    assert "init_scale=1e+38 (diverged) 0 – – 0 – – " in page.words("comparison")
+    assert "init_scale=1e+38 (diverged) 0 – – – 0 " in page.words("comparison")
     (tmp_path / "report.html").write_text("old")
     with pytest.raises(TrainingDivergedError):
         written(tmp_path, text[:100], small(init_scale=1e38))
@@ -266,7 +303,7 @@ def test_a_loop_that_computes_something_else_is_not_timed(tmp_path, text, change
     options = {"memorize": 100, "numpy_seconds": 0.05}  # a batch of more streams than there are characters by heart
     _, page = written(tmp_path, text, small(**change, validation_fraction=0.2), **options)
     assert "NumPy loop" not in page.words("body")
-    assert "Learned by heart" in page.words("body")
+    assert "Memorised" in page.words("body")
 
 
 def test_documents(tmp_path):
@@ -278,19 +315,68 @@ def test_documents(tmp_path):
     assert page.words("h1") == "names.jsonl"
     distinct = len(set("".join(documents)))
     assert f"4 documents of 20 characters ({distinct} distinct); 1 row left out" in page.words("body")
-    texts = found.model.sample(50, n_samples=20, random_state=3)
+    rng = np.random.default_rng(3)
+    texts = [found.model.sample(50, random_state=rng) for _ in range(20)]
     shown = [item.removeprefix("\n").replace("(empty)", "").removesuffix(" … (cut off)") for item in page.texts("li")]
     assert shown == texts
     assert "b" not in page.tags
     # "ann" begins "anna": no beginning of it tells the two apart
     assert page.texts("mark") == ["anna", "b", "ann"]
-    assert page.words("by-heart").startswith("training text written (given: bold) equal anna anna yes bob bob yes ann")
-    assert f"updates {found.model.n_updates_}" in page.words("dl")
+    assert page.words("memorised").startswith("training text written (given: bold) equal anna anna yes bob bob yes ann")
+    assert f"{found.model.n_updates_} updates" in page.words("dl")
+
+
+def test_what_takes_long_is_cut_off_and_said(tmp_path, monkeypatch):
+    """Whatever the text and the network: memorising, evaluating, writing and timing have their bounds."""
+    monkeypatch.setattr(report, "_SECONDS", 0.05)
+    monkeypatch.setattr(report, "_WORK", 1e5)
+    lines = []
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 1000))) * 3
+    begin = time.perf_counter()
+    options = {"memorize": 1000, "numpy_seconds": 0.01, "max_entries": 3, "log": lines.append}
+    found, page = written(tmp_path, text, small(max_updates=2), **options)
+    assert time.perf_counter() - begin < 20
+    n_weights = sum(array.size for array in found.model.params_.values())
+    n = int(1e5 / n_weights)
+    assert f"evaluating {n} of 3,000 characters" in lines
+    nats = found.model.evaluate(text[:n]).nats
+    assert f"the first {n} characters {nats:.3f} nats per character" in page.words("dl")
+    epochs = re.search(r"trained (\d+) epochs, cut off after 0\.\d+ s, on the first 1,000", page.words("body"))
+    assert 1 <= int(epochs[1]) < 5000
+    monkeypatch.setattr(report, "_WEIGHTS", 10)
+    _, page = written(tmp_path, "abc" * 99, numpy_seconds=1.0)
+    assert "Beside NumPy" not in page.texts("h2")
+
+
+def test_documents_that_never_end_are_few(tmp_path):
+    documents = ["b" * 3000, "a" * 50, "c" * 2]
+    found, page = written(tmp_path, documents, small(max_updates=1), sample_length=100)
+    shown = page.texts("li")
+    assert len(shown) <= 20
+    assert sum(map(len, shown)) < 20 * 100 + 20 * len(" … (cut off)\n")
+    rng = np.random.default_rng(3)
+    first = found.model.sample(min(3000, 2000), random_state=rng)
+    assert shown[0].removeprefix("\n").startswith(first[:1000])
+
+
+def test_a_slow_numpy_loop_is_timed_by_its_first_update(tmp_path, text):
+    _, page = written(tmp_path, text, numpy_seconds=1e-6)
+    assert "extrapolated from 1 update." in page.words("body")
+
+
+def test_the_beginnings_of_many_texts_are_found_at_once():
+    texts = [f"{i:06d}" for i in range(0, 200_000, 10)]
+    begin = time.perf_counter()
+    found = report._beginnings(texts)
+    assert time.perf_counter() - begin < 5
+    assert (found["000000"], found["199990"]) == ("00000", "19999")
+    assert report._beginnings(["ann", "anna", "b"]) == {"ann": "ann", "anna": "anna", "b": "b"}
+    assert report._beginnings(["one"]) == {"one": "o"}
 
 
 def test_a_first_document_too_long_to_learn_is_cut(tmp_path):
     _, page = written(tmp_path, ["a long document", "b"], memorize=6)
-    assert page.texts("td")[-3].strip() == "a long"
+    assert page.texts("td", "memorised")[0].strip() == "a long"
 
 
 def test_the_text_of_a_file(tmp_path, text):
@@ -306,7 +392,7 @@ def test_the_text_of_a_file(tmp_path, text):
 @pytest.mark.parametrize("text", ["abc", "ab", "aaaa", "0110100110010110" * 4], ids=["abc", "ab", "aaaa", "binary"])
 def test_small_texts(tmp_path, text):
     found, page = written(tmp_path, text, memorize=100, numpy_seconds=0.001, seq_lengths=(1, 50))
-    assert page.texts("h2") == [*SECTIONS, "Learned by heart", "Beside NumPy"]
+    assert page.texts("h2") == [*CURVES, "Memorised", "Beside NumPy", *NUMBERS]
     assert f"{found.model.n_updates_}" in page.words("timing")
     assert "Not checked: seq_length" in page.html
 
