@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
@@ -15,11 +14,7 @@ from pycharrnn.optim import Schedule
 from pycharrnn.training import Callback, Look, Run, TrainingDivergedError, train
 
 _COUNTED = 40_000  # characters of a text for each second of a time limit up to which counting n-grams is cheap
-
-
-def _between(n_read: int) -> int:
-    """Characters of training between two looks at so many, which take some 2 % of the time then."""
-    return max(32 * n_read, 10_000)
+_FORWARD = 2.5  # times as fast as it is trained on is a text read
 
 
 def shuffled(ids: Ids, end: int | None, rng: np.random.Generator) -> Ids:
@@ -43,6 +38,62 @@ def split(ids: Ids, end: int | None, fraction: float) -> tuple[Ids, Ids]:
     return ids[: cut + (end is not None)], ids[cut:]
 
 
+class Judge:
+    """The text by which weights are compared: an unseen one or, without one, the text that is trained on.
+
+    Of a text to train on the same LOOKED symbols are read each time, spread evenly over it; of an unseen text all, or,
+    with a time limit, as much as can be read in a twentieth of it.
+    """
+
+    def __init__(self, trainer: Trainer, unseen: Ids | None, run: Run, progress: Progress) -> None:
+        self.trainer, self.unseen, self.run, self.progress = trainer, unseen, run, progress
+        self.text = trainer.ids if unseen is None else unseen
+        self.limit = run.budget.max_seconds
+        self.most = LOOKED if unseen is None else 0 if self.limit else len(unseen)  # symbols to read; 0: not known yet
+        self.looks = run.history.training if unseen is None else run.history.validation
+
+    @property
+    def every(self) -> int:
+        """Updates between two looks: an epoch, or so many that looks take some 2 % of the time."""
+        if self.unseen is not None:
+            return self.trainer.updates_per_epoch
+        n_read = min(len(self.text), self.most)
+        return -(-max(32 * n_read, 10_000) // (self.trainer.network.T * self.trainer.batch_size))
+
+    def nats(self) -> float:
+        """The loss of the present weights, in nats per character."""
+        return self.read(self.most or self._affordable())
+
+    def read(self, most: int) -> float:
+        self.run.status = "validating"
+        self.progress(self.run)
+        trainer = self.trainer
+        try:
+            losses = trainer.network.looked_losses(trainer.state.params, self.text, most, n_threads=trainer.n_threads)
+            return float(losses.mean())
+        finally:
+            self.run.status = "training"
+
+    def keep(self, nats: float) -> None:
+        state = self.trainer.state
+        state.keep(training=nats) if self.unseen is None else state.keep(validation=nats)
+
+    def remember(self, n_updates: int, seconds: float, nats: float) -> None:
+        self.looks.append(Look(n_updates, seconds, nats))
+
+    def cost(self) -> float:
+        """Seconds that a look is expected to take, as far as the speed of the training tells."""
+        run = self.run
+        if self.limit is None or run.updating < self.limit / 20:
+            return 0.0
+        self.most = self.most or self._affordable()
+        return min(len(self.text), self.most) * run.updating / (_FORWARD * run.characters)
+
+    def _affordable(self) -> int:
+        speed = self.run.characters / max(self.run.updating, 1e-9)
+        return max(LOOKED, int(_FORWARD * speed * (self.limit or 0) / 20))
+
+
 def fit(
     trainer: Trainer,
     unseen: Ids | None,
@@ -54,69 +105,38 @@ def fit(
 ) -> None:
     """Train until the budget is spent, a callback says so or patience ends, and keep the best weights.
 
-    The best weights are those of the lowest loss on the `unseen` text, looked at after each epoch, or else on a fixed
-    part of the training text, looked at now and then and at the end. So all are compared by the same characters, read
-    from the same states and without dropout: a smooth loss is comparable neither from one part of a text to the next
-    nor with that of another text. On the training text the weights of the start compete, too. However it ends, the
-    trainer's state has made whole updates.
+    The best weights are those of the lowest loss by the `Judge`: all are compared by the same characters, read from the
+    same states and without dropout. A smooth loss is comparable neither from one part of a text to the next nor with
+    that of another text. On the training text the weights of the start compete, too. However it ends, the trainer's
+    state has made whole updates.
 
     Raises
     ------
     TrainingDivergedError
         If a loss is not finite, or if the last weights are far worse than guessing and none were better than the first.
     """
-    network, state, history = trainer.network, trainer.state, run.history
+    network, limit = trainer.network, run.budget.max_seconds
     progress = Progress(disable=not shown)
-    text, looks = (trainer.ids, history.training) if unseen is None else (unseen, history.validation)
-    n_read = len(text) if unseen is not None else min(len(text), LOOKED)
-
-    def loss(whole: bool) -> float:
-        run.status = "validating"
-        progress(run)
-        read = network.validation_losses if whole else network.looked_losses
-        try:
-            return float(read(state.params, text, n_threads=trainer.n_threads).mean())
-        finally:
-            run.status = "training"
-
-    def keep(nats: float) -> None:
-        state.keep(training=nats) if unseen is None else state.keep(validation=nats)
-
-    def reserve(run: Run) -> float:
-        """Seconds of the look at the end: those of the last one, or at three times the speed of training."""
-        if look.seconds is None and limit is not None and run.updating > limit / 20:  # else the speed is not known yet
-            return n_read * run.updating / (3 * run.characters)
-        return look.seconds or 0.0
-
-    guess, limit, every = math.log(network.K), run.budget.max_seconds, trainer.updates_per_epoch
-    if unseen is None:
-        every = -(-_between(n_read) // (network.T * trainer.batch_size))
-    look = KeepBest(
-        every=every,
-        loss=partial(loss, unseen is not None),
-        keep=keep,
-        remember=lambda *values: looks.append(Look(*values)),
-        guess=guess,
-        patience=patience,
-    )
+    judge = Judge(trainer, unseen, run, progress)
+    look = KeepBest(judge.every, judge.nats, judge.keep, judge.remember, math.log(network.K), patience)
     try:
         if unseen is None:
             look.begin(run)
-        if unseen is not None and (limit is None or len(trainer.ids) <= _COUNTED * limit):
+        elif limit is None or len(trainer.ids) <= _COUNTED * limit:
             end = None if network.end < 0 else network.end
-            counted = KneserNey(history.baseline_order).fit(trainer.ids, network.K, end)
-            history.baseline = float(counted.nats(unseen).mean())
-        train(trainer, [look, *callbacks, progress], run, schedule.factors, reserve)
+            counted = KneserNey(run.history.baseline_order).fit(trainer.ids, network.K, end)
+            run.history.baseline = float(counted.nats(unseen).mean())
+        train(trainer, [look, *callbacks, progress], run, schedule.factors, lambda run: look.seconds or judge.cost())
         look(run)  # at the end, wherever in an epoch that is
         if look.diverged(run):
-            raise TrainingDivergedError(state.n_updates, run.nats)
+            raise TrainingDivergedError(trainer.state.n_updates, run.nats)
     except BaseException as error:
         if unseen is None:
             look(run)
         elif look.seconds is None and run.n_updates > run.first:  # interrupted: choose all the same, but quickly
-            look.consider(loss(whole=False))
+            look.consider(judge.read(LOOKED))
         if isinstance(error, TrainingDivergedError):
-            state.recover()
+            trainer.state.recover()
         raise
     finally:
         progress.close()

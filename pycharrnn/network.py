@@ -384,16 +384,17 @@ class Network:
         return found
 
     def looked_losses(
-        self, params: Array, ids: Ids, readers: int = 32, warm_up: int = 128, n_threads: int = 1
+        self, params: Array, ids: Ids, most: int = LOOKED, readers: int = 32, warm_up: int = 128, n_threads: int = 1
     ) -> npt.NDArray[np.float64]:
-        """Nats of each symbol after the first, or, if they are more than LOOKED, of parts spread evenly over them.
+        """Nats of each symbol after the first, or, if they are more than `most`, of parts spread evenly over them.
 
         The same parts of the same text at each call, so that the losses of two sets of weights can be compared.
         """
         N = len(ids) - 1
-        if N <= LOOKED:
+        part = most // readers - warm_up
+        if most >= N:
             return self.validation_losses(params, ids, n_threads=n_threads)
-        part = LOOKED // readers - warm_up
+        self._check(ids)
         starts = np.arange(readers) * (N - part) // (readers - 1)
         return self._parts(params, ids, part, warm_up, starts, n_threads).ravel()
 

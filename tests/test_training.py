@@ -94,6 +94,31 @@ def test_budgets(text):
     assert model.n_updates_ > per_epoch
 
 
+def test_a_limit_of_time_includes_the_looks(text, monkeypatch):
+    read, seconds = Network.looked_losses, []
+
+    def slow(*arguments, **options):
+        time.sleep(0.5)
+        seconds.append(0.5)
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(Network, "looked_losses", slow)
+    for options in ({}, {"validation": text[:300]}):
+        began = time.perf_counter()
+        model = CharRNN(hidden_size=8, epochs=None, max_seconds=2.0).fit(text * 20, **options)
+        assert 1.5 < time.perf_counter() - began < 2.5  # and not a look longer
+        assert len(model.history_.validation or model.history_.training) >= 2
+
+
+def test_of_a_long_unseen_text_as_much_is_read_as_the_time_allows(text):
+    unseen = text * 3000  # reading all of it would take many times as long
+    began = time.perf_counter()
+    model = CharRNN(hidden_size=150, epochs=None, max_seconds=1.0).fit(text * 20, validation=unseen)
+    assert time.perf_counter() - began < 4
+    assert model.history_.validation
+    assert abs(model.best_.validation_loss - model.evaluate(text).nats) < 0.2
+
+
 def test_slices_do_not_change_the_training(text):
     plain = CharRNN(hidden_size=8, epochs=20, random_state=0).fit(text)
     seen = []
