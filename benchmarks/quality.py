@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument(
         "seconds", type=int, nargs="*", default=[*RECIPES][:-1], help="times (default: all but the longest)"
     )
-    parser.add_argument("--text", type=Path, metavar="FILE", help="tinyshakespeare, if not to be downloaded")
+    parser.add_argument("--text", type=Path, metavar="FILE", help="a text instead of tinyshakespeare")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="print N characters of the last model")
     parser.add_argument("--output", metavar="MODEL", help="write the last model to this file")
     arguments = parser.parse_args()

@@ -284,10 +284,10 @@ def _nats(nats: float) -> str:
 
 
 def _time(seconds: float) -> str:
-    for unit, length, least in (("d", 86_400, 3), ("h", 3600, 3), ("min", 60, 3)):
-        if seconds >= least * length:
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 3 * length:
             return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{math.ceil(seconds)} s"
 
 
 def _short(number: float) -> str:

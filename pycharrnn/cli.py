@@ -15,9 +15,9 @@ import argparse
 import contextlib
 import inspect
 import io
-import math
 import os
 import re
+import shlex
 import sys
 import tempfile
 import warnings
@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 from pycharrnn import CharRNN, SampleText, __version__, benchmark, datasets, report
 from pycharrnn.arguments import close
 from pycharrnn.documents import read_documents
+from pycharrnn.interrupts import Interrupts
 from pycharrnn.model import PRESETS
 from pycharrnn.output import escaped, write
 from pycharrnn.reading import decode
@@ -37,6 +38,11 @@ from pycharrnn.training import Run, TrainingDivergedError
 
 Options = dict[str, Any]
 Text = str | list[str]
+
+_LIMITS = ("epochs", "max_updates", "max_seconds")
+_interrupts = Interrupts()
+_COOL = 0.7  # the temperature at which train writes: fewer slips than at 1, and still its own words
+_FEW, _FEW_DOCUMENTS = 1_000, 20  # characters of a text, a part of which would tell nothing about the rest
 
 
 class _Stop(Exception):
@@ -50,40 +56,88 @@ class _Watch(SampleText):
         raise error
 
 
+class _Announce:
+    """Says what is trained on what, and for how long, when it begins."""
+
+    every = 2**62  # updates: once
+
+    def __init__(self, model: CharRNN, source: str) -> None:
+        network = f"{'a' if model.cell == 'gru' else 'an'} {model.cell.upper()}"
+        layers = "" if model.num_layers == 1 else f"{model.num_layers} x "
+        limits = {"s": model.max_seconds, "updates": model.max_updates, "epochs": model.epochs}
+        budget = " or ".join(f"{n:,} {unit}".replace(".0 s", " s") for unit, n in limits.items() if n is not None)
+        self.line = f"training {network} of {layers}{model.hidden_size} units on {source} for {budget}"
+
+    def __call__(self, run: Run) -> None:
+        _log(f"{self.line}; Ctrl-C ends it early")
+
+
 def _train(options: Options, model: CharRNN, text: Text, source: str) -> None:
     seen: list[Run] = []  # the one run, as often as it called back
-    watch = [_Watch(options["sample_every"])] if "sample_every" in options else []
     stopped: BaseException | None = None
+    talk = options.get("verbose", True)  # --quiet
+    watch: list[Callable[[Run], object]] = [_Announce(model, source)] if talk else []
+    if "sample_every" in options:
+        watch.append(_Watch(options["sample_every"]))
+    if "validation_fraction" not in options and len(text) < (_FEW_DOCUMENTS if isinstance(text, list) else _FEW):
+        model.set_params(validation_fraction=0.0)
+    model.set_params(verbose=talk)
     try:
         model.fit(text, callbacks=[seen.append, *watch])
+        _interrupts.hold()  # in here, so that there is no moment at which a signal loses the model
     except (KeyboardInterrupt, OSError) as error:  # OSError: stdout does not take the texts of --sample-every
+        _interrupts.hold()
+        if not seen and isinstance(error, KeyboardInterrupt):
+            by, code = getattr(error, "by", ""), getattr(error, "code", 130)
+            raise _Stop(f"interrupted{by} before the first update; no file was written", code) from None
         if not seen:
             raise
         stopped = error
-    if "output" in options:
-        model.save(options["output"])
-    run, best, end = seen[0], model.best_, "interrupted" if stopped else "done"
-    lowest = f", best {best.smooth_loss:.4g} after update {best.n_updates:,}" if best.validation_loss is None else ""
-    file = f"wrote {options['output']!r}" if "output" in options else "no file written (no --output)"
-    _log(
-        f"{end}: {run.n_updates:,} updates on {source}, {run.characters / run.seconds:,.0f} characters/s, smooth loss "
-        f"{run.smooth_loss:.4g}{lowest}; {file}"
-    )
-    counted = model.history_.baseline
-    if best.validation_loss is not None and counted is not None:
-        bits = (counted - best.validation_loss) / math.log(2)
-        _log(
-            f"validation loss {best.validation_loss:.4f} nats/character after update {best.n_updates:,} (of the last "
-            f"{100 * model.validation_fraction:.3g} % of the {'documents' if isinstance(text, list) else 'text'}), "
-            f"{abs(bits):.3f} bits {'better' if bits > 0 else 'worse'} than a Kneser-Ney model of "
-            f"{model.history_.baseline_order}-grams ({counted:.4f})"
-        )
+    with _interrupts.held():
+        if "output" in options:
+            model.save(options["output"])
+        by = getattr(stopped, "by", "")
+        _log(f"{'interrupted' + by if stopped else 'done'}: {_summary(model, seen[0], text, source, options)}")
+    if isinstance(stopped, KeyboardInterrupt):
+        raise _Stop("", getattr(stopped, "code", 130))
     if stopped is not None:
         raise stopped
     if isinstance(text, list):
-        _write(model.sample(n_samples=options.get("sample", 10)), documents=True)
+        _write(model.sample(n_samples=options.get("sample", 10), temperature=_COOL), documents=True)
     elif options.get("sample") != 0:
-        _write([model.sample(options.get("sample"))])
+        start = next(start for start in ("\n\n", "\n", "") if start in text)  # a paragraph, a line
+        _write([model.sample(options.get("sample", 500), prompt=start, temperature=_COOL)])
+    if talk and (lines := _next(options)):
+        _log("\n".join(("next: " if line is lines[0] else "      ") + line for line in lines))
+
+
+def _summary(model: CharRNN, run: Run, text: Text, source: str, options: Options) -> str:
+    """How far a training came, how good the model is, and where."""
+    best, counted = model.best_, model.history_.baseline
+    quality = f"{run.nats:.3f} nats per character"
+    if best.validation_loss is not None:
+        quality = (
+            f"{best.validation_loss:.3f} nats per character on the last {100 * model.validation_fraction:.3g} % of the "
+            f"{'documents' if isinstance(text, list) else 'text'}, which it has not seen"
+        )
+        quality += "" if counted is None else f" (counting {model.history_.baseline_order}-grams: {counted:.3f})"
+    file = f"wrote {options['output']!r}" if "output" in options else "no file written (no --output)"
+    return f"{run.n_updates:,} updates on {source} in {run.seconds:.1f} s, {quality}; {file}"
+
+
+def _next(options: Options) -> list[str]:
+    """The commands that a newcomer may want next."""
+    first, output = not options.get("TEXT") and "corpus" not in options, options.get("output")
+    lines = []
+    if first and output is None:
+        output = "shakespeare.safetensors"
+        lines.append(f"pycharrnn train -o {output}")
+    if output is not None:
+        prompt = " --prompt ROMEO:" * first
+        lines.append(f"pycharrnn sample {shlex.quote(output)}{prompt} --temperature {_COOL}")
+    if first:
+        lines.append("pycharrnn train yourtext.txt -o mine.safetensors")
+    return lines
 
 
 def _sample(options: Options, model: CharRNN, text: Text, source: str) -> None:
@@ -164,11 +218,16 @@ def _model(options: Options) -> CharRNN:
         if options["run"] is _check and params:
             raise _Stop(f"{_option(min(params))} is for a new model, but --model names a trained one", 2)
         return CharRNN.load(options["model"]).set_params(**params)
-    if params.get("max_updates") is not None or params.get("max_seconds") is not None:
-        params.setdefault("epochs", None)
-    model = CharRNN.preset(options.get("preset", "classic"), **params)
+    if any(params.get(name) is not None for name in _LIMITS):  # instead of the preset's
+        params = dict.fromkeys(_LIMITS) | params
+    model = CharRNN.preset(options.get("preset", _preset(options["run"])), **params)
     model._validate()  # fit does it too, but it must wait for the text
     return model
+
+
+def _preset(run: Callable[..., None]) -> str:
+    """The preset of a command when none is given: what the lab asks about is its classic."""
+    return "quick" if run is _train else "classic"
 
 
 def _check_outputs(options: Options) -> None:
@@ -201,7 +260,7 @@ def _read(options: Options) -> tuple[Text, str]:
     if not paths:
         if given:
             raise _Stop(f"{_option(min(given))} is for a TEXT, and there is none", 2)
-        name = options.get("corpus", "topics")
+        name = options.get("corpus", "tinyshakespeare")
         return datasets.load(name), f"corpus {name}"
     if "-" in paths and sys.stdin is None:
         raise _Stop("standard input is closed", 1)
@@ -410,7 +469,7 @@ def _comparison(value: str) -> tuple[str, list[Any]]:
     return next(iter(runs[0])), [value for run in runs for value in run.values()]
 
 
-def _add(to: Any, function: Callable[..., Any], only: Sequence[str]) -> None:
+def _add(to: Any, function: Callable[..., Any], only: Sequence[str], preset: Options) -> None:
     """Add an option for each parameter that fits on a command line, as its signature and docstring have it."""
     doc = inspect.getdoc(function) or ""
     for name, parameter in inspect.signature(function).parameters.items():
@@ -425,8 +484,9 @@ def _add(to: Any, function: Callable[..., Any], only: Sequence[str]) -> None:
         if types != {"bool"}:
             choices = re.match(r"\{.*?\}", header)
             metavar = re.sub('[" ]', "", choices[0]) if choices else name.rpartition("_")[2].upper()
-            default = "none" if parameter.default is None else re.sub("[' ()]", "", str(parameter.default)) or "empty"
-            default += "; none if --max-updates or --max-seconds is given" if name == "epochs" else ""
+            usual = preset.get(name, parameter.default)
+            default = "none" if usual is None else re.sub("[' ()]", "", str(usual)) or "empty"
+            default += "; none if another limit is given" if name in _LIMITS and usual is not None else ""
             text, kind = f"{text} (default: {default})", {"type": _value(types), "metavar": metavar}
         text = " ".join(text.replace("%", "%%").replace("`", "").split())
         to.add_argument(*["-n"] * (name == "length"), _option(name), help=text, **kind)
@@ -439,8 +499,8 @@ def _own(about: str, least: int | None = None, **kind: Any) -> Options:
 
 _OPTIONS: dict[str, Options] = {
     "TEXT": _own(
-        "files, folders of documents, or - for stdin (default, but not of eval: the corpus topics); several texts are "
-        "joined in their order, each begins a line",
+        "files, folders of documents, or - for stdin (default, but not of eval: the corpus tinyshakespeare); several "
+        "texts are joined in their order, each begins a line",
         nargs="*",
         default=argparse.SUPPRESS,
     ),
@@ -468,9 +528,9 @@ _OPTIONS: dict[str, Options] = {
     "--output": _own("file for the result (default: none for train, report.html for report)", metavar="FILE"),
     "--save": _own("file for the model (default: none)", metavar="FILE"),
     "--sample-every": _own("print a text every N updates", least=1),
-    "--sample": _own("characters, or documents, to write in the end; 0 for none (default: 200, or 10)", least=0),
-    "--quiet": _own("no progress bar", dest="verbose", action="store_false"),
-    "--progress": _own("a progress bar even in a pipe", dest="verbose", action="store_true"),
+    "--sample": _own("characters, or documents, to write in the end; 0 for none (default: 500, or 10)", least=0),
+    "--quiet": _own("say nothing while training", dest="verbose", action="store_false"),
+    "--progress": _own("say how far it is even in a pipe: a line every 30 s", dest="verbose", action="store_true"),
     "--greedy": _own("temperature 0", dest="temperature", action=_Once, nargs=0, const=0),
     "--prompt": _own(
         "text to go on from, for a model of documents the beginning of the document; it is not printed again; "
@@ -488,7 +548,11 @@ _OPTIONS: dict[str, Options] = {
     ),
     "--stream": _own("print each character as it is drawn; --length none: running text for ever", action="store_true"),
     "--on-unknown": _own("for characters new to it (default: as trained)", choices=("raise", "skip", "replace")),
-    "--preset": _own("parameters that go well together; other options change single ones", choices=tuple(PRESETS)),
+    "--preset": _own(
+        "parameters that go well together; other options change single ones, and a limit takes the place of the "
+        "preset's (default: quick for train, else classic, the network of the lab)",
+        choices=tuple(PRESETS),
+    ),
     "--compare": _own("train with these values of an option, too", type=_comparison, metavar="NAME=VALUE,VALUE"),
     "--updates": _own("updates in one measurement (default: 20000)", least=1),
     "--repeats": _own("measurements of each kind (default: 5, with --full 3)", least=1),
@@ -563,7 +627,9 @@ def _parser() -> _Parser:
         for item in takes:
             if isinstance(item, tuple):
                 function, only = item
-                _add(new.add_argument_group("model") if function is CharRNN else new, function, only.split())
+                of_model = function is CharRNN
+                preset = PRESETS[_preset(run)] if of_model else {}
+                _add(new.add_argument_group("model") if of_model else new, function, only.split(), preset)
             else:
                 to = new.add_mutually_exclusive_group(required=run is _eval) if "|" in item else new
                 for name in item.split("|"):
@@ -584,7 +650,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = vars(parser.parse_args(argv))
         if "run" not in options:
             raise _Stop(parser.format_help(), 2)
-        with warnings.catch_warnings():
+        with _interrupts, warnings.catch_warnings():
             warnings.showwarning = lambda warning, *_, **__: _log(f"pycharrnn: warning: {_with_options(warning)}")
             model = _model(options)
             _check_outputs(options)
@@ -599,8 +665,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = 0
     except _Stop as error:
         message, code = error.args
-    except (KeyboardInterrupt, BrokenPipeError) as error:
-        code = 130 if isinstance(error, KeyboardInterrupt) else 141
+    except KeyboardInterrupt as error:
+        code, by = getattr(error, "code", 130), getattr(error, "by", "")
+        message = f"interrupted{by}" if by else ""
+    except BrokenPipeError:
+        code = 141
     except (ImportError, MemoryError, ModelFileError) as error:  # ImportError: something optional is missing
         message, code = str(error) or "out of memory", 1
     except OSError as error:

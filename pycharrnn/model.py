@@ -41,6 +41,9 @@ PRESETS["minute"] = {
     "optimizer": "adam", "learning_rate": 0.005, "schedule": "cosine", "clip_value": None, "clip_norm": 64.0,
     "epochs": None, "max_seconds": 60.0, "validation_fraction": 0.1,
 }  # fmt: skip
+PRESETS["quick"] = PRESETS["minute"] | {
+    "num_layers": 1, "learning_rate": 0.007, "epochs": 20, "max_seconds": 25.0,
+}  # fmt: skip
 PRESETS["quality"] = PRESETS["minute"] | {
     "cell": "lstm", "hidden_size": 512, "dropout": 0.45, "label_smoothing": 0.04, "weight_decay": 0.05,
     "batch_size": 32, "learning_rate": 0.004, "max_seconds": 900.0,
@@ -172,7 +175,8 @@ class CharRNN:
     random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
         Where randomness comes from. With a number, everything repeats to the bit.
     verbose : bool or None, default None
-        Whether to show progress. None shows it on a terminal and in a notebook, after half a second.
+        Whether to show progress, from half a second on. None shows it on a terminal and in a notebook, True also
+        elsewhere, as a log: a line every 30 seconds.
 
     Attributes
     ----------
@@ -257,15 +261,16 @@ class CharRNN:
         self.verbose = verbose
 
     @classmethod
-    def preset(cls, name: Literal["classic", "minute", "quality"], **overrides: Any) -> Self:
+    def preset(cls, name: Literal["classic", "quick", "minute", "quality"], **overrides: Any) -> Self:
         """A model with parameters that go well together.
 
         Parameters
         ----------
-        name : {"classic", "minute", "quality"}
-            "classic" is ``CharRNN()``. "minute" trains two layers of a GRU for 60 seconds, "quality" larger ones of
-            an LSTM with much dropout and smoothed labels for 15 minutes; a ``max_seconds`` of your own stretches or
-            shortens the schedule of either.
+        name : {"classic", "quick", "minute", "quality"}
+            "classic" is ``CharRNN()``. "quick" trains a GRU for 25 seconds, or for 20 epochs if the text is small: what
+            the command ``pycharrnn train`` does when nothing else is said. "minute" trains two layers of a GRU for 60
+            seconds, "quality" larger ones of an LSTM with much dropout and smoothed labels for 15 minutes; a
+            ``max_seconds`` of your own stretches or shortens the schedule of each.
         **overrides
             Parameters in place of the preset's.
 

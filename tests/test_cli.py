@@ -106,14 +106,17 @@ def test_train_writes_a_model_that_sample_reads(tmp_path: Path, book: str, text:
     path = str(tmp_path / "new.safetensors")
     trained = run("train", book, "-o", path, *QUICK)
     assert trained.returncode == 0
-    assert len(trained.stdout.decode()) == 200 + 1
+    assert len(trained.stdout.decode()) == 500 + 1
     assert set(trained.stdout.decode()[:-1]) <= set(text)
     assert trained.stdout.endswith(b"\n")
-    line = summary(trained.stderr.decode())
+    begin, done, after = trained.stderr.decode().splitlines()
+    assert re.fullmatch("training a GRU of 8 units on '.*book.txt' for 60 updates; Ctrl-C ends it early", begin)
     pattern = (
-        r"done: 60 updates on '.*book.txt', [\d,]+ characters/s, smooth loss [\d.]+, best [\d.]+ after update \d+; "
+        r"done: 60 updates on '.*book.txt' in [\d.]+ s, \d\.\d{3} nats per character on the last 10 % of the text, "
     )
-    assert re.fullmatch(pattern + "wrote '.*new.safetensors'", line)
+    pattern += r"which it has not seen \(counting 5-grams: \d\.\d{3}\); wrote '.*new.safetensors'"
+    assert re.fullmatch(pattern, done)
+    assert after == f"next: pycharrnn sample {path} --temperature 0.7"
 
     first, second = (run("sample", path, "-n", "300", "--random-state", "5") for _ in range(2))
     assert first.returncode == second.returncode == 0
@@ -128,7 +131,7 @@ def test_train_reads_stdin_with_its_line_ends(tmp_path: Path) -> None:
     path = tmp_path / "m"
     trained = run("train", "-", "-o", str(path), *QUICK, stdin=("\ufeff\ufeff" + "blå\r\nrød\r\n" * 20).encode())
     assert trained.returncode == 0
-    assert "on standard input" in summary(trained.stderr.decode())
+    assert "on standard input" in trained.stderr.decode()
     assert set(CharRNN.load(path).vocabulary_) == set("blå\r\nrød\ufeff")  # only the first mark is one
 
 
@@ -137,12 +140,57 @@ def test_train_has_a_corpus(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert main(["train", *QUICK, "--sample", "7"]) == 0
     captured = capsys.readouterr()
     assert len(captured.out) == 7 + 1
-    assert "on corpus topics" in captured.err
+    assert "on corpus tinyshakespeare" in captured.err
     assert "no file written" in captured.err
     assert main(["train", "--corpus", "tiny", *QUICK, "--sample", "0"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "on corpus tiny" in captured.err
+    assert "on corpus tiny " in captured.err
+    assert "next" not in captured.err
+
+
+def test_the_first_run_tells_what_comes_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    beginning = datasets.tinyshakespeare()[:20_000]
+    monkeypatch.setitem(datasets.NAMES, "tinyshakespeare", lambda: beginning)
+    options = ["--max-updates", "2", "--sample", "20"]
+
+    def suggested() -> list[str]:
+        return re.findall(r"^(?:next:|     ) (pycharrnn .*)$", capsys.readouterr().err, re.MULTILINE)
+
+    assert main(["train", *options]) == 0
+    keep, sample, own = suggested()
+    assert os.listdir(tmp_path) == []
+    assert main([*shlex.split(keep)[1:], *options]) == 0
+    assert suggested() == [sample, own]
+    assert main([*shlex.split(sample)[1:], "-n", "30"]) == 0  # the prompt is known, too
+    assert len(capsys.readouterr().out) == 30 + 1
+    Path("yourtext.txt").write_text("to be or not to be\n" * 200)
+    assert main([*shlex.split(own)[1:], *options]) == 0
+    assert suggested() == ["pycharrnn sample mine.safetensors --temperature 0.7"]
+    assert main(["train", "yourtext.txt", "-o", "a b$", *options]) == 0
+    assert suggested() == ["pycharrnn sample 'a b$' --temperature 0.7"]
+    assert main(["train", *options, "--quiet"]) == 0
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_text_in_the_end_begins_with_a_paragraph(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = []
+
+    def sample(self: CharRNN, length: int | None = None, *, prompt: str = "", temperature: float = 1.0) -> str:
+        prompts.append((length, prompt, temperature))
+        return "text"
+
+    monkeypatch.setattr(CharRNN, "sample", sample)
+    for text in ("ab\n\nc" * 9, "ab\nc" * 9, "abc" * 9):
+        (tmp_path / "t").write_text(text)
+        assert main(["train", str(tmp_path / "t"), *QUICK]) == 0
+    assert prompts == [(500, "\n\n", 0.7), (500, "\n", 0.7), (500, "", 0.7)]
+    assert capsys.readouterr().out == "text\n" * 3
 
 
 def test_options_are_the_constructors_parameters(tmp_path: Path, book: str) -> None:
@@ -172,12 +220,35 @@ def test_the_validation_loss_is_named_and_compared(
     book: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = str(tmp_path / "m")
-    assert main(["train", book, "-o", path, "--validation-fraction", "0.25", "--max-updates", "60"]) == 0
-    pattern = r"validation loss (\S+) nats/character after update (\d+) \(of the last 25 % of the text\), \S+ bits "
-    found = re.search(pattern + r"worse than a Kneser-Ney model of 5-grams \(\S+\)\n", capsys.readouterr().err)
+    assert main(["train", book, "-o", path, "--validation-fraction", "0.25", *QUICK]) == 0
+    pattern = (
+        r", (\S+) nats per character on the last 25 % of the text, which it has not seen \(counting 5-grams: \S+\)"
+    )
+    found = re.search(pattern, capsys.readouterr().err)
     assert found
-    best = CharRNN.load(path).best_
-    assert (found[1], found[2]) == (f"{best.validation_loss:.4f}", str(best.n_updates))
+    assert found[1] == f"{CharRNN.load(path).best_.validation_loss:.3f}"
+    assert main(["train", book, "--validation-fraction", "0", *QUICK]) == 0
+    assert re.search(r" in [\d.]+ s, \d\.\d{3} nats per character; no file", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "options", "fraction"),
+    [
+        ("a.txt", "ab" * 499, [], 0.0),
+        ("a.txt", "ab" * 500, [], 0.1),
+        ("a.txt", "ab" * 499, ["--validation-fraction", "0.2"], 0.2),
+        ("a.txt", "ab" * 500, ["--preset", "classic"], 0.0),
+        ("a.csv", "text\n" + "abcd\n" * 19, [], 0.0),
+        ("a.csv", "text\n" + "abcd\n" * 20, [], 0.1),
+    ],
+)
+def test_a_part_of_a_small_text_is_not_held_back(
+    tmp_path: Path, name: str, data: str, options: list[str], fraction: float
+) -> None:
+    path = str(tmp_path / "m")
+    (tmp_path / name).write_text(data)
+    assert main(["train", str(tmp_path / name), "-o", path, "--sample", "0", *QUICK, *options]) == 0
+    assert CharRNN.load(path).validation_fraction == fraction
 
 
 def test_eval_of_cold_windows(book: str, model_file: str, capsys: pytest.CaptureFixture[str], text: str) -> None:
@@ -186,32 +257,52 @@ def test_eval_of_cold_windows(book: str, model_file: str, capsys: pytest.Capture
     assert f"nats per character{nats:>14.4f}" in capsys.readouterr().out
 
 
-def test_what_is_not_given_is_the_constructors_default(tmp_path: Path, book: str) -> None:
+def test_what_is_not_given_is_that_of_the_preset(tmp_path: Path, book: str) -> None:
     path = str(tmp_path / "m")
-    assert main(["train", book, "-o", path, "--sample", "0"]) == 0
+    assert main(["train", book, "-o", path, "--sample", "0", "--epochs", "1"]) == 0
+    assert CharRNN.load(path).get_params() == CharRNN.preset("quick", epochs=1, max_seconds=None).get_params()
+    assert main(["train", book, "-o", path, "--sample", "0", "--preset", "classic"]) == 0
     assert CharRNN.load(path).get_params() == CharRNN().get_params()
 
 
 @pytest.mark.parametrize(
-    ("options", "epochs"),
+    ("options", "limits"),
     [
-        (["--max-updates", "5"], None),
-        (["--max-seconds", "0.01"], None),
-        (["--max-updates", "5", "--epochs", "2"], 2),
-        (["--max-updates", "none"], 4),
-        (["--epochs", "1"], 1),
+        (["--max-updates", "5"], (None, 5, None)),
+        (["--max-seconds", "0.01"], (None, None, 0.01)),
+        (["--max-updates", "5", "--epochs", "2"], (2, 5, None)),
+        (["--max-updates", "none", "--max-seconds", "none"], (20, None, None)),
+        (["--epochs", "1"], (1, None, None)),
+        (["--preset", "classic", "--max-updates", "none"], (4, None, None)),
+        (["--preset", "minute", "--max-updates", "5"], (None, 5, None)),
+        (["--preset", "minute", "--max-updates", "5", "--max-seconds", "9"], (None, 5, 9.0)),
     ],
 )
-def test_another_limit_lifts_that_on_epochs(tmp_path: Path, book: str, options: list[str], epochs: int | None) -> None:
+def test_a_limit_takes_the_place_of_those_of_the_preset(
+    tmp_path: Path, book: str, options: list[str], limits: tuple[int | float | None, ...]
+) -> None:
     path = str(tmp_path / "m")
-    assert main(["train", book, "-o", path, "--sample", "0", *options]) == 0
-    assert CharRNN.load(path).epochs == epochs
+    assert main(["train", book, "-o", path, "--sample", "0", "--hidden-size", "8", *options]) == 0
+    model = CharRNN.load(path)
+    assert (model.epochs, model.max_updates, model.max_seconds) == limits
 
 
-@pytest.mark.parametrize(("option", "shown"), [("--quiet", False), ("--progress", True)])
-def test_the_bar_can_be_forced(book: str, capsys: pytest.CaptureFixture[str], option: str, shown: bool) -> None:
-    assert main(["train", book, "--sample", "0", "--max-seconds", "0.8", "--hidden-size", "8", option]) == 0
-    assert ("characters/s]" in capsys.readouterr().err) == shown
+def test_a_number_of_updates_repeats_to_the_bit(tmp_path: Path, book: str) -> None:
+    files = [tmp_path / "a", tmp_path / "b"]
+    texts = [run("train", book, "-o", str(file), "--random-state", "0", "--max-updates", "20").stdout for file in files]
+    assert texts[0] == texts[1]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.parametrize(("option", "lines"), [(["--quiet"], 1), (["--progress"], 4), ([], 4)])
+def test_in_a_pipe_progress_is_a_log(
+    book: str, capsys: pytest.CaptureFixture[str], option: list[str], lines: int
+) -> None:
+    assert main(["train", book, "--sample", "0", "--max-seconds", "0.8", "--hidden-size", "8", *option]) == 0
+    errors = capsys.readouterr().err
+    assert "\r" not in errors
+    assert len(errors.splitlines()) == lines
+    assert (re.search(r"^training +\d+ % \| .* nats/char", errors, re.MULTILINE) is not None) == (lines > 1)
 
 
 def test_texts_while_training_go_to_stdout(book: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,7 +341,7 @@ def test_bench_hands_over_to_the_benchmark(
     assert main(["bench", book, "--updates", "7", "--repeats", "2"]) == 0
     assert main(["bench", str(tmp_path / "names.csv")]) == 0
     assert calls == [
-        (-1, -1, datasets.topics(), sys.stdout),
+        (-1, -1, datasets.tinyshakespeare(), sys.stdout),
         (7, 2, text, sys.stdout),
         (-1, -1, "bo\nole", sys.stdout),
     ]
@@ -302,9 +393,14 @@ def test_the_examples_parse(
 def test_help_explains_the_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     main(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
+    assert "--hidden-size SIZE Units of the hidden state of a layer. (default: 192)" in shown
+    assert re.search(r"--optimizer \{[a-z,]*adagrad[a-z,]*\} The update rule. \(default: adam\)", shown)
+    assert "(default: 25.0; none if another limit is given)" in shown
+    main(["report", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
     assert "--hidden-size SIZE Units of the hidden state of a layer. (default: 100)" in shown
     assert re.search(r"--optimizer \{[a-z,]*adagrad[a-z,]*\} The update rule. \(default: adagrad\)", shown)
-    assert "(default: 4; none if --max- updates or --max-seconds is given)" in shown
+    assert "(default: 4; none if another limit is given)" in shown
     main(["sample", "--help"])
     shown = " ".join(capsys.readouterr().out.split())  # Python 3.13 says "-n, --length LENGTH"
     assert re.search(r"-n(?: LENGTH)?, --length LENGTH Characters to write\. None is 200 for", shown)
@@ -471,7 +567,7 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
         ("--clip-norm -2", "--clip-norm must be finite and above 0, got -2.0"),
         ("--init-scale -1", "--init-scale must be finite and at least 0, got -1.0"),
         ("--epochs 0", "--epochs must be at least 1"),
-        ("--epochs none", "give at least one of --epochs, --max-updates and --max-seconds"),
+        ("--preset classic --epochs none", "give at least one of --epochs, --max-updates and --max-seconds"),
         ("--max-updates 0", "--max-updates must be at least 1"),
         ("--max-seconds 0", "--max-seconds must be finite and above 0"),
         ("--dtype float16", "--dtype must be one of 'float32', 'float64', got 'float16'"),
@@ -576,7 +672,7 @@ def test_stdin_may_be_closed(capsys: pytest.CaptureFixture[str], monkeypatch: py
 
 def test_a_python_without_the_corpus(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
-    assert main(["train"]) == 1
+    assert main(["train", "--corpus", "topics"]) == 1
     assert "lacks the module pydoc_data" in failure(capsys)
 
 
@@ -630,7 +726,7 @@ def test_sample_refuses_what_is_no_model(
 def test_divergence_writes_nothing(tmp_path: Path, book: str, capsys: pytest.CaptureFixture[str]) -> None:
     old = tmp_path / "old.safetensors"
     old.write_bytes(b"an older model")
-    wild = ["--optimizer", "sgd", "--learning-rate", "1e300", "--clip-value", "none"]
+    wild = ["--optimizer", "sgd", "--learning-rate", "1e300", "--clip-norm", "none", "--quiet"]
     assert main(["train", book, *wild, "-o", str(old)]) == 1
     error = failure(capsys)
     assert error.startswith("training diverged")
@@ -667,12 +763,12 @@ def test_ctrl_c_before_training_writes_nothing(
     def interrupted() -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(datasets.NAMES, "topics", interrupted)
+    monkeypatch.setitem(datasets.NAMES, "tinyshakespeare", interrupted)
     assert main(["train", "-o", str(tmp_path / "m")]) == 130
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr(CharRNN, "fit", lambda *args, **options: interrupted())
     assert main(["train", __file__, "-o", str(tmp_path / "m")]) == 130
-    assert capsys.readouterr() == ("", "")
+    assert failure(capsys) == "interrupted before the first update; no file was written"
     assert os.listdir(tmp_path) == []
 
 
@@ -819,11 +915,11 @@ WRONG: list[tuple[str, int, str]] = [
     ("train book.txt --cell lstm9", 2, r"--cell must be one of .*got 'lstm9'"),
     ("train book.txt --dtype float16", 2, r"--dtype must be one of .*got 'float16'"),
     ("train book.txt --on-unknown guess", 2, r"--on-unknown must be one of .*got 'guess'"),
-    ("train book.txt --epochs none", 2, r"give at least one of --epochs, --max-updates and --max-seconds"),
+    ("train book.txt --preset classic --epochs none", 2, r"give at least one of --epochs, --max-updates and --max-s"),
     ("train book.txt --sample -1", 2, r"argument --sample: must be at least 0, got -1"),
     ("train book.txt --sample-every 0", 2, r"argument --sample-every: must be at least 1, got 0"),
     ("train book.txt --random-state x", 2, r"argument --random-state: invalid int value: 'x'"),
-    ("train book.txt --optimizer sgd --learning-rate 1e300 --clip-value none -o model", 1, r"training diverged.*no f"),
+    ("train book.txt --optimizer sgd --learning-rate 1e300 --quiet -o model", 1, r"training diverged.*no f"),
     # outputs
     ("train book.txt -o nowhere/m", 1, r"--output 'nowhere/m' cannot be written: No such file"),
     ("train book.txt -o folder", 1, r"--output 'folder' is a directory"),
@@ -1047,7 +1143,7 @@ def test_posts_from_a_file_and_from_stdin(
     name = "standard input" if stdin else repr(str(posts))
     assert told == f"3 documents from {name}, 2 rows skipped (first: row 4: the document is empty)"
     assert done.startswith("done: ")
-    assert f" updates on 3 documents from {name}, " in done
+    assert f" updates on 3 documents from {name} in " in done
 
     texts = {html.unescape(str(post["text"])) for post in GOOD}
     model = CharRNN.load(path)

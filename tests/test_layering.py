@@ -14,7 +14,7 @@ import pytest
 # Module -> what it may import of ours. Change the table when the house changes.
 TABLE: dict[str, set[str]] = {
     **{name: set() for name in ("_kernels", "arguments", "text", "output", "notebook", "packing", "records")},
-    **{name: set() for name in ("gradcheck", "plotting", "baseline")},
+    **{name: set() for name in ("gradcheck", "plotting", "baseline", "interrupts")},
     **{name: {"_kernels"} for name in ("cells", "optim", "params", "sampling")},
     "callbacks": {"arguments", "output"},
     "datasets": {"arguments"},

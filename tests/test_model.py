@@ -439,5 +439,5 @@ def test_progress_is_silent_in_a_pipe(tmp_path, verbose, shown):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout == ""
-    assert ("smooth loss" in done.stderr and "characters/s" in done.stderr) == shown
+    assert ("nats/char | " in done.stderr and "chars/s" in done.stderr) == shown
     assert shown or done.stderr == ""

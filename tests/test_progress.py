@@ -83,24 +83,24 @@ def run(**values: Any) -> Any:
 @pytest.mark.parametrize(
     ("values", "line"),
     [
-        ({}, "training    42 % | 12 s left | 1.71 nats/char | 180k chars/s"),
-        ({"status": "validating"}, "validating  42 % | 12 s left | 1.71 nats/char | 180k chars/s"),
-        ({"unseen": [2.0, 1.754]}, "training    42 % | 12 s left | 1.71 nats/char | 1.75 unseen"),
-        ({"nats": math.nan}, "training    42 % | 12 s left | 180k chars/s"),
+        ({}, "training    42 % | 13 s left | 1.71 nats/char | 180k chars/s"),
+        ({"status": "validating"}, "validating  42 % | 13 s left | 1.71 nats/char | 180k chars/s"),
+        ({"unseen": [2.0, 1.754]}, "training    42 % | 13 s left | 1.71 nats/char | 1.75 unseen"),
+        ({"nats": math.nan}, "training    42 % | 13 s left | 180k chars/s"),
         ({"seconds_left": None}, "training    42 % | 1.71 nats/char | 180k chars/s"),
         ({"seconds_left": math.inf}, "training    42 % | 1.71 nats/char | 180k chars/s"),
-        ({"share": 0.9999}, "training    99 % | 12 s left | 1.71 nats/char | 180k chars/s"),
-        ({"share": 1.0}, "training   100 % | 12 s left | 1.71 nats/char | 180k chars/s"),
-        ({"characters": 0, "seconds": 0.0}, "training    42 % | 12 s left | 1.71 nats/char"),
-        ({"seconds_left": 179.0}, "training    42 % | 179 s left | 1.71 nats/char"),
+        ({"share": 0.9999}, "training    99 % | 13 s left | 1.71 nats/char | 180k chars/s"),
+        ({"share": 1.0}, "training   100 % | 13 s left | 1.71 nats/char | 180k chars/s"),
+        ({"characters": 0, "seconds": 0.0}, "training    42 % | 13 s left | 1.71 nats/char"),
+        ({"seconds_left": 178.4}, "training    42 % | 179 s left | 1.71 nats/char"),
         ({"seconds_left": 180.0}, "training    42 % | 3 min left | 1.71 nats/char"),
         ({"seconds_left": 4e4}, "training    42 % | 11 h left | 1.71 nats/char | 180k chars/s"),
         ({"seconds_left": 4e6}, "training    42 % | 46 d left | 1.71 nats/char | 180k chars/s"),
-        ({"nats": 3.14e14}, "training    42 % | 12 s left | 3.1e+14 nats/char"),
-        ({"characters": 9_000}, "training    42 % | 12 s left | 1.71 nats/char | 1k chars/s"),
-        ({"characters": 8_994_000}, "training    42 % | 12 s left | 1.71 nats/char | 999k chars/s"),
-        ({"characters": 8_996_000}, "training    42 % | 12 s left | 1.71 nats/char | 1000k chars/s"),
-        ({"characters": 9_270_000}, "training    42 % | 12 s left | 1.71 nats/char | 1.03M chars/s"),
+        ({"nats": 3.14e14}, "training    42 % | 13 s left | 3.1e+14 nats/char"),
+        ({"characters": 9_000}, "training    42 % | 13 s left | 1.71 nats/char | 1k chars/s"),
+        ({"characters": 8_994_000}, "training    42 % | 13 s left | 1.71 nats/char | 999k chars/s"),
+        ({"characters": 8_996_000}, "training    42 % | 13 s left | 1.71 nats/char | 1000k chars/s"),
+        ({"characters": 9_270_000}, "training    42 % | 13 s left | 1.71 nats/char | 1.03M chars/s"),
     ],
 )
 def test_the_line(values: dict[str, Any], line: str, terminal: Terminal) -> None:
@@ -156,7 +156,7 @@ def test_a_short_line_after_a_long_one_leaves_nothing_of_it(terminal: Terminal, 
     progress(run())
     clock(1.0)
     progress(run(nats=math.nan, characters=0))
-    assert terminal.shown() == ["training    42 % | 12 s left"]
+    assert terminal.shown() == ["training    42 % | 13 s left"]
     terminal.columns = 20  # narrower now
     clock(2.0)
     progress(run())
@@ -246,7 +246,7 @@ def test_a_dumb_terminal_gets_a_log(terminal: Terminal, monkeypatch: pytest.Monk
     monkeypatch.setenv("TERM", "dumb")
     progress = Progress(delay=0)
     progress(run())
-    assert terminal.getvalue() == "training    42 % | 12 s left | 1.71 nats/char | 180k chars/s\n"
+    assert terminal.getvalue() == "training    42 % | 13 s left | 1.71 nats/char | 180k chars/s\n"
 
 
 def test_texts_do_not_tear_the_line(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -294,4 +294,4 @@ def test_the_share_is_that_of_the_nearest_limit(terminal: Terminal, text: str) -
     model = CharRNN(hidden_size=8, epochs=None, max_seconds=60.0, verbose=True)
     model.fit(text, callbacks=[lambda run: run.seconds > 1.0])
     [line] = re.findall(r"\r(training +\d+ % \| \d+ s left)", terminal.getvalue())[-1:]
-    assert line.endswith("1 % | 59 s left")
+    assert re.fullmatch(r"training +1 % \| (59|60) s left", line)
