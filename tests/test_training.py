@@ -95,18 +95,17 @@ def test_budgets(text):
 
 
 def test_a_limit_of_time_includes_the_looks(text, monkeypatch):
-    read, seconds = Network.looked_losses, []
+    read = Network.looked_losses
 
     def slow(*arguments, **options):
-        time.sleep(0.5)
-        seconds.append(0.5)
+        time.sleep(0.9)
         return read(*arguments, **options)
 
     monkeypatch.setattr(Network, "looked_losses", slow)
     for options in ({}, {"validation": text[:300]}):
         began = time.perf_counter()
-        model = CharRNN(hidden_size=8, epochs=None, max_seconds=2.0).fit(text * 20, **options)
-        assert 1.5 < time.perf_counter() - began < 2.5  # and not a look longer
+        model = CharRNN(hidden_size=100, epochs=None, max_seconds=4.0).fit(text * 200, **options)
+        assert 2.8 < time.perf_counter() - began < 4.6  # and not a look longer
         assert len(model.history_.validation or model.history_.training) >= 2
 
 
@@ -315,7 +314,10 @@ def test_a_second_text_is_learned_however_easy_the_first_was(tmp_path, cell, doc
             each.partial_fit(hard, epochs=6)
         assert nats(each, each._state.best, hard) <= nats(each, each._state.params, hard) + 1e-6
         assert "Happy" in "".join(each.sample(400, random_state=0))
-        assert each.smooth_loss_ > each.history_.loss[-1]  # of this text: it began with its first window
+        began = each.history_.updates == each.history_.epochs[-1] - 6 * (
+            each.history_.epochs[-1] - each.history_.epochs[-2]
+        )
+        assert each.history_.smooth_loss[began] == each.history_.loss[began]  # of this text alone
 
 
 def test_what_is_kept_is_chosen_by_parts_of_a_long_text():
@@ -660,13 +662,13 @@ def test_new_characters_join_with_moments_of_their_own(text, rule):
     before = {name: model._net.named(getattr(model._state, name)) for name in "mv" if getattr(model._state, name).size}
     known = model.vocabulary_
     with pytest.warns(UserWarning, match="has grown by 1"):
-        model.set_params(learning_rate=1e-30, max_updates=1).partial_fit("#" + text[:300] + "#")
+        model.set_params(learning_rate=1e-30, max_updates=1).partial_fit(text[:300] + "#" + text[:30])
     old = [i for i, character in enumerate(model.vocabulary_) if character in known]
     new = list(model.vocabulary_).index("#")
     for flat, arrays in before.items():
         after = model._net.named(getattr(model._state, flat))
         if flat == "v":
-            assert (after["V"][new] > 1e-9).all()  # no first step of the size of the learning rate
+            assert (after["U"][:, new] > 1e-12).all()  # though the one update has not read it
         for name, array in arrays.items():
             rows = {"U": after["U"][:, old], "V": after["V"][old], "c": after["c"][old]}.get(name, after[name])
             if rule == "adagrad":  # one update more
