@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from pycharrnn import _kernels
 from pycharrnn.cells import CELLS
-from pycharrnn.params import Array, Layout, aligned, normal, orthogonal
+from pycharrnn.params import Array, Layout, aligned, claim, normal, orthogonal
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _kernels.simd_select(os.environ.get("PYCHARRNN_SIMD") or _kernels.simd_best())
 
 Ids = npt.NDArray[np.int32]
+
+ROOM = 1 << 26  # bytes of working memory for evaluating, beside that for the weights; at least those of one step
 MEASURED = 1000  # windows that tell the size of gradients
 LOOKED = 16_384  # symbols that tell how good weights are
 
@@ -224,6 +226,11 @@ class Network:
 
     def initial(self, rng: np.random.Generator, scale: float | None = None, how: str | None = None) -> Array:
         """Weights to begin with, as `CharRNN` says; biases zero, the forget gate's one."""
+        claim(
+            8 * self.layout.size * self.dtype.itemsize,  # with moments, gradients, the best, and states to go back to
+            f"training with hidden_size {self.H:,}, num_layers {self.L:,} and {self.K:,} symbols",
+            "lower hidden_size, num_layers or embedding_size, or fold rare characters by a higher min_count",
+        )
         flat = aligned(self.layout.size, self.dtype)
         how = how or ("normal" if scale is not None or not self.cell.kind else "uniform")
         narrow = math.sqrt(1 / self.H)  # not a power, which would be the C library's
@@ -301,18 +308,16 @@ class Network:
         new.carried[:], new.counts[:], new.scalars[:], new.rule = state.carried, state.counts, state.scalars, state.rule
         return new
 
-    def workspace(self, T: int, B: int = 1, training: bool = False) -> Workspace:
-        """Sizes, offsets and memory for windows of T steps of B streams; dropout and smoothing are for training."""
-        dropout, label_smoothing = (self.dropout, self.label_smoothing) if training else (0.0, 0.0)
-        K, H, cell, lanes = self.K, self.H, self.cell, _kernels.LANES
+    def _stride(self, n: int, B: int) -> int:
+        """Distance of rows: padded, and for a batch not a multiple of 2 KiB, whose rows would share cache lines."""
+        padded = -(-n // _kernels.LANES) * _kernels.LANES
+        return padded + _kernels.LANES * (B > 1 and padded * self.dtype.itemsize % 2048 == 0)
 
-        def stride(n: int) -> int:
-            """Distance of rows: padded, and for a batch not a multiple of 2 KiB, whose rows would share cache lines."""
-            padded = -(-n // lanes) * lanes
-            return padded + lanes * (B > 1 and padded * self.dtype.itemsize % 2048 == 0)
-
-        Hs, As, N = stride(H), stride(cell.kept * H), cell.gates * H
-        wide = 2 * lanes  # matrices come in panels, of which the last may be wider than a padded row
+    def _work(self, T: int, B: int, dropout: bool = False) -> Layout:
+        """Where the arrays of a workspace lie."""
+        K, H, cell = self.K, self.H, self.cell
+        Hs, As, N = self._stride(H, B), self._stride(cell.kept * H, B), cell.gates * H
+        wide = 2 * _kernels.LANES  # matrices come in panels, of which the last may be wider than a padded row
         shapes: dict[str, tuple[int, ...]] = {}
         for i in range(self.L):
             own: dict[str, tuple[int, ...]] = {"h": (T + 1, B, Hs), "d": (T, B, Hs), "WT": (H, N + wide)}
@@ -323,10 +328,28 @@ class Network:
             own["y"] = (T if dropout else 0, B, Hs)
             own["UT"], own["UB"] = (inputs, N + wide), (N if inputs else 0, inputs + wide)
             if self.D and i == 0:
-                own["x"] = own["dx"] = (T, B, stride(self.D))
+                own["x"] = own["dx"] = (T, B, self._stride(self.D, B))
             shapes |= {name + _suffix(i): shape for name, shape in own.items()}
         shapes |= {"p": (T, B, K), "VT": (H, K + wide), "r": (max(self.L, B), As), "z": (2, B, Hs), "zero": (H,)}
-        lay = Layout(shapes, lanes)
+        return Layout(shapes, _kernels.LANES)
+
+    def _steps(self, B: int, most: int) -> int:
+        """Steps of B streams for which there is ROOM, 1 at least and `most` at most. The losses are the same."""
+        step = (self._work(2, B).size - self._work(1, B).size) * self.dtype.itemsize
+        return max(1, min(most, ROOM // step))
+
+    def workspace(self, T: int, B: int = 1, training: bool = False) -> Workspace:
+        """Sizes, offsets and memory for windows of T steps of B streams; dropout and smoothing are for training."""
+        dropout, label_smoothing = (self.dropout, self.label_smoothing) if training else (0.0, 0.0)
+        K, H, cell, lanes = self.K, self.H, self.cell, _kernels.LANES
+        Hs, As, N = self._stride(H, B), self._stride(cell.kept * H, B), cell.gates * H
+        lay = self._work(T, B, dropout > 0)
+        if training:
+            claim(
+                lay.size * self.dtype.itemsize,
+                f"updates of batch_size {B:,} x seq_length {T:,} characters, of {K:,} symbols, with hidden_size {H:,}",
+                "lower batch_size or seq_length, or fold rare characters by a higher min_count",
+            )
         sizes = {"T": T, "B": B, "K": K, "H": H, "L": self.L, "kind": cell.kind, "G": cell.gates, "end": self.end}
         sizes |= {name: -(-n // lanes) * lanes for name, n in (("Hp", H), ("Kp", K), ("Gp", N))}
         sizes |= {"Hs": Hs, "As": As, "Ds": As if cell.kind else Hs}
@@ -340,7 +363,7 @@ class Network:
             params = [self.layout.offsets.get(name + _suffix(i), 0) for name in "UWbn"]
             names = ("h", "c", "a", "d", "a" if cell.kind else "d", "UT", "WT", "UB", "WB", "y")
             own_offsets = [lay.offsets[name + _suffix(i)] for name in names]
-            inputs, size = H if i else self.D, stride(H if i else self.D)
+            inputs, size = H if i else self.D, self._stride(H if i else self.D, B)
             x, dx = (
                 (out[i - 1], lay.offsets["d" + _suffix(i - 1)])
                 if i
@@ -402,10 +425,9 @@ class Network:
         self, params: Array, ids: Ids, part: int, warm_up: int, starts: npt.NDArray[np.intp], n_threads: int
     ) -> npt.NDArray[np.float64]:
         """`_read` by so many threads at once."""
-        read, groups = (
-            partial(self._read, params, ids, part, warm_up),
-            np.array_split(starts, min(n_threads, len(starts))),
-        )
+        T = next(T for T in range(self._steps(len(starts), warm_up), 0, -1) if warm_up % T == 0)
+        read = partial(self._read, params, ids, part, warm_up, T)
+        groups = np.array_split(starts, min(n_threads, len(starts)))
         if len(groups) == 1:
             return read(starts)
         from concurrent.futures import ThreadPoolExecutor  # only now: it takes a while to import
@@ -414,13 +436,13 @@ class Network:
             return np.concatenate(list(pool.map(read, groups)))
 
     def _read(
-        self, params: Array, ids: Ids, part: int, T: int, starts: npt.NDArray[np.intp]
+        self, params: Array, ids: Ids, part: int, warm_up: int, T: int, starts: npt.NDArray[np.intp]
     ) -> npt.NDArray[np.float64]:
-        """Nats of the `part` symbols after each start, (B, part), in windows of T steps; the first is a warm-up."""
+        """Nats of the `part` symbols after each start, (B, part), in windows of T steps, the `warm_up` read before."""
         B = len(starts)
         w, found, loss = self.workspace(T, B), np.empty((B, part)), np.empty(T * B)
         w.put(None)
-        for at in range(-T, part, T):
+        for at in range(-warm_up, part, T):
             steps = np.maximum(starts + np.minimum(at + np.arange(T), part - 1)[:, None], 0)
             x, y = (np.ascontiguousarray(ids[steps + shift].ravel()) for shift in (0, 1))
             _kernels.loss_and_gradients(x, y, params, aligned(0, self.dtype), w.memory, w.plan, w.layers, loss)
@@ -435,7 +457,7 @@ class Network:
     def losses(self, params: Array, ids: Ids, carried: Array | None = None) -> npt.NDArray[np.float64]:
         """Nats of each symbol after the first, (N - 1,), the state carried from `carried` (zero) along."""
         self._check(ids)
-        w = self.workspace(min(self.T, max(1, len(ids) - 1)))
+        w = self.workspace(self._steps(1, min(self.T, max(1, len(ids) - 1))))
         w.put(carried)
         found = np.empty(len(ids) - 1)
         chunk = self.patience
@@ -448,12 +470,11 @@ class Network:
         """Nats of each symbol after the first, (N - 1,), each `window` of them from a zero state."""
         self._check(ids)
         found, n = np.empty(len(ids) - 1), (len(ids) - 1) // window
+        T = self._steps(min(n, 64), window) if n else 0
         for start in range(0, n, 64):
-            rows = np.arange(start, min(start + 64, n)) * window + np.arange(window)[:, None]
-            w, loss = self.workspace(window, rows.shape[1]), np.empty(rows.size)
-            x, y = (np.ascontiguousarray(ids[rows + shift].ravel()) for shift in (0, 1))
-            _kernels.loss_and_gradients(x, y, params, aligned(0, self.dtype), w.memory, w.plan, w.layers, loss)
-            found[rows] = loss.reshape(rows.shape)
+            starts = np.arange(start, min(start + 64, n)) * window
+            part = self._read(params, ids, window, 0, T, starts)
+            found[starts[0] : starts[0] + part.size] = part.ravel()
         if n * window < found.size:
             found[n * window :] = self.losses(params, ids[n * window :])
         return found

@@ -7,6 +7,7 @@ names there is. Every row is padded with zeros to whole vector registers, so tha
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,49 @@ from pycharrnn import _kernels
 Array = npt.NDArray[Any]
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
+
+
+def free_memory() -> float:
+    """Bytes that Linux, or the control group of a container, still has for this process; infinite if nothing says."""
+
+    def words(path: str) -> list[str]:
+        try:
+            with open(path) as file:
+                return file.read().split()
+        except OSError:  # another system, or no such limit
+            return []
+
+    free, meminfo, limit = math.inf, words("/proc/meminfo"), words("/sys/fs/cgroup/memory.max")
+    if "MemAvailable:" in meminfo:
+        free = 1024 * int(meminfo[meminfo.index("MemAvailable:") + 1])
+    if limit and limit != ["max"]:
+        used, stat = words("/sys/fs/cgroup/memory.current"), words("/sys/fs/cgroup/memory.stat")
+        cached = int(stat[stat.index("file") + 1])  # which the system drops when it is asked for more
+        free = min(free, int(limit[0]) - int(used[0]) + cached)
+    return free
+
+
+def claim(n_bytes: int, what: str, advice: str) -> None:
+    """Say before it is taken that memory is not there, which the system would not, or that it is more than half of it.
+
+    Raises
+    ------
+    MemoryError
+        If there is less than `n_bytes`.
+
+    Warns
+    -----
+    UserWarning
+        If there is less than twice as much.
+    """
+    if n_bytes < 1 << 28:
+        return
+    free = free_memory()
+    message = f"{what} would take {n_bytes / 2**30:,.1f} GiB of memory, "
+    if n_bytes > free:
+        raise MemoryError(f"{message}and {free / 2**30:,.1f} GiB are free: {advice}")
+    if n_bytes > free / 2:
+        warnings.warn(f"{message}most of the {free / 2**30:,.1f} GiB that are free: {advice}", stacklevel=2)
 
 
 def aligned(size: int, dtype: npt.DTypeLike) -> Array:

@@ -8,8 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from pycharrnn import _kernels
+from pycharrnn.params import claim
 
 Ids = npt.NDArray[np.int32]
+
+
+def claim_texts(n_samples: int, length: int | None) -> None:
+    """See that there is memory for so many texts of this length, and for the symbols of one."""
+    each = 1 if length is None else length
+    claim(
+        n_samples * (64 + 4 * each) + 20 * each,
+        f"n_samples {n_samples:,} x length {'None' if length is None else f'{length:,}'}",
+        "lower length or n_samples, or take the characters one after the other from stream()",
+    )
 
 
 class Network(Protocol):
