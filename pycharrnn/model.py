@@ -22,7 +22,7 @@ from pycharrnn.fitting import fit, shuffled, split
 from pycharrnn.network import Network, State, Trainer
 from pycharrnn.optim import OPTIMIZERS, SCHEDULES, Optimizer, Schedule, Update
 from pycharrnn.reading import read_corpus
-from pycharrnn.sampling import Ids, Sampler
+from pycharrnn.sampling import Ids, Sampler, claim_texts
 from pycharrnn.text import Vocabulary
 from pycharrnn.training import Budget, Callback, History, Run
 
@@ -166,6 +166,10 @@ class CharRNN:
         Epochs without a new lowest validation loss after which training ends.
     dtype : {"float32", "float64"}, default "float32"
         Precision of the computation.
+    min_count : int, default 1
+        How often a character must occur in the training text to be a symbol of its own. Those that occur less often are
+        all read as one, U+FFFD, which the model may then write, too: fewer symbols take less memory and time. In other
+        texts they are unknown characters, which `on_unknown` "replace" reads as U+FFFD.
     on_unknown : {"raise", "skip", "replace"}, default "raise"
         What to do with a character that the trained model does not know, wherever a text goes in: raise an
         UnknownCharacterError, leave it out, or put in its place the first of U+FFFD, "?" and the space that it knows.
@@ -228,6 +232,7 @@ class CharRNN:
         validation_fraction: float = 0.0,
         patience: int | None = None,
         dtype: Literal["float32", "float64"] = "float32",
+        min_count: int = 1,
         on_unknown: Literal["raise", "skip", "replace"] = "raise",
         n_threads: int | None = None,
         random_state: _Seed = None,
@@ -255,6 +260,7 @@ class CharRNN:
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.dtype = dtype
+        self.min_count = min_count
         self.on_unknown = on_unknown
         self.n_threads = n_threads
         self.random_state = random_state
@@ -366,6 +372,7 @@ class CharRNN:
         for name in ("hidden_size", "seq_length", "batch_size"):
             integer(name, getattr(self, name), 1, 65_536)
         integer("num_layers", self.num_layers, 1, 64)
+        integer("min_count", self.min_count, 1, 2**31)
         optional = {
             "embedding_size": 65_536,
             "epochs": 2**62,
@@ -451,16 +458,17 @@ class CharRNN:
         callbacks: Sequence[Callback],
         begin: float,
     ) -> None:
-        vocabulary = Vocabulary.from_text(text)
+        vocabulary = Vocabulary.from_text(text, self.min_count)
         network = self._network(vocabulary)
         rng = generator(self.random_state)
         params = network.initial(rng, self.init_scale, self.initializer)
         state = network.state(params, self._update(), self.batch_size)
         network.seed(state, rng)
-        ids = shuffled(vocabulary.encode(text), vocabulary.end, rng)
+        ids = shuffled(vocabulary.encode(text, "replace"), vocabulary.end, rng)
         unseen = None
         if validation is not None:
-            unseen = self._encode(validation, vocabulary)
+            folds = self.min_count > 1 and self.on_unknown == "raise" and "\ufffd" in vocabulary
+            unseen = self._encode(validation, vocabulary, "replace" if folds else self.on_unknown)
         elif self.validation_fraction:
             ids, unseen = split(ids, vocabulary.end, self.validation_fraction)
         trainer = network.trainer(state, self._update(), ids, self.n_threads)
@@ -480,8 +488,8 @@ class CharRNN:
         have made it. So training goes on with steps of the size that it had, not with the large ones of a new model.
 
         Characters that the model does not know are added to its vocabulary, with a UserWarning that names them, unless
-        `on_unknown` says to skip or replace them. The others keep their weights, and the moments of the new ones come
-        from such a reading, too.
+        `on_unknown` says to skip or replace them or they occur fewer than `min_count` times. The others keep their
+        weights, and the moments of the new ones come from such a reading, too.
 
         Parameters
         ----------
@@ -514,8 +522,8 @@ class CharRNN:
         vocabulary, network, state, history = self._learned
         known = vocabulary
         if self.on_unknown == "raise" and isinstance(corpus, list) == (vocabulary.end is not None):
-            vocabulary = vocabulary | Vocabulary.from_text(_trainable(corpus))
-        ids = self._encode(corpus, vocabulary)
+            vocabulary = Vocabulary.from_text(_trainable(corpus), self.min_count, vocabulary)
+        ids = self._encode(corpus, vocabulary, "replace" if self.on_unknown == "raise" else self.on_unknown)
         new = vocabulary.encode("".join(character for character in vocabulary if character not in known))
         if len(new):
             named = ", ".join(map(ascii, vocabulary.decode(new[:10]))) + ", ..." * (len(new) > 10)
@@ -587,14 +595,19 @@ class CharRNN:
         own = {name: getattr(self, name) for name in names} | instead
         return Network(n_symbols=n_symbols, documents=documents, **own)
 
-    def _encode(self, text: str | list[str], vocabulary: Vocabulary | None = None) -> Ids:
+    def _encode(
+        self,
+        text: str | list[str],
+        vocabulary: Vocabulary | None = None,
+        on_unknown: Literal["raise", "skip", "replace"] | None = None,
+    ) -> Ids:
         """The ids of a corpus for the trained model, or for the vocabulary of one that will be."""
         vocabulary = vocabulary or self.vocabulary_
         documents, wanted = isinstance(text, list), vocabulary.end is not None
         if documents != wanted:
             kinds = ("running text: pass one text, not a sequence", "documents: pass a sequence of them, not one text")
             raise ValueError(f"the model was trained on {kinds[wanted]}")
-        ids = vocabulary.encode(text, self.on_unknown)
+        ids = vocabulary.encode(text, on_unknown or self.on_unknown)
         return ids if documents else _trainable(ids)
 
     def _update(self) -> Update:
@@ -703,8 +716,10 @@ class CharRNN:
             integer("length", length, 0, 2**48)
         if n_samples is not None:
             integer("n_samples", n_samples, 0, 2**48)
+        many = 1 if n_samples is None else n_samples
+        claim_texts(many, length)
         vocabulary, sampler = self._sampler(prompt, temperature, random_state)
-        texts = [_one(vocabulary, sampler, length) for _ in range(1 if n_samples is None else n_samples)]
+        texts = [_one(vocabulary, sampler, length) for _ in range(many)]
         return texts[0] if n_samples is None else texts
 
     def stream(

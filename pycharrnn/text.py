@@ -6,6 +6,7 @@ included, comes back as it went in.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Literal, Self
 
@@ -16,6 +17,7 @@ __all__ = ["UnknownCharacterError", "Vocabulary"]
 
 _N_CODE_POINTS = 0x110000
 _LINE_END = ord("\n")
+_REPLACEMENT = 0xFFFD
 _CHUNK = 1 << 18  # characters at a time: fits the cache (several times faster) and lets Ctrl-C through
 _UTF32 = ("utf-32-le", "surrogatepass")  # one unit a code point; UTF-16 would merge a pair of lone surrogates
 
@@ -91,8 +93,22 @@ class Vocabulary:
         self._characters = self.decode(np.arange(codes.size))
 
     @classmethod
-    def from_text(cls, text: str | Sequence[str]) -> Self:
+    def from_text(cls, text: str | Sequence[str], min_count: int = 1, known: Vocabulary | None = None) -> Self:
         """Collect the distinct characters of a text or of documents, which must not be empty.
+
+        Parameters
+        ----------
+        text : str or list of str
+        min_count : int, default 1
+            How often a character must occur. Those that occur less often are left out, and U+FFFD, which stands for
+            them, comes in; a UserWarning says how many they are.
+        known : Vocabulary or None, default None
+            Characters that belong to it however often they occur.
+
+        Raises
+        ------
+        ValueError
+            If the text is empty, or no character of it occurs `min_count` times.
 
         Examples
         --------
@@ -102,12 +118,29 @@ class Vocabulary:
         5
         """
         documents = isinstance(text, (list, tuple))
-        seen = np.zeros(_N_CODE_POINTS, bool)
+        counts = np.zeros(_N_CODE_POINTS, np.int64)
         for _, codes in _chunks("".join(text) if documents else text):  # type: ignore[arg-type]
-            seen[codes] = True
-        if not seen.any():
+            part = np.bincount(codes)
+            counts[: part.size] += part
+        if not counts.any():
             raise ValueError("text is empty, but a vocabulary needs at least one character")
-        return cls(np.flatnonzero(seen), documents)
+        kept = counts >= max(1, min_count)
+        if known is not None:
+            kept[known.code_points] = True
+        if not kept.any():
+            raise ValueError(
+                f"min_count must be at most {counts.max():,}, as often as the commonest character of the text occurs, "
+                f"got {min_count!r}"
+            )
+        rare = int(((counts > 0) & ~kept).sum())
+        if rare:
+            kept[_REPLACEMENT] = True
+            warnings.warn(
+                f"{rare:,} of {np.count_nonzero(counts):,} characters occur fewer than {min_count:,} times and are "
+                "read as U+FFFD",
+                stacklevel=3,
+            )
+        return cls(np.flatnonzero(kept), documents)
 
     @property
     def code_points(self) -> npt.NDArray[np.uint32]:
