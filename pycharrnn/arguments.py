@@ -20,7 +20,7 @@ def close(name: object, known: Iterable[str]) -> str:
     import difflib  # only now: it is needed for mistakes alone
 
     names = {_bare(word): word for word in known}
-    for word in difflib.get_close_matches(_bare(name), names, 1) if isinstance(name, str) else ():
+    for word in difflib.get_close_matches(_bare(name), names, 1, 0.65) if isinstance(name, str) else ():
         return f" (did you mean {names[word] if names[word].startswith('-') else repr(names[word])}?)"
     return ""
 

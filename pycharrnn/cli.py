@@ -22,6 +22,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,7 +35,7 @@ from pycharrnn.model import PRESETS
 from pycharrnn.output import escaped, write
 from pycharrnn.reading import decode
 from pycharrnn.storage import ModelFileError
-from pycharrnn.training import Run, TrainingDivergedError
+from pycharrnn.training import Budget, Run, TrainingDivergedError
 
 Options = dict[str, Any]
 Text = str | list[str]
@@ -82,8 +83,9 @@ def _train(options: Options, model: CharRNN, text: Text, source: str) -> None:
     if "validation_fraction" not in options and len(text) < (_FEW_DOCUMENTS if isinstance(text, list) else _FEW):
         model.set_params(validation_fraction=0.0)
     model.set_params(verbose=talk)
+    train = partial(model.partial_fit, epochs=model.epochs) if "model" in options else model.fit
     try:
-        model.fit(text, callbacks=[seen.append, *watch])
+        train(text, callbacks=[seen.append, *watch])
         _interrupts.hold()  # in here, so that there is no moment at which a signal loses the model
     except (KeyboardInterrupt, OSError) as error:  # OSError: stdout does not take the texts of --sample-every
         _interrupts.hold()
@@ -122,12 +124,13 @@ def _summary(model: CharRNN, run: Run, text: Text, source: str, options: Options
         )
         quality += "" if counted is None else f" (counting {model.history_.baseline_order}-grams: {counted:.3f})"
     file = f"wrote {options['output']!r}" if "output" in options else "no file written (no --output)"
-    return f"{run.n_updates:,} updates on {source} in {run.seconds:.1f} s, {quality}; {file}"
+    return f"{run.n_updates - run.first:,} updates on {source} in {run.seconds:.1f} s, {quality}; {file}"
 
 
 def _next(options: Options) -> list[str]:
     """The commands that a newcomer may want next."""
-    first, output = not options.get("TEXT") and "corpus" not in options, options.get("output")
+    first = not options.get("TEXT") and options.keys().isdisjoint({"corpus", "model"})
+    output = options.get("output")
     lines = []
     if first and output is None:
         output = "shakespeare.safetensors"
@@ -207,6 +210,12 @@ def _bench(options: Options, model: CharRNN, text: Text, source: str) -> None:
     benchmark.run(file=sys.stdout, **_given(options, benchmark.run) | {"text": joined})
 
 
+_FIXED = {
+    *("preset", "cell", "hidden_size", "num_layers", "dropout", "embedding_size", "label_smoothing", "seq_length"),
+    *("initializer", "init_scale", "validation_fraction", "patience", "dtype"),
+}  # what training on cannot change
+
+
 def _model(options: Options) -> CharRNN:
     """The trained model of the options, or a new one."""
     params = _given(options, CharRNN)
@@ -215,13 +224,18 @@ def _model(options: Options) -> CharRNN:
     if "model" in options:
         if options["model"] == "-":
             raise _Stop("a model cannot be read from standard input (./- is a file of that name)", 2)
-        if options["run"] is _check and params:
-            raise _Stop(f"{_option(min(params))} is for a new model, but --model names a trained one", 2)
-        return CharRNN.load(options["model"]).set_params(**params)
-    if any(params.get(name) is not None for name in _LIMITS):  # instead of the preset's
+        if useless := options.keys() & (params if options["run"] is _check else _FIXED):
+            names = ", ".join(map(_option, sorted(useless)))
+            raise _Stop(f"{names}: only for a new model, but --model names a trained one", 2)
+    if any(params.get(name) is not None for name in _LIMITS):  # instead of those of the preset or the file
         params = dict.fromkeys(_LIMITS) | params
-    model = CharRNN.preset(options.get("preset", _preset(options["run"])), **params)
+    if "model" in options:
+        model = CharRNN.load(options["model"]).set_params(**params)
+    else:
+        model = CharRNN.preset(options.get("preset", _preset(options["run"])), **params)
     model._validate()  # fit does it too, but it must wait for the text
+    if options["run"] in (_train, _report):
+        Budget(model.epochs, model.max_updates, model.max_seconds)  # which must end
     return model
 
 
@@ -389,8 +403,8 @@ class _Parser(argparse.ArgumentParser):
         options, unknown = super().parse_known_args(args and self._in_order(args), namespace)
         if unknown:
             known = [option for action in self._actions for option in action.option_strings]
-            asked = [word + close(word.partition("=")[0], known) * word.startswith("-") for word in unknown]
-            self.error(f"unrecognized arguments: {' '.join(asked)}")
+            questions = (close(word.partition("=")[0], known) for word in unknown if word.startswith("-"))
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{''.join(questions)}")
         return options, unknown
 
     def _in_order(self, args: Sequence[str]) -> list[str]:
@@ -488,6 +502,8 @@ def _add(to: Any, function: Callable[..., Any], only: Sequence[str], preset: Opt
             default = "none" if usual is None else re.sub("[' ()]", "", str(usual)) or "empty"
             default += "; none if another limit is given" if name in _LIMITS and usual is not None else ""
             text, kind = f"{text} (default: {default})", {"type": _value(types), "metavar": metavar}
+        names = "|".join(inspect.signature(function).parameters)
+        text = re.sub(rf"`({names})`", lambda other: _option(other[1]), text).replace("None", "none")
         text = " ".join(text.replace("%", "%%").replace("`", "").split())
         to.add_argument(*["-n"] * (name == "length"), _option(name), help=text, **kind)
 
@@ -524,7 +540,7 @@ _OPTIONS: dict[str, Options] = {
     ),
     "--on-bad": _own("what to do with rows that give no document (default: raise)", choices=("raise", "skip")),
     "model": _own("file that train wrote", metavar="MODEL"),
-    "--model": _own("check the trained model of this file instead of a new one", metavar="FILE"),
+    "--model": _own("the trained model of this file instead of a new one", metavar="FILE"),
     "--output": _own("file for the result (default: none for train, report.html for report)", metavar="FILE"),
     "--save": _own("file for the model (default: none)", metavar="FILE"),
     "--sample-every": _own("print a text every N updates", least=1),
@@ -540,6 +556,9 @@ _OPTIONS: dict[str, Options] = {
     ),
     "--prompt-file": _own(
         "a UTF-8 file, or - for stdin, with the prompt: all of it, its last line end, too", metavar="FILE"
+    ),
+    "--n-samples": _own(
+        "texts to write, each anew from the prompt (default: 1)", type=_value({"int", "None"}), metavar="N"
     ),
     "--random-state": _own(
         "a number gives the same text every time, none another one (default: none)",
@@ -563,19 +582,20 @@ _TEXT = (
     (read_documents, "pattern unescape encoding"),
 )
 _TRAINING = ("--preset", "--quiet|--progress", (CharRNN, ""))
-_DRAWING = ("--greedy", "--stream", "--random-state", "--on-unknown")
+_DRAWING = ("--greedy", "--n-samples", "--stream", "--random-state", "--on-unknown")
 _CHECKS = "seq_lengths batches h eps tolerance max_entries"
 _PAGE = "sample_every sample_length memorize numpy_seconds check_seconds"
 _COMMANDS: dict[Callable[..., None], tuple[str, str, Sequence[str | tuple[Callable[..., Any], str]]]] = {
     _train: (
-        "train a model on a text; Ctrl-C ends it early and keeps the model",
-        "train book.txt -o book.safetensors --max-seconds 60 --sample-every 50000",
-        (*_TEXT, "--output", "--sample-every", "--sample", *_TRAINING),
+        "train a model on a text, a new one or one of a file; Ctrl-C ends it early and keeps it",
+        "train book.txt -o book.safetensors --max-seconds 60\n"
+        "train more.txt --model book.safetensors -o both --epochs 2",
+        (*_TEXT, "--model", "--output", "--sample-every", "--sample", *_TRAINING),
     ),
     _sample: (
         "print what a trained model writes: a text, or documents one a line",
-        'sample book.safetensors --length 500 --prompt "It was " --temperature 0.7',
-        ("model", "--prompt|--prompt-file", (CharRNN.sample, "length temperature n_samples"), *_DRAWING),
+        'sample book.safetensors -n 500 --prompt "It was " --temperature 0.7',
+        ("model", "--prompt|--prompt-file", (CharRNN.sample, "length temperature"), *_DRAWING),
     ),
     _eval: (
         "print how well a trained model predicts a text",
@@ -594,7 +614,7 @@ _COMMANDS: dict[Callable[..., None], tuple[str, str, Sequence[str | tuple[Callab
     ),
     _report: (
         "train a model and write a report about it, one HTML file",
-        "report book.txt -o book.html --max-seconds 60 --compare optimizer=adagrad,adam",
+        "report book.txt -o book.html --compare optimizer=adagrad,adam",
         (
             *_TEXT,
             "--output",
@@ -621,7 +641,8 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"pycharrnn {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for run, (about, example, takes) in _COMMANDS.items():
-        description, epilog = f"{about[0].upper()}{about[1:]}.", f"example:\n  pycharrnn {example}"
+        description = f"{about[0].upper()}{about[1:]}."
+        epilog = "\n  ".join(["example:", *(f"pycharrnn {line}" for line in example.split("\n"))])
         new = commands.add_parser(run.__name__[1:], help=about, description=description, epilog=epilog)
         new.set_defaults(run=run, **{"output": "report.html"} if run is _report else {})
         for item in takes:

@@ -177,7 +177,7 @@ class CharRNN:
         Threads for a batch, at most one a stream; any number gives the same bits. None takes the
         processors that this process may use, if there is work enough for them; trainings at a time share them.
     random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
-        Where randomness comes from. With a number, everything repeats to the bit.
+        Where randomness comes from. With a number, everything repeats to the bit in every process, texts included.
     verbose : bool or None, default None
         Whether to show progress, from half a second on. None shows it on a terminal and in a notebook, True also
         elsewhere, as a log: a line every 30 seconds.
@@ -388,8 +388,6 @@ class CharRNN:
         for name in ("learning_rate", "clip_value", "clip_norm", "max_seconds"):
             if getattr(self, name) is not None:
                 real(name, getattr(self, name))
-        if self.epochs is None and self.max_updates is None and self.max_seconds is None:
-            raise ValueError("training would never end: give at least one of epochs, max_updates and max_seconds")
         if self.verbose is not None and not isinstance(self.verbose, bool):
             raise ValueError(f"verbose must be True, False or None, got {self.verbose!r}")
         generator(self.random_state)
@@ -475,7 +473,9 @@ class CharRNN:
         learned = _Learned(vocabulary, network, state, History(seq_length=self.seq_length))
         self._train(trainer, learned, budget, callbacks, begin, unseen)
 
-    def partial_fit(self, X: Text, y: None = None, *, epochs: int = 1, callbacks: Sequence[Callback] = ()) -> Self:
+    def partial_fit(
+        self, X: Text, y: None = None, *, epochs: int | None = 1, callbacks: Sequence[Callback] = ()
+    ) -> Self:
         """Train on: more passes over a text, from the last weights and optimiser moments.
 
         The weights that are kept are the best ones on this text, those of the start among them; the smooth loss is that
@@ -497,8 +497,8 @@ class CharRNN:
             As for `fit`, and of the same kind: running text or documents.
         y : None
             Ignored; there for scikit-learn.
-        epochs : int, default 1
-            Passes over the text.
+        epochs : int or None, default 1
+            Passes over the text. None, which needs another limit, makes any number of them.
         callbacks : sequence of callable
             As for `fit`.
 
@@ -507,7 +507,8 @@ class CharRNN:
         self
         """
         begin = time.perf_counter()
-        integer("epochs", epochs, 1, 2**62)
+        if epochs is not None:
+            integer("epochs", epochs, 1, 2**62)
         with self._training():
             self._validate()
             text, budget = read_corpus(X), Budget(epochs, self.max_updates, self.max_seconds)
@@ -694,8 +695,9 @@ class CharRNN:
         n_samples : int or None, default None
             How many texts to write, each anew from the prompt. None writes one and returns it without a list.
         random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
-            A number gives the same text every time. None goes on from the model's own `random_state`: the texts of a
-            program differ from each other, and are the same in its next run.
+            A number gives the same text every time. None goes on from the model's own `random_state`. If that is a
+            number, which a file keeps, the texts of one program differ from each other, but every process writes the
+            same ones; ``numpy.random.default_rng()`` gives others in each.
 
         Returns
         -------

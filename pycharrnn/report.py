@@ -24,7 +24,7 @@ from pycharrnn.gradcheck import GradientTable
 from pycharrnn.model import Best, Text
 from pycharrnn.reading import read_corpus
 from pycharrnn.sampling import Ids
-from pycharrnn.training import Callback, Run, TrainingDivergedError
+from pycharrnn.training import Budget, Callback, Run, TrainingDivergedError
 
 _TEXTS = 24  # so many texts of the training are shown
 _DOCUMENTS = 20  # so many documents does the best model write
@@ -140,6 +140,7 @@ def write(
     if not isinstance(model.random_state, (int, np.integer)):
         model.random_state = int(generator(model.random_state).integers(2**32))
     model._validate()
+    Budget(model.epochs, model.max_updates, model.max_seconds)  # which must end
     variants = _variants(model, compare)
     corpus = read_corpus(X)
     ids = Vocabulary.from_text(corpus).encode(corpus)

@@ -231,6 +231,10 @@ class Budget:
     max_updates: int | None = None
     max_seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.epochs is None and self.max_updates is None and self.max_seconds is None:
+            raise ValueError("training would never end: give at least one of epochs, max_updates and max_seconds")
+
     def updates(self, per_epoch: int) -> int | None:
         limits = [self.max_updates, None if self.epochs is None else self.epochs * per_epoch]
         return min((n for n in limits if n is not None), default=None)

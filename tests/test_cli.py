@@ -305,6 +305,46 @@ def test_in_a_pipe_progress_is_a_log(
     assert (re.search(r"^training +\d+ % \| .* nats/char", errors, re.MULTILINE) is not None) == (lines > 1)
 
 
+@pytest.mark.filterwarnings("default")
+def test_train_goes_on_with_a_model(
+    tmp_path: Path, model_file: str, model: CharRNN, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As partial_fit does, in place or into another file, with the limits of this call."""
+    more, other = tmp_path / "more.txt", tmp_path / "other"
+    more.write_text("Zebras zigzag. " * 60)
+    words = ["train", str(more), "--model", model_file, "--random-state", "4", "--quiet", "--sample", "0"]
+    assert main([*words, "--epochs", "5", "-o", str(other)]) == 0
+    told = capsys.readouterr().err
+    assert re.match("pycharrnn: warning: the vocabulary has grown by 2, to .* characters: 'Z', 'z'\n", told)
+    expected = CharRNN.load(model_file).set_params(epochs=5, max_updates=None, random_state=4)
+    with pytest.warns(UserWarning, match="the vocabulary has grown by"):
+        expected.partial_fit(more.read_text(), epochs=5)
+    found = CharRNN.load(other)
+    assert found.get_params() == expected.get_params()
+    assert all((found.params_[name] == value).all() for name, value in expected.params_.items())
+    assert found.evaluate(more.read_text()).nats < 0.5 * model.evaluate(text).nats
+    before = Path(model_file).read_bytes()
+    assert main([*words, "--max-updates", "7", "-o", model_file]) == 0
+    assert Path(model_file).read_bytes() != before
+    assert (CharRNN.load(model_file).epochs, CharRNN.load(model_file).max_updates) == (None, 7)
+
+
+def test_train_goes_on_as_the_model_was_trained(
+    tmp_path: Path, book: str, capsys: pytest.CaptureFixture[str], names_file: str
+) -> None:
+    path = tmp_path / "m"
+    (tmp_path / "names.txt").write_text("\n".join(NAMES), encoding="utf-8")
+    CharRNN(hidden_size=8, epochs=None, max_updates=13, optimizer="adam", on_unknown="skip").fit("abc" * 30).save(path)
+    assert main(["train", book, "--model", str(path), "-o", str(path), "--sample", "9"]) == 0
+    captured = capsys.readouterr()
+    assert "done: 13 updates on " in captured.err
+    assert set(captured.out) <= set("abc\n")
+    model = CharRNN.load(path)
+    assert (model.max_updates, model.optimizer, model.on_unknown) == (13, "adam", "skip")
+    assert main(["train", str(tmp_path / "names.txt"), "--format", "lines", "--model", names_file]) == 0
+    assert capsys.readouterr().out.count("\n") == 10
+
+
 def test_texts_while_training_go_to_stdout(book: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", book, *QUICK, "--sample-every", "25", "--sample", "0", "--quiet"]) == 0
     captured = capsys.readouterr()
@@ -383,11 +423,15 @@ def test_the_examples_parse(
     capsys.readouterr()
     for command in COMMANDS:
         main([command, "--help"])
-        example = capsys.readouterr().out.splitlines()[-1].split()
-        assert example[:2] == ["pycharrnn", command]
-        assert main([command, "--help", *example[2:]]) == 0
-        known = set(re.findall(r"(?<![\w-])--?[a-z-]+", capsys.readouterr().out.rpartition("example:")[0]))
-        assert {word for word in example if word.startswith("-")} <= known
+        shown, _, examples = capsys.readouterr().out.rpartition("example:\n")
+        known = set(re.findall(r"(?<![\w-])--?[a-z-]+", shown))
+        for line in examples.splitlines():
+            example = shlex.split(line)
+            assert len(line) <= 80
+            assert example[:2] == ["pycharrnn", command]
+            assert main([command, "--help", *example[2:]]) == 0
+            capsys.readouterr()
+            assert {word for word in example if word.startswith("-")} <= known
 
 
 def test_help_explains_the_parameters(capsys: pytest.CaptureFixture[str]) -> None:
@@ -403,7 +447,7 @@ def test_help_explains_the_parameters(capsys: pytest.CaptureFixture[str]) -> Non
     assert "(default: 4; none if another limit is given)" in shown
     main(["sample", "--help"])
     shown = " ".join(capsys.readouterr().out.split())  # Python 3.13 says "-n, --length LENGTH"
-    assert re.search(r"-n(?: LENGTH)?, --length LENGTH Characters to write\. None is 200 for", shown)
+    assert re.search(r"-n(?: LENGTH)?, --length LENGTH Characters to write\. none is 200 for", shown)
     assert re.search(r"--on-unknown \{raise,skip,replace\} for characters new to it \(default: as trained\)", shown)
     main(["check", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
@@ -966,7 +1010,18 @@ WRONG: list[tuple[str, int, str]] = [
     ("check book.txt --max-entries 0", 2, r"--max-entries must be at least 1"),
     ("check book.txt --max-entries all", 2, r"--max-entries must be one of 'auto', got 'all'"),
     ("check book.txt --max-seconds 0", 2, r"--max-seconds must be finite and above 0"),
-    ("check book.txt --model model --hidden-size 5", 2, r"--hidden-size is for a new model, but --model names a t"),
+    ("check book.txt --model model --hidden-size 5", 2, r"--hidden-size: only for a new model, but --model names a tr"),
+    # training on
+    ("train book.txt --model missing", 1, r"'missing': No such file"),
+    ("train book.txt --model book.txt", 1, r"'book\.txt' is not"),
+    ("train book.txt --model -", 2, r"a model cannot be read from standard input"),
+    ("train book.txt --model names", 1, r"'book\.txt': this is running text, the model is of documents; see --format"),
+    ("train folder --model names --cell gru --dtype float64", 2, r"^--cell, --dtype: only for a new model"),
+    ("train book.txt --model model --preset minute", 2, r"^--preset: only for a new model"),
+    ("train book.txt --model model --validation-fraction 0.1", 2, r"^--validation-fraction: only for a new model"),
+    ("train book.txt --model model --epochs 0", 2, r"--epochs must be at least 1"),
+    ("train book.txt --model model --epochs none --max-updates none", 2, r"would never end: give at least one of --ep"),
+    ("train book.txt --model model -o book.txt", 2, r"--output 'book\.txt' is the text itself"),
     # reports
     ("report book.txt --compare optimizer", 2, r"--compare must name an option .*as in optimizer=sgd,adam, got 'opt"),
     ("report book.txt --compare optimizer=", 2, r"--optimizer must be one of .*got ''"),
@@ -983,7 +1038,9 @@ WRONG: list[tuple[str, int, str]] = [
     ("train book.txt --corpus topics --corpus topics", 2, r"argument --corpus: "),
     ("trian book.txt", 2, r"invalid choice: 'trian' \(did you mean 'train'\?\) \(choose from train, sample, "),
     ("Train book.txt", 2, r"invalid choice: 'Train' \(did you mean 'train'\?\)"),
-    ("train book.txt --hiddensize 8", 2, r": --hiddensize \(did you mean --hidden-size\?\) .*\(see pycharrnn train"),
+    ("train book.txt --hiddensize 8", 2, r": --hiddensize \(did you mean --hidden-size\?\) \(see pycharrnn train"),
+    ("check book.txt --seqlengths 5", 2, r": --seqlengths \(did you mean --seq-lengths\?\) \(see pycharrnn check"),
+    ("sample model --seed 5", 2, r": --seed 5 \(see pycharrnn sample"),
     ("train book.txt --leraning-rate=1", 2, r": --leraning-rate=1 \(did you mean --learning-rate\?\)"),
     ("train book.txt --HIDDEN_SIZE 8", 2, r": --HIDDEN_SIZE \(did you mean --hidden-size\?\)"),
     ("train book.txt --cell LSTM", 2, r"--cell must be one of .*got 'LSTM' \(did you mean 'lstm'\?\)"),

@@ -106,6 +106,25 @@ def test_training_without_an_end():
         CharRNN(epochs=None).fit("abcabc")
 
 
+@pytest.mark.parametrize("text", ["ab cd " * 40, ["ab", "cd"] * 60])
+def test_partial_fit_ends_without_epochs(tmp_path, text):
+    """It makes one pass, whatever `epochs` says of `fit`; and such a model can be saved, loaded and trained on."""
+    path, settings = tmp_path / "model", {"hidden_size": 4, "random_state": 0}
+    model = CharRNN(epochs=None, **settings).partial_fit(text)
+    assert model.epochs is None
+    assert model.n_updates_ == CharRNN(epochs=1, **settings).fit(text).n_updates_ > 1
+    once = model.n_updates_
+    assert model.partial_fit(text).n_updates_ == 2 * once
+    assert model.partial_fit(text, epochs=3).n_updates_ == 5 * once
+    model.save(path)
+    assert CharRNN.load(path).partial_fit(text).sample(5) is not None
+    assert model.set_params(max_updates=2).partial_fit(text, epochs=None).n_updates_ == 5 * once + 2
+    for attempt in (model.set_params(max_updates=None).fit, partial(model.partial_fit, epochs=None)):
+        with pytest.raises(ValueError, match="never end: give at least one of epochs, max_updates and max_seconds"):
+            attempt(text)
+    assert model.n_updates_ == 5 * once + 2
+
+
 def test_defaults():
     params = CharRNN().get_params()
     expected = {"cell": "rnn", "hidden_size": 100, "num_layers": 1, "dropout": 0.0, "seq_length": 25, "batch_size": 1}
@@ -265,6 +284,28 @@ def test_every_optimizer_learns(text, optimizer, clip_norm):
         hidden_size=32, optimizer=optimizer, learning_rate=rate, clip_norm=clip_norm, epochs=40, random_state=0
     ).fit(text)
     assert model.history_.loss[-30:].mean() < 0.6 * model.history_.loss[0]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "shown"),
+    [
+        (["to", "be"], "list; for several, make a call for each"),
+        (("to",), "tuple; for several, make a call for each"),
+        (b"to", "bytes"),
+        (None, "NoneType"),
+        (pathlib.Path("to"), "PosixPath"),
+        (5, "int"),
+        (np.array(["to"]), "ndarray"),
+    ],
+)
+def test_a_prompt_is_one_text(model, prompt, shown):
+    def in_training(prompt):
+        CharRNN(hidden_size=4, max_updates=1).fit("to be", callbacks=[lambda run: run.sample(5, prompt=prompt)])
+
+    for attempt in (model.sample, model.stream, partial(model.sample, n_samples=2), in_training):
+        with pytest.raises(TypeError, match=rf"^prompt must be one str, not {shown}$"):
+            attempt(prompt=prompt)
+    assert model.sample(20, prompt=np.str_("to be"), random_state=1) == model.sample(20, prompt="to be", random_state=1)
 
 
 # --- evaluation -------------------------------------------------------------------------------------------------

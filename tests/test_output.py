@@ -268,8 +268,10 @@ def on_a_terminal(*args: str, **environment: str) -> tuple[int, bytes]:
     return process.wait(), shown
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
-@pytest.mark.parametrize("options", [[], ["--stream"], ["--n-samples", "2"]])
+@pytest.mark.parametrize(
+    ("encoding", "options"),
+    [("utf-8", []), ("cp1252", ["--stream"]), ("ascii", ["--n-samples", "2"]), ("utf-8", ["--stream"])],
+)
 def test_the_command_controls_no_terminal(encoding: str, options: list[str], tmp_path: Path) -> None:
     path = str(tmp_path / "model")
     CharRNN(hidden_size=8, max_updates=40, random_state=0).fit(ODD * 30).save(path)
