@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import inspect
 import io
+import math
 import os
 import re
 import shlex
@@ -43,6 +44,7 @@ Text = str | list[str]
 _LIMITS = ("epochs", "max_updates", "max_seconds")
 _interrupts = Interrupts()
 _COOL = 0.7  # the temperature at which train writes: fewer slips than at 1, and still its own words
+_TRIAL, _LITTLE = 20, 0.01  # updates that should teach something, and nats per character that chance may give
 _FEW, _FEW_DOCUMENTS = 1_000, 20  # characters of a text, a part of which would tell nothing about the rest
 
 
@@ -95,6 +97,8 @@ def _train(options: Options, model: CharRNN, text: Text, source: str) -> None:
         if not seen:
             raise
         stopped = error
+    if stopped is None:
+        _check_learned(model, seen[0])
     with _interrupts.held():
         if "output" in options:
             model.save(options["output"])
@@ -111,6 +115,27 @@ def _train(options: Options, model: CharRNN, text: Text, source: str) -> None:
         _write([model.sample(options.get("sample", 500), prompt=start, temperature=_COOL)])
     if talk and (lines := _next(options)):
         _log("\n".join(("next: " if line is lines[0] else "      ") + line for line in lines))
+
+
+def _check_learned(model: CharRNN, run: Run) -> None:
+    """End with an error unless the weights that were kept are better than those of the start, after a fair trial."""
+    best, guess, n = model.best_, math.log(model.vocabulary_.n_symbols), run.n_updates - run.first
+    if best.training_loss is not None:
+        loss, text = best.training_loss, "the text"
+    else:
+        loss, text = best.validation_loss or 0.0, "the validation text"
+    if run.first and best.n_updates == run.first:
+        found = f"{n:,} updates have not made the model better: {text} takes {loss:.3f} nats per character, as before"
+    elif guess and loss > guess - _LITTLE:
+        found = (
+            f"{n:,} updates have taught nothing: {text} takes {loss:.3f} nats per character, and {guess:.3f} if all "
+            "characters were guessed alike"
+        )
+    else:
+        return
+    if n >= _TRIAL:
+        raise _Stop(f"{found}; train longer or with another --learning-rate (no file was written)", 1)
+    _log(f"pycharrnn: warning: {found}; train longer")
 
 
 def _summary(model: CharRNN, run: Run, text: Text, source: str, options: Options) -> str:
@@ -186,11 +211,12 @@ def _report(options: Options, model: CharRNN, text: Text, source: str) -> None:
 
 def _info(options: Options, model: CharRNN, text: Text, source: str) -> None:
     best, vocabulary = model.best_, model.vocabulary_
+    losses = {"validation": best.validation_loss, "training": best.training_loss}
     rows = {
         "file": f"{options['model']!r}, {os.path.getsize(options['model']):,} bytes",
         "trained on": "running text" if vocabulary.end is None else "documents",
         "updates": f"{best.n_updates:,}",
-        "best smooth loss": f"{best.smooth_loss:.4g} nats per {model.seq_length} characters",
+        **{f"{kind} loss": f"{loss:.4f} nats per character" for kind, loss in losses.items() if loss is not None},
         "weights": f"{sum(array.size for array in model.params_.values()):,}",
         "characters": f"{len(vocabulary):,}: {''.join(vocabulary)!r}",
     }

@@ -329,6 +329,47 @@ def test_train_goes_on_with_a_model(
     assert (CharRNN.load(model_file).epochs, CharRNN.load(model_file).max_updates) == (None, 7)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--optimizer", "sgd", "--learning-rate", "1e9"], "training diverged: .* far worse than guessing"),
+        (["--optimizer", "sgd", "--learning-rate", "1e9", "--max-updates", "5"], "training diverged: "),
+        (["--learning-rate", "1e-12"], "updates have taught nothing: the text takes .* if all characters were guessed"),
+        (["--learning-rate", "1e-12", "--validation-fraction", "0.2"], "taught nothing: the validation text takes"),
+        (["--cell", "gru", "--optimizer", "adam", "--learning-rate", "1e5"], "(diverged|taught nothing): "),
+    ],
+)
+def test_a_training_that_learned_nothing_fails(
+    tmp_path: Path, book: str, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "m"
+    output.write_bytes(b"old")
+    words = ["train", book, "-o", str(output), "--preset", "classic", "--random-state", "0", *options]
+    assert main(words) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.search(f"pycharrnn: error: .*{message}", captured.err)
+    assert "no file was written" in captured.err
+    assert output.read_bytes() == b"old"
+
+
+def test_a_handful_of_updates_that_taught_nothing_is_told(
+    tmp_path: Path, book: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", book, "-o", str(tmp_path / "m"), "--preset", "classic", "--learning-rate", "1e-12"]
+    assert main([*words, "--max-updates", "3"]) == 0
+    assert "pycharrnn: warning: 3 updates have taught nothing" in capsys.readouterr().err
+
+
+def test_training_on_that_makes_nothing_better_fails(
+    tmp_path: Path, book: str, model_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, words = Path(model_file).read_bytes(), ["train", book, "--model", model_file, "-o", model_file]
+    assert main([*words, "--learning-rate", "1e-30"]) == 1
+    assert "have not made the model better" in capsys.readouterr().err
+    assert Path(model_file).read_bytes() == before
+
+
 def test_train_goes_on_as_the_model_was_trained(
     tmp_path: Path, book: str, capsys: pytest.CaptureFixture[str], names_file: str
 ) -> None:
@@ -1425,7 +1466,7 @@ def test_info_tells_what_a_file_holds(shop: Path, model: CharRNN, capsys: pytest
     assert found.pop("file") == f"'model', {os.path.getsize('model'):,} bytes"
     assert found.pop("trained on") == "running text"
     assert found.pop("updates") == f"{model.best_.n_updates}"
-    assert found.pop("best smooth loss") == f"{model.best_.smooth_loss:.4g} nats per 25 characters"
+    assert found.pop("training loss") == f"{model.best_.training_loss:.4f} nats per character"
     assert found.pop("weights") == f"{sum(w.size for w in model.params_.values()):,}"
     assert found.pop("characters") == f"{len(model.vocabulary_)}: {''.join(model.vocabulary_)!r}"
     params = {name: "none" if value is None else str(value) for name, value in model.get_params().items()}
