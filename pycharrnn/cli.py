@@ -395,12 +395,14 @@ def _with_options(error: Exception) -> str:
 
     def option(found: re.Match[str]) -> str:
         name, *values = found.groups()
+        if found[0] == "None":
+            return "none"
         if name is None and found[0][0] in "'\"":
             return found[0]
         value = next((value for value in values if value), "")
         return f"{_option(name or found[0])} {'' if value == 'True' else value.replace('None', 'none')}".rstrip()
 
-    return re.sub(rf"(?<!\w)(?:({'|'.join(names)})={value}|(?:{alone})\b|{quoted})", option, str(error))
+    return re.sub(rf"(?<!\w)(?:({'|'.join(names)})={value}|(?:{alone}|None)\b|{quoted})", option, str(error))
 
 
 class _Once(argparse.Action):

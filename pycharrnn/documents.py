@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 from pycharrnn import records
+from pycharrnn.arguments import choice
 from pycharrnn.fields import Found, column, count, json_lines, json_list
 from pycharrnn.packing import unpack
 from pycharrnn.reading import MARK, Fault, decode, split_lines, to_text
@@ -146,10 +147,9 @@ def read_documents(
     >>> documents[:], documents.skipped
     (['R&B', 'soul'], ("line 2: field 'text' is null, not a string",))
     """
-    if format is not None and format not in _FORMATS:
-        raise ValueError(f"format must be one of {', '.join(map(repr, _FORMATS))}, got {format!a}")
-    if on_bad not in ("raise", "skip"):
-        raise ValueError(f"on_bad must be 'raise' or 'skip', got {on_bad!a}")
+    if format is not None:
+        choice("format", format, _FORMATS)
+    choice("on_bad", on_bad, ("raise", "skip"))
     if isinstance(field, bool) or not isinstance(field, (str, int)):
         raise TypeError(f"field must be a str (a name) or an int (a column, from 0), not {type(field).__name__}")
     if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n'):
@@ -227,8 +227,8 @@ def _kind(path: object, format: str | None, separator: str | None) -> tuple[str,
             raise TypeError(f"path must be {kinds}, not {type(path).__name__}")
         name = "standard input" if path is getattr(sys.stdin, "buffer", None) else getattr(path, "name", None)
         if kind is None or kind == "files":
-            known = ", ".join(_FORMATS[:-1])
-            raise ValueError(f"format must be given for a file object, one of {known}, got {format!r}")
+            known, what = ", ".join(_FORMATS[:-1]), name if name == "standard input" else "a file object"
+            raise ValueError(f"format must be one of {known} for {what}, got {format!r}")
         return name if isinstance(name, str) else "the file object", kind
     name = os.fsdecode(path)
     suffix = os.path.splitext(_PACKED.sub("", name.lower()))[1]

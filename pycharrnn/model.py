@@ -910,9 +910,9 @@ class CharRNN:
         integer("batches", batches, 1, 2**20)
         for name, value in (("h", h), ("eps", eps), ("tolerance", tolerance)):
             real(name, value)
-        if isinstance(max_entries, str):
-            choice("max_entries", max_entries, ("auto",))
-        elif max_entries is not None:
+        if isinstance(max_entries, str) and max_entries != "auto":
+            raise ValueError(f"max_entries must be an integer, 'auto' or None, got {max_entries!a}")
+        if max_entries is not None and max_entries != "auto":
             integer("max_entries", max_entries, 1, 2**62)
         if max_seconds is not None:
             real("max_seconds", max_seconds)

@@ -538,7 +538,8 @@ class Trainer:
             raise ValueError(f"the state has the moments of {state.rule}, not of {rule.name}: resume it first")
         self.batch_size = int(state.carried.shape[2])
         if len(ids) <= self.batch_size:
-            raise ValueError(f"the text is too short for {self.batch_size} streams: it has {len(ids) - 1} predictions")
+            few = f"it has {len(ids) - 1} predictions; lower batch_size"
+            raise ValueError(f"the text is too short for {self.batch_size} streams: {few}")
         self.network, self.state, self.rule, self.ids = network, state, rule, ids
         self._share = n_threads is None
         if n_threads is None:  # below some 100 microseconds a step, meeting costs more than sharing gains

@@ -586,6 +586,7 @@ def test_train_repeats_its_text_if_asked(book: str, capsys: pytest.CaptureFixtur
         ("use on_unknown='skip' or on_unknown=\"replace\"", "use --on-unknown skip or --on-unknown replace"),
         ("pass field=, the columns are 'a'", "pass --field, the columns are 'a'"),
         ("unescape=True, n_threads=4 or patience=None", "--unescape, --n-threads 4 or --patience none"),
+        ("max_updates must be an integer or None, got 'None'", "--max-updates must be an integer or none, got 'None'"),
         ("epochs must be 1, length must be 2", "--epochs must be 1, --length must be 2"),
         ("a field of some length, a cell", "a field of some length, a cell"),
         ("'epochs' and \"the epochs\" of 'my epochs.txt'", "'epochs' and \"the epochs\" of 'my epochs.txt'"),
@@ -986,7 +987,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("train latin.csv", 1, r"not valid UTF-8: byte 0xE9 at offset 8 of 'latin\.csv' \(line 2: .*the encoding that it"),
     ("train empty --format jsonl", 1, r"'empty' has no document"),
     ("train blank.json --on-bad skip", 1, r"'blank\.json' has no document: 1 row skipped, first row 1: "),
-    ("train - --format files", 2, r"--format must be given for a file object"),
+    ("train - --format files", 2, r"--format must be one of json, .* for standard input, got 'files'"),
     ("train - --format json", 1, r"'standard input' has no document"),
     ("train -", 1, r"standard input: the text has 0 characters"),
     # parameters
@@ -1049,7 +1050,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("check book.txt --h 0", 2, r"--h must be finite and above 0"),
     ("check book.txt --tolerance -1", 2, r"--tolerance must be finite and above 0"),
     ("check book.txt --max-entries 0", 2, r"--max-entries must be at least 1"),
-    ("check book.txt --max-entries all", 2, r"--max-entries must be one of 'auto', got 'all'"),
+    ("check book.txt --max-entries all", 2, r"--max-entries must be an integer, 'auto' or none, got 'all'"),
     ("check book.txt --max-seconds 0", 2, r"--max-seconds must be finite and above 0"),
     ("check book.txt --model model --hidden-size 5", 2, r"--hidden-size: only for a new model, but --model names a tr"),
     # training on

@@ -216,7 +216,7 @@ def test_progress_of_a_check_is_said_where_there_is_no_bar(many, monkeypatch, ca
         ({"max_entries": 0}, ValueError, "max_entries must be at least 1"),
         ({"max_entries": True}, TypeError, "max_entries must be an integer"),
         ({"max_entries": 2.5}, TypeError, "max_entries must be an integer"),
-        ({"max_entries": "all"}, ValueError, "max_entries must be one of 'auto', got 'all'"),
+        ({"max_entries": "all"}, ValueError, "max_entries must be an integer, 'auto' or None, got 'all'"),
         ({"max_seconds": 0}, ValueError, "max_seconds must be finite and above 0"),
         ({"max_seconds": math.inf}, ValueError, "max_seconds must be finite"),
         ({"seq_lengths": [5, 3000]}, ValueError, "text must have more than 2 \\* 3000 characters"),

@@ -22,7 +22,7 @@ TABLE: dict[str, set[str]] = {
     "storage": {"packing"},  # to say what a file is that is no model
     "reading": {"packing"},
     "fields": {"records"},
-    "documents": {"reading", "packing", "records", "fields"},
+    "documents": {"arguments", "reading", "packing", "records", "fields"},
     "network": {"_kernels", "cells", "params"},
     "training": {"text", "plotting", "notebook"},
     "fitting": {"network", "optim", "training", "callbacks", "baseline"},
