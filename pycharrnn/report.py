@@ -22,6 +22,7 @@ from pycharrnn.arguments import choice, generator, integer, real
 from pycharrnn.benchmark import NumpyCharRNN
 from pycharrnn.gradcheck import GradientTable
 from pycharrnn.model import Best, Text
+from pycharrnn.network import LOOKED
 from pycharrnn.reading import read_corpus
 from pycharrnn.sampling import Ids
 from pycharrnn.training import Budget, Callback, Run, TrainingDivergedError
@@ -196,6 +197,7 @@ def write(
         "characters_read": watch[0].characters,
         "evaluation": evaluation,
         "n_evaluated": n_evaluated,
+        "looked_at": _looked_at(model, len(ids)),
         "epochs_read": watch[0].characters / (len(ids) - 1) / (1 - model.validation_fraction),
         "params": model.get_params() | {"optimizer": model._update().rule, "learning_rate": _rate(model)},
         "repeat": repr(_fresh(model, verbose=None, **again)),
@@ -385,6 +387,13 @@ def _short(number: float, digits: int = 2) -> str:
     if not 0 <= number < math.inf:  # no update has been made, or NaN
         return "–"
     return f"{number:,.{digits}f}" if 1 <= number < 1e6 else f"{number:.3g}"
+
+
+def _looked_at(model: CharRNN, n_symbols: int) -> str:
+    """What the best weights were chosen by."""
+    if model.best_.validation_loss is not None:
+        return "the validation text"
+    return f"{'a fixed part of ' * (n_symbols > LOOKED + 1)}the training text"
 
 
 def _nats(best: Best) -> float:

@@ -141,6 +141,14 @@ def test_a_sample_of_entries_and_a_check_that_was_cut_off_are_said(tmp_path, tex
     assert "gradients wrong norm errors up to 1.0e+00" in page.words("dl")
 
 
+def test_what_the_best_model_was_chosen_by(tmp_path, text):
+    _, page = written(tmp_path, text * 60)
+    assert "where the loss on a fixed part of the training text was lowest" in page.words("body")
+    _, page = written(tmp_path, text, small(validation_fraction=0.2), compare=("clip_norm", [3.0]))
+    assert "where the loss on the validation text was lowest" in page.words("body")
+    assert "best: the lowest loss on the validation text" in page.words("body")
+
+
 def test_windows_longer_than_the_text_are_named(tmp_path):
     _, page = written(tmp_path, "abcabcab", seq_lengths=(3, 4, 25))  # two windows of 3 need 7 characters, of 4 nine
     assert "seq_length 3, second batch" in page.words("gradients")
