@@ -149,8 +149,30 @@ def test_entries_are_drawn_of_any_gradient(gradient):
     assert set(entries) <= set(range(200))
     assert sorted(gradcheck.drawn(gradient, None, np.random.default_rng(0))) == list(range(200))
     assert sorted(gradcheck.drawn(gradient, 200, np.random.default_rng(0))) == list(range(200))
-    assert len(gradcheck.drawn(gradient, 1, np.random.default_rng(0))) == 1
-    assert (0 in gradcheck.drawn(gradient, 50, np.random.default_rng(0))) or gradient.flat[0] != 1e200
+    for most in (None, 50, 1):
+        entries = gradcheck.drawn(gradient, most, np.random.default_rng(0))
+        assert len(entries) == (most or 200)
+        assert entries[0] == 0 or gradient.flat[0] != 1e200
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_single_entry_is_no_false_alarm(many, seed):
+    """Of a gradient of 1e-12 the differences know nothing: alone it would be a norm error of 1."""
+    model, text = many
+    table = model.set_params(random_state=seed).check_gradients(text[seed:], [5], batches=1, max_entries=1)
+    assert table.n_checked == 5
+    assert table.norm_error < 1e-7
+
+
+def test_entries_of_millions_are_drawn_at_once():
+    gradient = np.zeros((3000, 1000))
+    gradient[:, 7] = np.linspace(1, 2, 3000)
+    begin = time.perf_counter()
+    entries = gradcheck.drawn(gradient.T, 90, np.random.default_rng(0))  # counted as gradient.T.ravel() is
+    assert time.perf_counter() - begin < 1
+    assert len(set(entries)) == 90
+    assert 44 <= (gradient.T.ravel()[entries] > 0).sum() <= 50  # nearly all of them are large
+    assert gradient.T.ravel()[entries[0]] > 1.9
 
 
 def test_all_entries_of_the_classic_network_but_some_of_larger_ones():
@@ -177,7 +199,7 @@ def test_a_check_ends_in_time_and_says_so(many):
     ]
     assert all(1 <= row.n_checked <= row.n_entries for row in table)
     per_window = np.reshape([row.n_checked for row in table if row.name in "UV"], (4, 2))
-    assert (per_window[:, 0] == per_window[:, 1]).all()  # the tensors take turns
+    assert (abs(per_window[:, 0] - per_window[:, 1]) <= 1).all()  # the tensors take turns
     assert per_window.max() < 20 * 1937
     assert "cut off: the limit of time" in str(table)
     assert "cut off: the limit of time" in table._repr_html_()
