@@ -356,19 +356,21 @@ def test_what_takes_long_is_cut_off_and_said(tmp_path, monkeypatch):
     assert "Beside NumPy" not in page.texts("h2")
 
 
-def test_documents_that_never_end_are_few(tmp_path):
-    documents = ["b" * 3000, "a" * 50, "c" * 2]
-    found, page = written(tmp_path, documents, small(max_updates=1), sample_length=100)
-    shown = page.texts("li")
-    assert len(shown) <= 20
-    assert sum(map(len, shown)) < 20 * 100 + 20 * len(" … (cut off)\n")
-    rng = np.random.default_rng(3)
-    first = found.model.sample(min(3000, 2000), random_state=rng)
-    assert shown[0].removeprefix("\n").startswith(first[:1000])
+def test_documents_that_do_not_end_are_few(tmp_path):
+    characters = "".join(map(chr, range(0x4E00, 0x4E00 + 500)))  # an end is as likely as each of them
+    found, page = written(tmp_path, [characters * 6, characters], small(max_updates=1), sample_length=10)
+    shown = [text.removeprefix("\n") for text in page.texts("li")]
+    assert sum(len(text.removesuffix(" … (cut off)")) for text in shown) == 20 * 10
+    assert shown[-1].endswith(" … (cut off)")
+    assert len(shown) < 20
+    assert found.model.sample(200, random_state=np.random.default_rng(3))[:100] == shown[0][:100]
 
 
-def test_a_slow_numpy_loop_is_timed_by_its_first_update(tmp_path, text):
+def test_a_slow_numpy_loop_is_timed_by_its_first_update(tmp_path, text, monkeypatch):
+    calls, right = [], report.NumpyCharRNN.train
+    monkeypatch.setattr(report.NumpyCharRNN, "train", lambda *arguments: calls.append(right(*arguments)))
     _, page = written(tmp_path, text, numpy_seconds=1e-6)
+    assert len(calls) == 1
     assert "extrapolated from 1 update." in page.words("body")
 
 
