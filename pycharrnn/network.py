@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -426,23 +426,40 @@ class Network:
     ) -> npt.NDArray[np.float64]:
         """`_read` by so many threads at once."""
         T = next(T for T in range(self._steps(len(starts), warm_up), 0, -1) if warm_up % T == 0)
-        read = partial(self._read, params, ids, part, warm_up, T)
+        halt: list[bool] = []
+        read = partial(self._read, params, ids, part, warm_up, T, halt)
         groups = np.array_split(starts, min(n_threads, len(starts)))
         if len(groups) == 1:
             return read(starts)
         from concurrent.futures import ThreadPoolExecutor  # only now: it takes a while to import
 
         with ThreadPoolExecutor(len(groups)) as pool:
-            return np.concatenate(list(pool.map(read, groups)))
+            try:
+                return np.concatenate(list(pool.map(read, groups)))
+            except BaseException:  # the pool is left only when its threads have ended
+                halt.append(True)
+                raise
 
     def _read(
-        self, params: Array, ids: Ids, part: int, warm_up: int, T: int, starts: npt.NDArray[np.intp]
+        self,
+        params: Array,
+        ids: Ids,
+        part: int,
+        warm_up: int,
+        T: int,
+        halt: Sequence[bool],
+        starts: npt.NDArray[np.intp],
     ) -> npt.NDArray[np.float64]:
-        """Nats of the `part` symbols after each start, (B, part), in windows of T steps, the `warm_up` read before."""
+        """Nats of the `part` symbols after each start, (B, part), in windows of T steps, the `warm_up` read before.
+
+        Once there is something in `halt`, nobody wants them any more.
+        """
         B = len(starts)
         w, found, loss = self.workspace(T, B), np.empty((B, part)), np.empty(T * B)
         w.put(None)
         for at in range(-warm_up, part, T):
+            if halt:
+                break
             steps = np.maximum(starts + np.minimum(at + np.arange(T), part - 1)[:, None], 0)
             x, y = (np.ascontiguousarray(ids[steps + shift].ravel()) for shift in (0, 1))
             _kernels.loss_and_gradients(x, y, params, aligned(0, self.dtype), w.memory, w.plan, w.layers, loss)
@@ -473,7 +490,7 @@ class Network:
         T = self._steps(min(n, 64), window) if n else 0
         for start in range(0, n, 64):
             starts = np.arange(start, min(start + 64, n)) * window
-            part = self._read(params, ids, window, 0, T, starts)
+            part = self._read(params, ids, window, 0, T, (), starts)
             found[starts[0] : starts[0] + part.size] = part.ravel()
         if n * window < found.size:
             found[n * window :] = self.losses(params, ids[n * window :])

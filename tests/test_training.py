@@ -477,10 +477,9 @@ def test_ctrl_c_leaves_a_whole_update(text, after):
 
     def note(run):
         began.append(time.perf_counter())
+        threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     note.every = 10**12
-    timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
         model.fit(text, callbacks=[note])
     assert time.perf_counter() - began[0] < after + 5  # and not never
@@ -489,6 +488,24 @@ def test_ctrl_c_leaves_a_whole_update(text, after):
     assert_array_equal(model._state.params, again._state.params)
     assert_array_equal(model._state.counts, again._state.counts)
     assert_array_equal(model.history_.loss, again.history_.loss)
+    assert len(model.sample(10)) == 10
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_ends_a_long_validation(text, threads):
+    began = []
+
+    def soon(run):
+        if not began:
+            began.append(time.perf_counter())
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    settings = {"hidden_size": 256, "max_updates": 1, "batch_size": 4, "n_threads": threads, "verbose": False}
+    model = CharRNN(**settings, cell="lstm")
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(text * 4, validation=text * 2000, callbacks=[soon])  # 2.4 million characters to read
+    assert time.perf_counter() - began[0] < 4
+    assert model.n_updates_ == 1
     assert len(model.sample(10)) == 10
 
 
