@@ -169,7 +169,7 @@ class CharRNN:
     min_count : int, default 1
         How often a character must occur in the training text to be a symbol of its own. Those that occur less often are
         all read as one, U+FFFD, which the model may then write, too: fewer symbols take less memory and time. In other
-        texts they are unknown characters, which `on_unknown` "replace" reads as U+FFFD.
+        texts they, and all other unknown characters, are read so, too, unless `on_unknown` is "skip".
     on_unknown : {"raise", "skip", "replace"}, default "raise"
         What to do with a character that the trained model does not know, wherever a text goes in: raise an
         UnknownCharacterError, leave it out, or put in its place the first of U+FFFD, "?" and the space that it knows.
@@ -465,8 +465,7 @@ class CharRNN:
         ids = shuffled(vocabulary.encode(text, "replace"), vocabulary.end, rng)
         unseen = None
         if validation is not None:
-            folds = self.min_count > 1 and self.on_unknown == "raise" and "\ufffd" in vocabulary
-            unseen = self._encode(validation, vocabulary, "replace" if folds else self.on_unknown)
+            unseen = self._encode(validation, vocabulary)
         elif self.validation_fraction:
             ids, unseen = split(ids, vocabulary.end, self.validation_fraction)
         trainer = network.trainer(state, self._update(), ids, self.n_threads)
@@ -574,7 +573,7 @@ class CharRNN:
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
             string("prompt", prompt)
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
-            ids = _prompt(vocabulary, vocabulary.encode(prompt, self.on_unknown))
+            ids = _prompt(vocabulary, vocabulary.encode(prompt, self._unknown(vocabulary)))
             return vocabulary.decode(Sampler(network, state.params, ids, rng, temperature).draw(length))
 
         def save(path: str | os.PathLike[str]) -> None:
@@ -596,6 +595,11 @@ class CharRNN:
         own = {name: getattr(self, name) for name in names} | instead
         return Network(n_symbols=n_symbols, documents=documents, **own)
 
+    def _unknown(self, vocabulary: Vocabulary) -> Literal["raise", "skip", "replace"]:
+        """What to do with unknown characters: a model that reads rare ones as U+FFFD reads these so, too."""
+        folds = self.on_unknown == "raise" and self.min_count > 1 and "\ufffd" in vocabulary
+        return "replace" if folds else self.on_unknown
+
     def _encode(
         self,
         text: str | list[str],
@@ -608,7 +612,7 @@ class CharRNN:
         if documents != wanted:
             kinds = ("running text: pass one text, not a sequence", "documents: pass a sequence of them, not one text")
             raise ValueError(f"the model was trained on {kinds[wanted]}")
-        ids = vocabulary.encode(text, on_unknown or self.on_unknown)
+        ids = vocabulary.encode(text, on_unknown or self._unknown(vocabulary))
         return ids if documents else _trainable(ids)
 
     def _update(self) -> Update:
@@ -761,7 +765,7 @@ class CharRNN:
         elif random_state is None:
             random_state = self.random_state
         rng = generator(random_state)
-        ids = _prompt(vocabulary, vocabulary.encode(prompt, self.on_unknown))
+        ids = _prompt(vocabulary, vocabulary.encode(prompt, self._unknown(vocabulary)))
         return vocabulary, Sampler(network, state.best, ids, rng, float(temperature))
 
     # --- evaluation ---------------------------------------------------------------------------------------------
@@ -845,7 +849,7 @@ class CharRNN:
         if targets is None:
             text, targets = _trainable(text)[:-1], text[1:]
         vocabulary, network, params = self._exact(text + targets, max(1, len(text)))
-        x, y = (vocabulary.encode(part, self.on_unknown) for part in (text, targets))
+        x, y = (vocabulary.encode(part, self._unknown(vocabulary)) for part in (text, targets))
         loss, gradients, _ = network.loss_and_gradients(params, x, y)
         return loss, {name: np.ascontiguousarray(gradient) for name, gradient in gradients.items()}
 
@@ -922,7 +926,7 @@ class CharRNN:
             return gradcheck.GradientTable()
         begin = time.perf_counter()
         vocabulary, network, params = self._exact(corpus, max(seq_lengths))
-        ids = vocabulary.encode(corpus, self.on_unknown)[: batches * max(seq_lengths) + 1]
+        ids = vocabulary.encode(corpus, self._unknown(vocabulary))[: batches * max(seq_lengths) + 1]
         if len(ids) <= batches * max(seq_lengths):
             raise ValueError(f"text must have more than {batches} * {max(seq_lengths)} characters, it has {len(ids)}")
         most = gradcheck.affordable(network, seq_lengths, batches) if isinstance(max_entries, str) else max_entries

@@ -50,11 +50,9 @@ def test_rare_characters_are_trained_on_as_u_fffd():
         np.testing.assert_array_equal(array, other.params_[name])
 
 
-def test_other_texts_have_them_as_unknown_characters():
-    model = folded()
-    with pytest.raises(UnknownCharacterError, match="replace"):
-        model.evaluate("the 老 cat")
-    model.set_params(on_unknown="replace")
+@pytest.mark.parametrize("on_unknown", ["raise", "replace"])
+def test_other_texts_are_read_so_too(on_unknown):
+    model = folded().set_params(on_unknown=on_unknown)
     assert model.evaluate("the 老 cat") == model.evaluate("the \ufffd cat")
     assert model.evaluate(TEXT).n_characters == len(TEXT) - 1
     assert model.sample(5, prompt="老", random_state=0) == model.sample(5, prompt="\ufffd", random_state=0)
