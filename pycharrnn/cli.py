@@ -43,7 +43,7 @@ Text = str | list[str]
 
 _LIMITS = ("epochs", "max_updates", "max_seconds")
 _interrupts = Interrupts()
-_COOL = 0.7  # the temperature at which train writes: fewer slips than at 1, and still its own words
+_COOL = 0.6  # the temperature at which train writes: fewer slips than at 1, and still its own words
 _TRIAL, _LITTLE = 20, 0.01  # updates that should teach something, and nats per character that chance may give
 _FEW, _FEW_DOCUMENTS = 1_000, 20  # characters of a text, a part of which would tell nothing about the rest
 

@@ -116,7 +116,7 @@ def test_train_writes_a_model_that_sample_reads(tmp_path: Path, book: str, text:
     )
     pattern += r"which it has not seen \(counting 5-grams: \d\.\d{3}\); wrote '.*new.safetensors'"
     assert re.fullmatch(pattern, done)
-    assert after == f"next: pycharrnn sample {path} --temperature 0.7"
+    assert after == f"next: pycharrnn sample {path} --temperature 0.6"
 
     first, second = (run("sample", path, "-n", "300", "--random-state", "5") for _ in range(2))
     assert first.returncode == second.returncode == 0
@@ -169,9 +169,9 @@ def test_the_first_run_tells_what_comes_next(
     assert len(capsys.readouterr().out) == 30 + 1
     Path("yourtext.txt").write_text("to be or not to be\n" * 200)
     assert main([*shlex.split(own)[1:], *options]) == 0
-    assert suggested() == ["pycharrnn sample mine.safetensors --temperature 0.7"]
+    assert suggested() == ["pycharrnn sample mine.safetensors --temperature 0.6"]
     assert main(["train", "yourtext.txt", "-o", "a b$", *options]) == 0
-    assert suggested() == ["pycharrnn sample 'a b$' --temperature 0.7"]
+    assert suggested() == ["pycharrnn sample 'a b$' --temperature 0.6"]
     assert main(["train", *options, "--quiet"]) == 0
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -189,7 +189,7 @@ def test_the_text_in_the_end_begins_with_a_paragraph(
     for text in ("ab\n\nc" * 9, "ab\nc" * 9, "abc" * 9):
         (tmp_path / "t").write_text(text)
         assert main(["train", str(tmp_path / "t"), *QUICK]) == 0
-    assert prompts == [(500, "\n\n", 0.7), (500, "\n", 0.7), (500, "", 0.7)]
+    assert prompts == [(500, "\n\n", 0.6), (500, "\n", 0.6), (500, "", 0.6)]
     assert capsys.readouterr().out == "text\n" * 3
 
 
