@@ -13,7 +13,7 @@ from pycharrnn.network import LOOKED, Ids, Trainer
 from pycharrnn.optim import Schedule
 from pycharrnn.training import Callback, Look, Run, TrainingDivergedError, train
 
-_COUNTED = 40_000  # characters of a text for each second of a time limit up to which counting n-grams is cheap
+_COUNTED = 50_000  # characters of a text for each second of a time limit up to which counting n-grams is cheap
 _FORWARD = 2.5  # times as fast as it is trained on is a text read
 
 
