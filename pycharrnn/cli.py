@@ -201,6 +201,7 @@ def _check(options: Options, model: CharRNN, text: Text, source: str) -> None:
 
 def _report(options: Options, model: CharRNN, text: Text, source: str) -> None:
     title = os.path.basename(os.path.abspath(_paths(options)[0])) if len(_paths(options)) == 1 else source
+    model.set_params(verbose=options.get("verbose", True))  # in a pipe it is a line every 30 s
     given = _given(options, report.write) | {"model": model, "source": title, "log": _log}
     done = report.write(options["output"], text, **given)
     if "save" in options:

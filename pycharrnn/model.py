@@ -932,7 +932,8 @@ class CharRNN:
         most = gradcheck.affordable(network, seq_lengths, batches) if isinstance(max_entries, str) else max_entries
         end = math.inf if max_seconds is None else begin + max_seconds
         total, n_entries = (len(seq_lengths) * batches * gradcheck.n_drawn(network, n) for n in (most, None))
-        progress = gradcheck.Progress(total, n_entries, max_seconds, _shown(self.verbose), log)
+        drawn = _shown(self.verbose) and (log is None or _shown(None))  # in a pipe lines are better than a bar
+        progress = gradcheck.Progress(total, n_entries, max_seconds, drawn, log)
         rows: list[gradcheck.GradientError] = []
         try:
             for i, T in enumerate(seq_lengths):

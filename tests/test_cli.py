@@ -24,6 +24,7 @@ import pytest
 
 import pycharrnn
 from pycharrnn import CharRNN, benchmark, cli, datasets, gradcheck, report, storage
+from pycharrnn.callbacks import Progress
 from pycharrnn.cli import main
 from pycharrnn.documents import read_documents
 
@@ -1553,6 +1554,20 @@ def test_report_writes_a_page_and_a_model(shop: Path, capsys: pytest.CaptureFixt
     assert "posts.json" in Path("report.html").read_text(encoding="utf-8")
 
 
+def test_a_report_in_a_pipe_says_how_far_it_is(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Progress, "logged_every", 0.1)
+    monkeypatch.setattr(gradcheck.Progress, "every", 0.01)
+    options = ["--hidden-size", "40", "--max-seconds", "1.2", "--memorize", "0", "--numpy-seconds", "0"]
+    assert main(["report", "book.txt", *options, "--seq-lengths", "5"]) == 0
+    before, after = capsys.readouterr().err.split("training, at most 1.2 s\n")
+    assert "\r" not in before + after
+    assert len(re.findall(r"^checking gradients: [\d,]+ of [\d,]+ entries in \d s$", before, re.MULTILINE)) > 2
+    training, _, _ = after.partition("evaluating ")
+    assert len(training.splitlines()) > 2
+
+
 def test_report_hands_its_options_over(shop: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[dict[str, Any]] = []
     signature = inspect.signature(report.write)
@@ -1572,7 +1587,7 @@ def test_report_hands_its_options_over(shop: Path, text: str, monkeypatch: pytes
     assert main(["report", "-"]) == 0
     first, second = calls
     model = first.pop("model")
-    assert model.get_params() == CharRNN(hidden_size=13).get_params()
+    assert model.get_params() == CharRNN(hidden_size=13, verbose=True).get_params()
     assert first.pop("log") is second.pop("log") is not None
     assert first == {
         "path": "report.html", "X": text, "source": "book.txt", "h": 0.01, "eps": 0.1, "tolerance": 0.2, "batches": 3,
