@@ -243,7 +243,8 @@ class Progress:
         if shown:
             from tqdm.auto import tqdm  # only now: importing it takes longer than a small check
 
-            self._bar = tqdm(total=total, desc="checking", unit=" entries", delay=0.5, dynamic_ncols=True)
+            form = "checking {percentage:3.0f} % |{bar}| {n_fmt} of {total_fmt} entries, {remaining} left"
+            self._bar = tqdm(total=total, bar_format=form, delay=0.5, ncols=60)
 
     def __call__(self, n: int) -> None:
         """Another n entries have been dealt with."""
