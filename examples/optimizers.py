@@ -2,8 +2,8 @@
 
     python examples/optimizers.py [TEXT] [--max-updates 100000] [--plot optimizers.png]
 
-Prints the smooth loss every 10,000 updates, a column for each rule, then the lowest one and when it was reached. A rule
-is only as good as its learning rate: try --learning-rates 0.01 0.1 0.002 0.002, where SGD takes larger steps.
+Prints the smooth loss every 10,000 updates, a column for each rule, then that of the best weights and their update. A
+rule is only as good as its learning rate: try --learning-rates 0.01 0.1 0.002 0.002, where SGD takes larger steps.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Learn 100 characters by heart: if a network cannot, its training is broken.
+"""Memorise 100 characters: if a network cannot, its training is broken.
 
     python examples/overfit_100_characters.py [TEXT] [--epochs 5000] [--plot overfit.png]
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     written = text[0] + model.sample(len(text) - 1, prompt=text[0], temperature=0)
     print(f"\n--- the text\n{text}\n--- written\n{written}\n---")
     learned = model.smooth_loss_ < 0.05 and written == text
-    print("learned by heart" if learned else "NOT learned by heart")
+    print("memorised" if learned else "NOT memorised")
 
     if args.plot:
         figure = history.plot()

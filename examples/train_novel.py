@@ -2,8 +2,8 @@
 
     python examples/train_novel.py [TEXT] [--max-updates N] [--plot losses.png]
 
-Prints the texts as they come, then a table of the loss of a window beside the smooth loss, then the update at which the
-smooth loss was lowest and a text of the model of that update.
+Prints the texts as they come, then a table of the loss of a window beside the smooth loss, then the update at which a
+fixed part of the text was predicted best and a text of the model of that update.
 """
 
 import argparse

@@ -126,7 +126,7 @@ class CharRNN:
         (one-hot), which costs least.
     label_smoothing : float, default 0.0
         The share of each target that is spread evenly over all characters (Szegedy et al. 2016): a model that reads a
-        text many times becomes less sure of what it knows by heart and better at what it has not seen. The losses of
+        text many times becomes less sure of what it has memorised and better at what it has not seen. The losses of
         training are then those of such targets, never below their entropy; `evaluate` and validation have none. Texts
         are drawn from the probabilities without that share, which would put stray characters into them, and without
         those that are smaller (Hewitt, Manning, Liang 2022).
@@ -158,7 +158,7 @@ class CharRNN:
     max_updates : int or None, default None
         Updates, one for each window. Training ends with whichever of the three limits comes first.
     max_seconds : float or None, default None
-        Seconds of training.
+        Seconds that `fit` or `partial_fit` takes, from the call on: with reading, validation and callbacks.
     validation_fraction : float, default 0.0
         The share of the text, at its end, or of the documents, that is not trained on. After each epoch its loss is
         computed; the best model is then the one for which it is lowest.
@@ -187,7 +187,7 @@ class CharRNN:
     vocabulary_ : Vocabulary
         The characters that the model knows.
     params_ : dict of str to ndarray
-        The weights U, W, b, V, c that `sample` uses: those of the lowest validation or smooth loss. The arrays of a
+        The weights U, W, b, V, c that `sample` uses, the best ones: see `best_`. The arrays of a
         second layer are U2, W2, b2, and so on. U is PyTorch's ``weight_ih``, W its ``weight_hh``, with gates in its
         order; b is the sum of both biases. In a GRU that holds for the gates; of the candidate b is ``bias_hh`` and n,
         an array more, ``bias_ih``.
@@ -196,7 +196,8 @@ class CharRNN:
     smooth_loss_ : float
         The smooth loss after the last update, in nats per `seq_length` characters.
     best_ : Best
-        ``(n_updates, smooth_loss)`` of the weights that are kept.
+        Of the weights that are kept, those of the lowest loss on the validation text or, without one, on a fixed part
+        of the training text: the updates that they have made and their losses.
     n_updates_ : int
         Updates made.
 

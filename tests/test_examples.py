@@ -47,7 +47,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         [
             r"^100 characters, ",
             r"smooth loss \d\d\.\d\d -> 0\.0[0-4]\d\d ",
-            r"(?s)\n--- the text\n(.{100})\n--- written\n\1\n---\nlearned by heart\n$",
+            r"(?s)\n--- the text\n(.{100})\n--- written\n\1\n---\nmemorised\n$",
         ],
     ),
     "tweets": (
@@ -156,7 +156,7 @@ def test_the_losses_of_sequence_lengths_are_per_character_and_of_all_seeds(folde
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("overfit_100_characters", ["--epochs", "2"], "NOT learned by heart"),
+        ("overfit_100_characters", ["--epochs", "2"], "NOT memorised"),
         (
             "gradient_check",
             ["--hidden-size", "2", "--seq-lengths", "5", "--tolerance", "1e-30"],
