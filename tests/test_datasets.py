@@ -75,7 +75,7 @@ def test_tinyshakespeare_can_be_read_out_of_a_zip_file(tmp_path: Path) -> None:
     source = Path(datasets.__file__).parent
     with zipfile.ZipFile(tmp_path / "app.zip", "w") as archive:
         archive.writestr("pycharrnn/__init__.py", "")
-        for name in ("datasets.py", "tinyshakespeare.txt.gz"):
+        for name in ("arguments.py", "datasets.py", "tinyshakespeare.txt.gz"):
             archive.write(source / name, f"pycharrnn/{name}")
     code = "from pycharrnn import datasets; print(datasets.__file__, len(datasets.load('tinyshakespeare')))"
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "app.zip"), "PYTHONSAFEPATH": "1"}
