@@ -161,7 +161,7 @@ class KeepBest:
 
     def diverged(self, run: Any) -> bool:
         """Whether the text that is trained on is predicted far worse than by guessing, and no weights were better."""
-        return not self._better and not run.nats <= 10 * self._guess  # the first steps of AdaGrad may reach five times
+        return not self._better and run.nats > 10 * self._guess  # the first steps of AdaGrad may reach five times
 
 
 class Progress:

@@ -45,6 +45,7 @@ _LIMITS = ("epochs", "max_updates", "max_seconds")
 _interrupts = Interrupts()
 _COOL = 0.6  # the temperature at which train writes: fewer slips than at 1, and still its own words
 _TRIAL, _LITTLE = 20, 0.01  # updates that should teach something, and nats per character that chance may give
+_NEAR = 0.9  # of the loss of guessing: below, something has been learned in any case
 _FEW, _FEW_DOCUMENTS = 1_000, 20  # characters of a text, a part of which would tell nothing about the rest
 
 
@@ -126,7 +127,7 @@ def _check_learned(model: CharRNN, run: Run) -> None:
         loss, text = best.validation_loss or 0.0, "the validation text"
     if run.first and best.n_updates == run.first:
         found = f"{n:,} updates have not made the model better: {text} takes {loss:.3f} nats per character, as before"
-    elif guess and loss > guess - _LITTLE:
+    elif guess and (loss > guess - _LITTLE or (loss > _NEAR * guess and not _fallen(model))):
         found = (
             f"{n:,} updates have taught nothing: {text} takes {loss:.3f} nats per character, and {guess:.3f} if all "
             "characters were guessed alike"
@@ -136,6 +137,13 @@ def _check_learned(model: CharRNN, run: Run) -> None:
     if n >= _TRIAL:
         raise _Stop(f"{found}; train longer or with another --learning-rate (no file was written)", 1)
     _log(f"pycharrnn: warning: {found}; train longer")
+
+
+def _fallen(model: CharRNN) -> bool:
+    """Whether the last quarter of the losses is lower than the first: the start may be better than guessing by luck."""
+    losses = model.history_.loss / model.seq_length
+    few = -(-len(losses) // 4)
+    return bool(losses[-few:].mean() < losses[:few].mean() - _LITTLE)
 
 
 def _summary(model: CharRNN, run: Run, text: Text, source: str, options: Options) -> str:

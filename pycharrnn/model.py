@@ -614,6 +614,11 @@ class CharRNN:
             kinds = ("running text: pass one text, not a sequence", "documents: pass a sequence of them, not one text")
             raise ValueError(f"the model was trained on {kinds[wanted]}")
         ids = vocabulary.encode(text, on_unknown or self._unknown(vocabulary))
+        if not documents and len(ids) < 2 <= len(text):
+            raise ValueError(
+                f"the text has {len(text):,} characters, of which the model knows {len(ids)}: at least 2 are needed, "
+                "one to read and one to predict from it"
+            )
         return ids if documents else _trainable(ids)
 
     def _update(self) -> Update:

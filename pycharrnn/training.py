@@ -309,6 +309,9 @@ class Run:
     status: str = "training"
     _mean: tuple[float, float] = (0.0, 0.0)  # of the losses, and the weight of them: 1 - 0.999**n after n windows
 
+    def __post_init__(self) -> None:
+        self.n_updates = self.first
+
     @property
     def share(self) -> float:
         shares = [0.0]
@@ -427,8 +430,9 @@ def train(
         return now
 
     try:
-        now = settle()
+        settle()
         stop = _call(callbacks, run, start=True)
+        now = time.perf_counter() - run.begin  # what the callbacks took is no time of updates
         while not stop and (run.total is None or state.n_updates - run.first < run.total):
             if budget.max_seconds is not None:
                 most = budget.max_seconds - reserve(run)
@@ -461,7 +465,7 @@ def train(
                 continue
             size = max(1, min(2 * n, int(n * SLICE / max(now - then, 1e-6))))
             stop = _call(callbacks, run)
-            now = time.perf_counter() - run.begin  # what the callbacks took is no time of updates
+            now = time.perf_counter() - run.begin
     finally:
         settle()
 

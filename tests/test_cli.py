@@ -9,6 +9,7 @@ import html
 import inspect
 import io
 import json
+import math
 import os
 import re
 import shlex
@@ -352,6 +353,21 @@ def test_a_training_that_learned_nothing_fails(
     assert re.search(f"pycharrnn: error: .*{message}", captured.err)
     assert "no file was written" in captured.err
     assert output.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("options", [[], ["--validation-fraction", "0.1"]])
+def test_weights_that_begin_better_than_guessing_have_learned_nothing_by_that(
+    tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = tmp_path / "book.txt"
+    book.write_text("to be or not to be, " * 40, encoding="utf-8")
+    start = CharRNN("gru", 16, random_state=9, max_updates=1, learning_rate=1e-12).fit(book)
+    assert start.evaluate(book).nats < math.log(8) - 0.05
+    words = ["train", str(book), "--cell", "gru", "--hidden-size", "16", "--random-state", "9", "--max-updates", "60"]
+    words += ["--preset", "classic", *options]
+    assert main([*words, "--learning-rate", "1e-12"]) == 1
+    assert "60 updates have taught nothing" in capsys.readouterr().err
+    assert main(words) == 0
 
 
 def test_a_handful_of_updates_that_taught_nothing_is_told(

@@ -54,6 +54,13 @@ def test_texts_that_cannot_be(model, text, error, message):
             attempt(text)
 
 
+def test_a_text_of_which_nothing_is_known(text):
+    model = CharRNN(hidden_size=8, max_updates=2, on_unknown="skip").fit(text)
+    for attempt in (model.partial_fit, model.score, lambda text: model.fit("abc", validation=text)):
+        with pytest.raises(ValueError, match="the text has 3 characters, of which the model knows 0: at least 2 are"):
+            attempt("\u4e00\u4e8c\u4e09")
+
+
 def test_invalid_utf8(tmp_path):
     path = tmp_path / "latin1.txt"
     path.write_bytes("ein schöner Tag".encode("latin-1"))

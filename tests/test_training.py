@@ -144,6 +144,27 @@ def test_a_callback_ends_the_training(text):
     assert CharRNN(hidden_size=8, epochs=100).fit(text, callbacks=[enough]).n_updates_ == 30
 
 
+@pytest.mark.parametrize("validation", [0.0, 0.2])
+def test_a_callback_ends_the_training_before_the_first_update(text, validation):
+    def enough(run):
+        return True
+
+    enough.every = 10
+    model = CharRNN(hidden_size=8, validation_fraction=validation).fit(text, callbacks=[enough])
+    assert model.n_updates_ == 0
+    assert len(model.sample(5)) == 5
+
+
+def test_a_slow_callback_before_the_first_update_is_no_time_of_updates(text):
+    def slow(run):
+        time.sleep(0.3 if run.n_updates == 0 else 0)
+
+    slow.every = 10
+    for validation in (0.0, 0.2):
+        model = CharRNN(hidden_size=8, epochs=None, max_seconds=1.0, validation_fraction=validation)
+        assert model.fit(text, callbacks=[slow]).history_.seconds[-1] > 0.8
+
+
 def test_what_a_callback_sees(text):
     runs = []
 
@@ -598,6 +619,12 @@ def test_training_on(text):
     first = CharRNN(hidden_size=8, random_state=0).partial_fit(text)
     once = CharRNN(hidden_size=8, epochs=1, random_state=0).fit(text)
     assert_array_equal(first._state.params, once._state.params)
+
+
+def test_the_looks_of_a_history_are_in_the_order_of_updates(text):
+    model = CharRNN(hidden_size=8, epochs=3, random_state=0).fit(text).partial_fit(text).partial_fit(text)
+    n = model.n_updates_ // 5
+    assert [look.n_updates for look in model.history_.training] == [0, 3 * n, 3 * n, 4 * n, 4 * n, 5 * n]
 
 
 @pytest.mark.parametrize("rule", OPTIMIZERS)
