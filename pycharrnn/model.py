@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pycharrnn import gradcheck, storage
 from pycharrnn.arguments import choice, close, generator, integer, real, string
 from pycharrnn.fitting import fit, shuffled, split
-from pycharrnn.network import Network, State, Trainer
+from pycharrnn.network import Best, Network, State, Trainer
 from pycharrnn.optim import OPTIMIZERS, SCHEDULES, Optimizer, Schedule, Update
 from pycharrnn.reading import read_corpus
 from pycharrnn.sampling import Ids, Sampler, claim_texts
@@ -52,27 +52,6 @@ PRESETS["quality"] = PRESETS["minute"] | {
 
 class NotFittedError(ValueError, AttributeError):
     """The model has not been trained yet."""
-
-
-class Best(NamedTuple):
-    """The weights that are kept: those of the lowest loss on the validation text or, without one, on the training text.
-
-    Attributes
-    ----------
-    n_updates : int
-        Updates that they have made.
-    smooth_loss : float
-        The smooth loss then, in nats per `seq_length` characters; infinite before the first update.
-    validation_loss : float or None
-        Nats per character of the validation text.
-    training_loss : float or None
-        Nats per character of the training text, or of some 16,000 characters spread evenly over a longer one.
-    """
-
-    n_updates: int
-    smooth_loss: float
-    validation_loss: float | None = None
-    training_loss: float | None = None
 
 
 class _Learned(NamedTuple):
@@ -668,7 +647,7 @@ class CharRNN:
 
     @property
     def best_(self) -> Best:
-        return _best(self._fitted().state)
+        return self._fitted().state.kept
 
     # --- sampling -----------------------------------------------------------------------------------------------
 
@@ -966,7 +945,7 @@ class CharRNN:
             If the file cannot be written; an old one is then left as it was.
         """
         learned = self._fitted()
-        self._write(path, learned, learned.state.best, _best(learned.state))
+        self._write(path, learned, learned.state.best, learned.state.kept)
 
     def _write(self, path: str | os.PathLike[str], learned: _Learned, weights: npt.NDArray[Any], kept: Best) -> None:
         self._validate()  # no file that load would refuse
@@ -1006,11 +985,7 @@ class CharRNN:
         network = model._network(vocabulary)
         state = network.state(network.flatten(tensors), model._update())
         state.rule = ""  # the moments are not in the file
-        best = Best(**metadata["best"])
-        state.counts[1:3] = best.n_updates
-        if best.smooth_loss is not None:
-            state.scalars[:2] = best.smooth_loss
-        state.scalars[4:] = [np.inf if nats is None else nats for nats in (best.validation_loss, best.training_loss)]
+        state.reach(**metadata["best"])
         model._learned = _Learned(vocabulary, network, state, History(seq_length=model.seq_length))
         return model
 
@@ -1064,12 +1039,6 @@ def _prompt(vocabulary: Vocabulary, ids: Ids) -> Ids:
 def _arrays(network: Network, weights: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
     """Copies of the weights by name."""
     return {name: np.ascontiguousarray(view) for name, view in network.named(weights).items()}
-
-
-def _best(state: State) -> Best:
-    """What is known of the weights that are kept."""
-    validation, training = (float(nats) if np.isfinite(nats) else None for nats in state.scalars[4:])
-    return Best(int(state.counts[2]), float(state.scalars[1]), validation, training)
 
 
 def _one(vocabulary: Vocabulary, sampler: Sampler, length: int | None) -> str:

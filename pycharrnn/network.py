@@ -47,6 +47,27 @@ class Rule(Protocol):
     def options(self) -> dict[str, Any]: ...
 
 
+class Best(NamedTuple):
+    """The weights that are kept: those of the lowest loss on the validation text or, without one, on the training text.
+
+    Attributes
+    ----------
+    n_updates : int
+        Updates that they have made.
+    smooth_loss : float
+        The smooth loss then, in nats per `seq_length` characters; infinite before the first update.
+    validation_loss : float or None
+        Nats per character of the validation text.
+    training_loss : float or None
+        Nats per character of the training text, or of some 16,000 characters spread evenly over a longer one.
+    """
+
+    n_updates: int
+    smooth_loss: float
+    validation_loss: float | None = None
+    training_loss: float | None = None
+
+
 @dataclass
 class State:
     """All that training changes: weights, moments, carried state and counters. Flat vectors, padding included."""
@@ -56,11 +77,10 @@ class State:
     m: Array
     v: Array
     carried: npt.NDArray[Any]  # (L, states, B, H)
-    counts: npt.NDArray[np.int64]  # position in the text, updates made, those of the best weights, seed, shift
-    # smooth loss, that of the best weights, two powers of Adam, the best weights' loss on a validation text and on the
-    # part of the training text that is looked at
-    scalars: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]  # position in the text, updates made, seed, shift
+    scalars: npt.NDArray[np.float64]  # smooth loss, negative before the first update; two powers of Adam
     rule: str  # whose moments m and v are; empty: there are none yet
+    kept: Best  # what is known of the best weights
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         """Take arrays as they come, mapped from a file and read-only perhaps, but none that lie across their items."""
@@ -87,12 +107,17 @@ class State:
         self.scalars[0] = -1
         self.keep()
 
-    def keep(self, training: float = np.inf, validation: float = np.inf) -> None:
+    def reach(self, n_updates: int, smooth_loss: float | None, **losses: float | None) -> None:
+        """Become the state of a run whose best weights, read from a file, are all that is left of it."""
+        self.counts[1] = n_updates
+        self.scalars[0] = -1 if smooth_loss is None else smooth_loss
+        self.kept = Best(n_updates, self.smooth_loss, **losses)
+
+    def keep(self, training: float | None = None, validation: float | None = None) -> None:
         """Take the present weights for the best: they have these losses, in nats per character."""
         self.best[:] = self.params
-        self.counts[2] = self.counts[1]
-        self.scalars[1] = self.smooth_loss
-        self.scalars[4], self.scalars[5] = validation, training
+        known = (nats if nats is not None and math.isfinite(nats) else None for nats in (validation, training))
+        self.kept = Best(self.n_updates, self.smooth_loss, *known)
 
     def recover(self) -> None:
         """Go back to the best weights, with no moments: what came after them is worth nothing."""
@@ -101,7 +126,7 @@ class State:
 
     def copy(self) -> State:
         params, best, m, v = (aligned(old.size, old.dtype) for old in (self.params, self.best, self.m, self.v))
-        new = State(params, best, m, v, self.carried.copy(), self.counts.copy(), self.scalars.copy(), self.rule)
+        new = State(params, best, m, v, self.carried.copy(), self.counts.copy(), self.scalars.copy(), self.rule, self.kept)
         new.assign(self)
         return new
 
@@ -109,6 +134,7 @@ class State:
         """Take the values of `other`, in place."""
         for name in ("params", "best", "m", "v", "carried", "counts", "scalars"):
             getattr(self, name)[:] = getattr(other, name)
+        self.kept = other.kept
 
 
 class Workspace(NamedTuple):
@@ -258,15 +284,15 @@ class Network:
         m, v = aligned(size["m"], self.dtype), aligned(size["v"], self.dtype)
         v[:] = rule.start
         carried = np.zeros(self.carried(batch_size), self.dtype)
-        counts, scalars = np.zeros(5, np.int64), np.array([-1.0, np.inf, 1.0, 1.0, np.inf, np.inf])
+        counts, scalars = np.zeros(4, np.int64), np.array([-1.0, 1.0, 1.0])
         best = aligned(params.size, self.dtype)
         best[:] = params
-        return State(params, best, m, v, carried, counts, scalars, rule.name)
+        return State(params, best, m, v, carried, counts, scalars, rule.name, Best(0, np.inf))
 
     def seed(self, state: State, rng: np.random.Generator) -> None:
-        """Draw what masks, and the places where passes over a text begin, hang on; who needs neither draws nothing."""
+        """Draw what masks, and the places where passes over a text begin, depend on; who needs neither draws nothing."""
         if self.dropout or state.carried.shape[2] > 1:
-            state.counts[3] = rng.integers(2**62)
+            state.counts[2] = rng.integers(2**62)
 
     def carried(self, batch_size: int = 1) -> tuple[int, ...]:
         """The shape of what is carried from one window to the next: layers, h (and c), streams, units."""
@@ -277,11 +303,11 @@ class Network:
         new = state.copy()
         if rule.name != state.rule or new.carried.shape != self.carried(batch_size):
             fresh = self.state(new.params, rule, batch_size)
-            fresh.counts[:], fresh.scalars[:2] = new.counts, new.scalars[:2]
+            fresh.counts[:] = new.counts  # the smooth loss begins anew
             if new.carried.shape == fresh.carried.shape:
                 fresh.carried[:] = new.carried
             if rule.name == state.rule:
-                fresh.m[:], fresh.v[:], fresh.scalars[2:4] = new.m, new.v, new.scalars[2:4]
+                fresh.m[:], fresh.v[:], fresh.scalars[:] = new.m, new.v, new.scalars
             new = fresh
         new.restart()
         return new
@@ -305,7 +331,8 @@ class Network:
                 rows[old] = own
                 if key == "c" and name in ("params", "best"):
                     rows[np.setdiff1d(np.arange(to.K), old)] = array.min()
-        new.carried[:], new.counts[:], new.scalars[:], new.rule = state.carried, state.counts, state.scalars, state.rule
+        new.carried[:], new.counts[:], new.scalars[:] = state.carried, state.counts, state.scalars
+        new.rule, new.kept = state.rule, state.kept
         return new
 
     def _stride(self, n: int, B: int) -> int:
@@ -634,9 +661,10 @@ class Trainer:
                 if rows is not None:
                     rows[new] = fresh
         s.carried[:], s.counts[:] = before.carried, before.counts
-        s.scalars[[0, 1, 4, 5]] = before.scalars[[0, 1, 4, 5]]
-        if not foreign:
-            s.scalars[[2, 3]] = before.scalars[[2, 3]]
+        powers = s.scalars[1:].copy()
+        s.scalars[:] = before.scalars
+        if foreign:  # these belong to the moments that have been measured
+            s.scalars[1:] = powers
 
     def _together(self, *arguments: Any) -> None:
         """The same call from this thread and from those of the pool; they meet inside, without the interpreter lock.

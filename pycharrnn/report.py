@@ -21,8 +21,8 @@ from pycharrnn import CharRNN, SampleText, Vocabulary, __version__, _kernels, gr
 from pycharrnn.arguments import choice, generator, integer, real
 from pycharrnn.benchmark import NumpyCharRNN
 from pycharrnn.gradcheck import GradientTable
-from pycharrnn.model import Best, Text
-from pycharrnn.network import LOOKED
+from pycharrnn.model import Text
+from pycharrnn.network import LOOKED, Best
 from pycharrnn.reading import read_corpus
 from pycharrnn.sampling import Ids
 from pycharrnn.training import Budget, Callback, Run, TrainingDivergedError

@@ -673,12 +673,10 @@ cdef void update(const core_table *k, const Plan *plan, const Layer *layers, Tea
 cdef enum:
     POSITION                     # in the stream: where the next window starts
     N_UPDATES
-    BEST_UPDATE                  # updates made by the best weights: the caller's
     SEED                         # of the masks of dropout, and of what follows
     SHIFT                        # where in the text the first stream of a batch starts, modulo its predictions
 cdef enum:
     SMOOTH_LOSS                  # nats per T characters; negative before the first update
-    BEST_LOSS                    # smooth loss of the best weights: the caller's
     POWER1                       # beta1 ** n and beta2 ** n of Adam
     POWER2
 
@@ -707,8 +705,8 @@ def train(const int32_t[::1] ids not None,   # (N)                              
           Plan plan,
           const int64_t[:, ::1] layers not None,  # (L, fields)                     in
           str rule not None, Optimizer optimizer,
-          int64_t[::1] counts not None,      # (5)                                  in, out
-          double[::1] scalars not None,      # (6)                                  in, out
+          int64_t[::1] counts not None,      # (4)                                  in, out
+          double[::1] scalars not None,      # (3)                                  in, out
           const double[::1] rates not None,  # (n): learning rates                  in
           double[::1] step_loss not None,    # (T * B)                              scratch
           double[::1] loss not None,         # (n): loss of each update             out

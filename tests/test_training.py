@@ -636,7 +636,7 @@ def test_training_on_with_the_same_rule_goes_on_with_its_moments(text, rule):
     network, update = model._net, model._update()
     twin = network.state(params, update)
     twin.m[:], twin.v[:] = moments
-    twin.scalars[2:4] = [update.rule.numbers().get(name, 0.0) ** n for name in ("beta1", "beta2")]
+    twin.scalars[1:] = [update.rule.numbers().get(name, 0.0) ** n for name in ("beta1", "beta2")]
     k = model.n_updates_ - n
     network.trainer(twin, update, model.vocabulary_.encode(text)).advance(np.empty(k), np.empty(k))
     assert_allclose(model._state.params, twin.params, rtol=1e-4, atol=1e-6)

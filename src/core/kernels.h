@@ -54,8 +54,8 @@ static ALWAYS void NAME(tile)(const int mr, const int nv, idx K, const REAL *a, 
     }
 }
 
-/* Tiles exist for every height up to MR, which is 6, 10 or 13, for A by rows (ca == 1) and by columns (ra == 1): strides known to the
- * compiler keep the thirteen row addresses out of registers. */
+/* Tiles exist for every height up to MR, which is 6, 10 or 13, for A by rows (ca == 1) and by columns (ra == 1):
+ * strides known to the compiler keep the thirteen row addresses out of registers. */
 #define ROWS(mr)                                                                                 \
     case mr:                                                                                     \
         if (nv > 1) {                                                                            \
