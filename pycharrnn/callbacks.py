@@ -138,19 +138,23 @@ class KeepBest:
 
     def begin(self, run: Any) -> None:
         """Look at the weights of the start."""
-        self._start = self._lowest = self._loss()
-        self._remember(run.n_updates, run.seconds, self._start)
+        self._start = self._lowest = self._look(run)
         self._keep(self._start)
 
     def __call__(self, run: Any) -> bool:
         if run.n_updates in (self._looked, run.first):
             return False
-        begin, nats = time.perf_counter(), self._loss()
-        self._looked, self.seconds = run.n_updates, time.perf_counter() - begin
-        self._remember(run.n_updates, run.seconds, nats)
+        nats = self._look(run)
+        self._looked = run.n_updates
         self.consider(nats)
         self._lost = self._lost + 1 if self.diverged(run) else 0
         return self._lost > 1 or (self._patience is not None and self._waited >= self._patience)
+
+    def _look(self, run: Any) -> float:
+        begin, nats = time.perf_counter(), self._loss()
+        self.seconds = time.perf_counter() - begin
+        self._remember(run.n_updates, run.seconds, nats)
+        return nats
 
     def consider(self, nats: float) -> None:
         """Keep the present weights if this loss of theirs is the lowest so far."""
