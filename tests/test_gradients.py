@@ -166,13 +166,17 @@ def test_a_single_entry_is_no_false_alarm(many, seed):
 
 
 def test_entries_of_millions_are_drawn_at_once():
-    gradient = np.zeros((3000, 1000))
+    gradient = np.random.default_rng(1).random((3000, 1000)) * 1e-9
     gradient[:, 7] = np.linspace(1, 2, 3000)
-    begin = time.perf_counter()
+    moments = [time.thread_time()]
+    np.argsort(gradient, axis=None, kind="stable")
+    moments.append(time.thread_time())
     entries = gradcheck.drawn(gradient.T, 90, np.random.default_rng(0))  # counted as gradient.T.ravel() is
-    assert time.perf_counter() - begin < 1
+    moments.append(time.thread_time())
+    sorting, drawing = np.diff(moments)
+    assert drawing < sorting
     assert len(set(entries)) == 90
-    assert 44 <= (gradient.T.ravel()[entries] > 0).sum() <= 50  # nearly all of them are large
+    assert 44 <= (gradient.T.ravel()[entries] >= 1).sum() <= 50  # nearly all of them are large
     assert gradient.T.ravel()[entries[0]] > 1.9
 
 
@@ -193,7 +197,7 @@ def test_a_check_ends_in_time_and_says_so(many):
     model, text = many
     begin = time.perf_counter()
     table = model.check_gradients(text, [5, 25], batches=2, max_entries=None, max_seconds=0.5)
-    assert time.perf_counter() - begin < 2
+    assert time.perf_counter() - begin < 10  # all of them would take minutes
     assert table.cut
     assert [(row.seq_length, row.batch, row.name) for row in table] == [
         (T, batch, name) for T in (5, 25) for batch in (1, 2) for name in "UWbVc"
@@ -209,7 +213,7 @@ def test_a_check_ends_in_time_and_says_so(many):
     assert not whole.cut
     begin = time.perf_counter()
     table = model.check_gradients(text[:60] * 2000, [1], batches=100_000, max_entries=1, max_seconds=0.3)
-    assert time.perf_counter() - begin < 2
+    assert time.perf_counter() - begin < 10
     assert 5 <= len(table) < 500_000  # windows that were not begun are left out
     assert table.cut
 

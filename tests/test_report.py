@@ -376,9 +376,9 @@ def test_a_slow_numpy_loop_is_timed_by_its_first_update(tmp_path, text, monkeypa
 
 def test_the_beginnings_of_many_texts_are_found_at_once():
     texts = [f"{i:06d}" for i in range(0, 200_000, 10)]
-    begin = time.perf_counter()
+    begin = time.thread_time()
     found = report._beginnings(texts)
-    assert time.perf_counter() - begin < 5
+    assert time.thread_time() - begin < 5
     assert (found["000000"], found["199990"]) == ("00000", "19999")
     assert report._beginnings(["ann", "anna", "b"]) == {"ann": "ann", "anna": "anna", "b": "b"}
     assert report._beginnings(["one"]) == {"one": "o"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pycharrnn import _kernels
-from pycharrnn.optim import Cosine, Step, _cosine
+from pycharrnn.optim import Cosine, Step
 from pycharrnn.params import normal, orthogonal
 
 SCRIPT = """
@@ -110,8 +110,10 @@ def test_normal_numbers_are_numpys_but_for_the_last_bits_of_those_far_out():
 
 def test_the_cosine_is_within_an_ulp_of_one():
     x = np.linspace(0, 1, 10_001)
-    np.testing.assert_allclose(_cosine(x), [math.cos(math.pi * a) for a in x], rtol=0, atol=4e-16)
-    np.testing.assert_array_equal(_cosine(np.array([0.0, 1.0])), [1, -1])
+    schedule = Cosine(warmup=0, final=0)
+    found = schedule.factors(x, [])
+    np.testing.assert_allclose(found, [(1 + math.cos(math.pi * a)) / 2 for a in x], rtol=0, atol=4e-16)
+    np.testing.assert_array_equal(schedule.factors(np.array([0.0, 1.0]), []), [1, 0])
     np.testing.assert_array_equal(
         Cosine(warmup=0.5, final=0.25).factors(np.array([0, 0.25, 0.5, 1]), []), [0, 0.5, 1, 0.25]
     )
