@@ -68,8 +68,7 @@ class _Announce:
     def __init__(self, model: CharRNN, source: str) -> None:
         network = f"{'a' if model.cell == 'gru' else 'an'} {model.cell.upper()}"
         layers = "" if model.num_layers == 1 else f"{model.num_layers} x "
-        limits = {"s": model.max_seconds, "updates": model.max_updates, "epochs": model.epochs}
-        budget = " or ".join(f"{n:,} {unit}".replace(".0 s", " s") for unit, n in limits.items() if n is not None)
+        budget = Budget(model.epochs, model.max_updates, model.max_seconds)
         self.line = f"training {network} of {layers}{model.hidden_size} units on {source} for {budget}"
 
     def __call__(self, run: Run) -> None:

@@ -75,8 +75,7 @@ class Judge:
             self.run.status = "training"
 
     def keep(self, nats: float) -> None:
-        state = self.trainer.state
-        state.keep(training=nats) if self.unseen is None else state.keep(validation=nats)
+        self.trainer.state.keep(**{"training" if self.unseen is None else "validation": nats})
 
     def remember(self, n_updates: int, seconds: float, nats: float) -> None:
         self.looks.append(Look(n_updates, seconds, nats))

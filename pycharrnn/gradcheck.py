@@ -114,7 +114,7 @@ class GradientTable(tuple[GradientError, ...]):
             "norm: ||ga - gn|| / (||ga|| + ||gn||)",
         ]
         if self.n_checked < self.n_entries:
-            checked = _of(self.n_checked, self.n_entries)
+            checked = counted(self.n_checked, self.n_entries)
             lines.append(f"entries: {checked} checked: large, small and zero gradients")
         if self.cut:
             lines.append("cut off: the limit of time came before all entries that were to be checked")
@@ -127,8 +127,8 @@ class GradientTable(tuple[GradientError, ...]):
         n = self.n_checked
         whole = ("", "", "all", self.max_error, total, self.norm_error, self.share, n, n)
         lines = [
-            [str(seq_length), str(batch), name, _of(n, size), *(f"{error:.1e}" for error in errors), _percent(share, n)]
-            for seq_length, batch, name, *errors, share, n, size in [*(row[:9] for row in self), whole]
+            [str(T), str(batch), name, counted(n, size), *(f"{error:.1e}" for error in errors), percent(share, n)]
+            for T, batch, name, *errors, share, n, size in [*(row[:9] for row in self), whole]
         ]
         return [[*names, f"<= {self[0].tolerance:g}"], *lines]
 
@@ -166,13 +166,13 @@ class GradientTable(tuple[GradientError, ...]):
         ])  # fmt: skip
 
 
-def _percent(share: float, n_entries: int) -> str:
+def percent(share: float, n_entries: int) -> str:
     """The share in percent, rounded down: 100 % are all."""
     within = round(share * n_entries)
     return "100 %" if within == n_entries else f"{within * 10_000 // n_entries / 100:.2f} %"
 
 
-def _of(n_checked: int, n_entries: int) -> str:
+def counted(n_checked: int, n_entries: int) -> str:
     """How many were checked: a number alone where it is all of them."""
     return f"{n_entries:,}" if n_checked == n_entries else f"{n_checked:,} of {n_entries:,}"
 
@@ -239,7 +239,7 @@ class Progress:
         self._begin = self._said = time.perf_counter()
         if log is not None:
             most = "" if limit is None else f", at most {limit:g} s"
-            log(f"checking gradients: {_of(total, n_entries)} entries{most}")
+            log(f"checking gradients: {counted(total, n_entries)} entries{most}")
         if shown:
             from tqdm.auto import tqdm  # only now: importing it takes longer than a small check
 
@@ -303,9 +303,7 @@ def drawn(gradient: Array, max_entries: int | None, rng: np.random.Generator) ->
     n_large = int(np.searchsorted(squares, 0.99 * squares[-1])) + 1
     strata = np.split(entries[order], [n_large, max(n_large, int(np.count_nonzero(sizes)))])
     parts: list[Array] = []
-    for others, stratum in zip(
-        (2, 1, 0), sorted(strata, key=len), strict=True
-    ):  # what one lacks the others make up for
+    for others, stratum in zip((2, 1, 0), sorted(strata, key=len), strict=True):  # these make up for what one lacks
         left = most - sum(map(len, parts))
         parts.append(rng.choice(stratum, min(len(stratum), left // (others + 1)), replace=False))
     largest, mixed = entries[order[0]], rng.permutation(np.concatenate(parts))

@@ -126,7 +126,8 @@ class State:
 
     def copy(self) -> State:
         params, best, m, v = (aligned(old.size, old.dtype) for old in (self.params, self.best, self.m, self.v))
-        new = State(params, best, m, v, self.carried.copy(), self.counts.copy(), self.scalars.copy(), self.rule, self.kept)
+        carried, counts, scalars = self.carried.copy(), self.counts.copy(), self.scalars.copy()
+        new = State(params, best, m, v, carried, counts, scalars, self.rule, self.kept)
         new.assign(self)
         return new
 
@@ -290,7 +291,7 @@ class Network:
         return State(params, best, m, v, carried, counts, scalars, rule.name, Best(0, np.inf))
 
     def seed(self, state: State, rng: np.random.Generator) -> None:
-        """Draw what masks, and the places where passes over a text begin, depend on; who needs neither draws nothing."""
+        """Draw what masks, and the places where passes over a text begin, depend on. Nothing is drawn for neither."""
         if self.dropout or state.carried.shape[2] > 1:
             state.counts[2] = rng.integers(2**62)
 

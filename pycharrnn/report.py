@@ -141,7 +141,7 @@ def write(
     if not isinstance(model.random_state, (int, np.integer)):
         model.random_state = int(generator(model.random_state).integers(2**32))
     model._validate()
-    Budget(model.epochs, model.max_updates, model.max_seconds)  # which must end
+    _budget(model)  # which must end
     variants = _variants(model, compare)
     corpus = read_corpus(X)
     ids = Vocabulary.from_text(corpus).encode(corpus)
@@ -157,7 +157,7 @@ def write(
     runs: dict[str, dict[str, Any]] = {}
     watch: list[Run] = []  # the one run, as often as it called back
     for label, variant in sorted(variants.items(), key=lambda item: item[1] is not model):  # the model itself first
-        say(f"training{f' {label}' * bool(label)}, at most {_limits(variant)}")
+        say(f"training{f' {label}' * bool(label)}, at most {_budget(variant)}")
         callbacks: list[Callback] = [] if runs else [watch.append, SampleText(sample_every, file=None)]
         runs[label] = _train(variant, corpus, callbacks)
         if variant is model and runs[label]["diverged"]:
@@ -218,7 +218,7 @@ def write(
         "timing": timing,
     }
     page = _render(jinja2, data).encode("utf-8", "backslashreplace")  # a lone surrogate becomes \udXXX
-    storage._replace(os.fspath(path), [page])
+    storage.replace(os.fspath(path), [page])
     return Report(os.fspath(path), time.perf_counter() - begin, model, gradients, model.best_)
 
 
@@ -233,8 +233,8 @@ def _render(jinja2: Any, data: dict[str, Any]) -> str:
         "times": lambda ratio: f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}",
         "repr": repr,
         "error": "{:.1e}".format,
-        "percent": gradcheck._percent,
-        "of": gradcheck._of,
+        "percent": gradcheck.percent,
+        "of": gradcheck.counted,
         "nats": _nats,
         "duration": _duration,
     }
@@ -297,10 +297,9 @@ def _train(model: CharRNN, corpus: str | list[str], callbacks: Sequence[Callback
     return {"model": model, "seconds": time.perf_counter() - begin, "diverged": diverged}
 
 
-def _limits(model: CharRNN) -> str:
+def _budget(model: CharRNN) -> Budget:
     """When its training ends."""
-    limits = {"epochs": model.epochs, "updates": model.max_updates, "s": model.max_seconds}
-    return " or ".join(f"{most:,g} {unit}" for unit, most in limits.items() if most is not None)
+    return Budget(model.epochs, model.max_updates, model.max_seconds)
 
 
 def _part(corpus: str | list[str], most: int) -> str | list[str]:

@@ -101,7 +101,7 @@ def save(
     # JSON would turn the key 1 into "1", a tuple into a list and two surrogates into one character.
     if json.loads(_json(about["metadata"])) != about["metadata"]:
         raise ValueError("metadata would not come back from JSON as it is: use str keys and lists")
-    _replace(os.fsdecode(path), [header, *body])
+    replace(os.fsdecode(path), [header, *body])
 
 
 def load(path: str | os.PathLike[str], layout: Layout, *, kind: str = "model") -> tuple[Tensors, dict[str, Any]]:
@@ -291,7 +291,7 @@ def _plain(value: object) -> str:
     return "".join(c if c.isascii() and c.isprintable() else ascii(c)[1:-1] for c in str(value)[:300])
 
 
-def _replace(path: str, pieces: Iterable[bytes]) -> None:
+def replace(path: str, pieces: Iterable[bytes]) -> None:
     """Put a complete, durable file where `path` leads, or leave what is there and raise."""
     target = os.path.realpath(path)  # os.replace would turn a symbolic link into a file
     folder, base = os.path.split(target)

@@ -75,14 +75,15 @@ class Look(NamedTuple):
 class History:
     """What is remembered of training: losses, texts and times.
 
-    Losses are in nats per `seq_length` characters. Every update is remembered until there are more than `limit`;
-    then every second one is forgotten, and so on, so that a run of any length takes little memory.
+    Losses are in nats per `seq_length` characters. Those of every update are remembered until there are more than
+    `limit`. Then every second one is forgotten, and so on: a run of any length takes little memory.
 
     Parameters
     ----------
     limit : int, default 20_000
+        Losses to remember at most.
     seq_length : int, default 0
-        0 if it is not known.
+        Characters of a window; 0 if it is not known.
 
     Attributes
     ----------
@@ -225,7 +226,28 @@ class History:
 
 @dataclass
 class Budget:
-    """When to stop, whichever comes first; None is no limit."""
+    """When a training ends: by whichever of its limits comes first.
+
+    Parameters
+    ----------
+    epochs, max_updates : int or None, default None
+        Passes over the text, and updates. None is no limit.
+    max_seconds : float or None, default None
+        Time since the training began, in seconds.
+
+    Raises
+    ------
+    ValueError
+        If there is no limit.
+
+    Examples
+    --------
+    >>> budget = Budget(epochs=4, max_seconds=25.0)
+    >>> print(budget)
+    4 epochs or 25 s
+    >>> budget.updates(per_epoch=100)
+    400
+    """
 
     epochs: int | None = None
     max_updates: int | None = None
@@ -235,7 +257,13 @@ class Budget:
         if self.epochs is None and self.max_updates is None and self.max_seconds is None:
             raise ValueError("training would never end: give at least one of epochs, max_updates and max_seconds")
 
+    def __str__(self) -> str:
+        limits = {"epochs": self.epochs, "updates": self.max_updates, "s": self.max_seconds}
+        given = (f"{most:,} {unit}" for unit, most in limits.items() if most is not None)
+        return " or ".join(given).replace(".0 s", " s")
+
     def updates(self, per_epoch: int) -> int | None:
+        """Updates after which it ends, or None where only time limits it; `per_epoch` of them are one pass."""
         limits = [self.max_updates, None if self.epochs is None else self.epochs * per_epoch]
         return min((n for n in limits if n is not None), default=None)
 
@@ -290,6 +318,12 @@ class Run:
         the same text, and writing it does not change the training.
     save : callable
         ``save(path)`` writes a model file with the present weights, as `CharRNN.save` does after the training.
+    budget : Budget
+        The limits of this call.
+    first : int
+        Updates that had been made when this call began.
+    begin : float
+        When this call began, by `time.perf_counter`.
     """
 
     history: History
@@ -400,11 +434,12 @@ def train(
         Each is called with `run` after every 20 ms or so, or, if it has an attribute `every`, after each `every`-th
         update exactly. True ends the training.
     run : Run
-    reserve : callable
-        ``reserve(run)`` gives the seconds of `max_seconds` that what comes after the last update will take.
-    factors : callable or None
+        What the callbacks see; its `budget` ends the training.
+    factors : callable or None, default None
         ``factors(progress, validation)`` gives what multiplies the learning rate at each share of the budget; a limit
         of time counts like one of updates, whichever is nearer.
+    reserve : callable
+        ``reserve(run)`` gives the seconds of `max_seconds` to leave for what comes after the last update.
 
     Raises
     ------
