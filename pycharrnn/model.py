@@ -30,8 +30,6 @@ if TYPE_CHECKING:  # NumPy imports its random module at the first use of it
     _Seed = int | np.random.Generator | np.random.SeedSequence | None
 Text = str | os.PathLike[str] | Sequence[str] | Sequence[os.PathLike[str]]
 _LONGEST = 10_000  # characters of a document for which nobody gave a length: some models never come to an end
-
-
 _Corpus = TypeVar("_Corpus", str, list[str], str | list[str], Ids)
 
 
@@ -63,7 +61,7 @@ class _Learned(NamedTuple):
     history: History
 
 
-_TAKING = threading.Lock()  # of a model for a training
+_TAKING = threading.Lock()  # held while a training takes a model for itself
 
 
 class Evaluation(NamedTuple):
@@ -260,6 +258,18 @@ class CharRNN:
         **overrides
             Parameters in place of the preset's.
 
+        Returns
+        -------
+        CharRNN
+            A model that has not been trained.
+
+        Raises
+        ------
+        ValueError
+            If there is no preset of that name.
+        TypeError
+            If an override is no parameter.
+
         Examples
         --------
         >>> CharRNN.preset("minute", max_seconds=10, random_state=0).hidden_size
@@ -289,7 +299,7 @@ class CharRNN:
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change constructor parameters; they count from the next `fit` on, `on_unknown` at once."""
+        """Change constructor parameters. They count from the next `fit` on, but `on_unknown` at once."""
         self._known(params, ValueError)
         for name, value in params.items():
             setattr(self, name, value)
@@ -415,8 +425,9 @@ class CharRNN:
         Notes
         -----
         The weights that are kept are those of the lowest loss on the validation text, which is computed after each
-        epoch, or else on the training text, of which the same some 16,000 characters are read at the start, after each
-        half a million characters of training, and at the end. `best_` tells of them.
+        epoch. Without one they are those of the lowest loss on the training text, of which the same 16,000 characters
+        or so are read at the start, after each half a million characters of training, and at the end. `best_` tells of
+        them.
 
         `max_seconds` counts from the call on and includes that, and whatever callbacks do.
         """
@@ -484,6 +495,22 @@ class CharRNN:
         Returns
         -------
         self
+
+        Raises
+        ------
+        UnknownCharacterError
+            If X has a character that the model does not know, `on_unknown` is "replace", and the model knows none of
+            U+FFFD, the question mark and the space.
+        ValueError
+            If X is running text and the model is of documents, or the other way round; if there is no limit.
+        RuntimeError, TypeError, TrainingDivergedError, KeyboardInterrupt
+            As of `fit`.
+
+        Examples
+        --------
+        >>> model = CharRNN(hidden_size=16, random_state=0).fit("hello world, hello moon. " * 10)
+        >>> model.n_updates_, model.partial_fit("hello moon. " * 20, epochs=2).n_updates_
+        (40, 60)
         """
         begin = time.perf_counter()
         if epochs is not None:
@@ -696,6 +723,9 @@ class CharRNN:
         Raises
         ------
         NotFittedError, ValueError, TypeError
+            If the model has not been trained, or an argument is not as it must be.
+        MemoryError
+            If the texts would take more memory than there is.
         UnknownCharacterError
             If the prompt has a character that the model does not know.
 
@@ -772,9 +802,15 @@ class CharRNN:
             Start from a zero state every so many characters, as models of a fixed context are measured (nanoGPT takes
             256). None carries the state through the whole text.
 
+        Returns
+        -------
+        Evaluation
+            ``(nats, bits, perplexity, n_characters)``, the first three per character.
+
         Raises
         ------
         NotFittedError, ValueError, TypeError
+            If the model has not been trained, or an argument is not as it must be.
         UnknownCharacterError
             If the text has a character that the model does not know.
         """
@@ -938,9 +974,15 @@ class CharRNN:
         The same model gives the same bytes. An existing file is replaced only once the new one is complete. In a
         callback `run.save` writes the model that is being trained.
 
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write.
+
         Raises
         ------
         NotFittedError
+            If the model has not been trained.
         OSError
             If the file cannot be written; an old one is then left as it was.
         """
@@ -971,6 +1013,16 @@ class CharRNN:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a model file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A file that `save` wrote.
+
+        Returns
+        -------
+        CharRNN
+            The trained model, with the best weights for the last ones and no optimiser moments.
 
         Raises
         ------
