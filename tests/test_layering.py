@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import graphlib
 import importlib.util
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,13 +136,9 @@ def test_imports_go_one_way() -> None:
     ids=["top", "function", "method", "typing", "try"],
 )
 def test_an_upward_import_is_refused(tmp_path: Path, spelling: str, target: str, place: str) -> None:
-    folder = tmp_path / "pycharrnn"
-    shutil.copytree(package(), folder, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
-    (folder / "training.py").write_text(place.format("pass"))
-    before = set(violations(folder))
-    (folder / "training.py").write_text(place.format(spelling))
+    (tmp_path / "training.py").write_text(place.format(spelling))
     line = place[: place.index("{}")].count("\n") + 1
-    assert set(violations(folder)) - before == {f"training.py:{line}: training must not import {target}"}
+    assert violations(tmp_path) == [f"training.py:{line}: training must not import {target}"]
 
 
 @pytest.mark.parametrize(
