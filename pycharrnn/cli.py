@@ -30,10 +30,10 @@ from typing import Any, NoReturn
 
 from pycharrnn import CharRNN, SampleText, __version__, benchmark, datasets, report
 from pycharrnn.arguments import close
-from pycharrnn.documents import read_documents
+from pycharrnn.documents import read_documents, suffix
 from pycharrnn.interrupts import Interrupts
 from pycharrnn.model import PRESETS
-from pycharrnn.output import escaped, write
+from pycharrnn.output import count, escaped, write
 from pycharrnn.reading import decode
 from pycharrnn.storage import ModelFileError
 from pycharrnn.training import Budget, Run, TrainingDivergedError
@@ -46,6 +46,7 @@ _interrupts = Interrupts()
 _COOL = 0.6  # the temperature at which train writes: fewer slips than at 1, and still its own words
 _TRIAL, _LITTLE = 20, 0.01  # updates that should teach something, and nats per character that chance may give
 _NEAR = 0.9  # of the loss of guessing: below, something has been learned in any case
+_DOCUMENTS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")  # what holds documents by its name
 _FEW, _FEW_DOCUMENTS = 1_000, 20  # characters of a text, a part of which would tell nothing about the rest
 
 
@@ -316,8 +317,7 @@ def _read(options: Options) -> tuple[Text, str]:
         raise _Stop("standard input can be read only once", 2)
     source = ", ".join("standard input" if path == "-" else repr(path) for path in paths[:3])
     source += f" and {len(paths) - 3:,} more" * (len(paths) > 3)
-    named = re.compile(r"\.(jsonl?|ndjson|[ct]sv)(\.(gz|bz2|xz|lzma|zip))?$", re.IGNORECASE)
-    holds = [bool(named.search(path) or os.path.isdir(path) or "separator" in given) for path in paths]
+    holds = [suffix(path) in _DOCUMENTS or os.path.isdir(path) or "separator" in given for path in paths]
     if "format" in given:
         holds = [given["format"] != "text"] * len(paths)
     if len(set(holds)) > 1:
@@ -332,10 +332,10 @@ def _read(options: Options) -> tuple[Text, str]:
         return text, source
     files = [sys.stdin.buffer if path == "-" else path for path in paths]
     documents = read_documents(files if len(files) > 1 else files[0], **given)
-    n, skipped, left_out = len(documents), documents.skipped, documents.left_out
-    source = f"{n:,} document{'s' * (n != 1)} from {source}"
-    first = f", {len(skipped):,} row{'s' * (len(skipped) != 1)} skipped (first: {skipped[0]})" if skipped else ""
-    first += f", {len(left_out):,} file{'s' * (len(left_out) != 1)} left out (first: {left_out[0]})" if left_out else ""
+    skipped, left_out = documents.skipped, documents.left_out
+    source = f"{count(len(documents), 'document')} from {source}"
+    first = f", {count(len(skipped), 'row')} skipped (first: {skipped[0]})" if skipped else ""
+    first += f", {count(len(left_out), 'file')} left out (first: {left_out[0]})" if left_out else ""
     _log(source + documents.kinds + first)
     return documents, source
 

@@ -13,12 +13,13 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 
 from pycharrnn import records
 from pycharrnn.arguments import choice
-from pycharrnn.fields import Found, column, count, json_lines, json_list
+from pycharrnn.fields import Found, column, json_lines, json_list
+from pycharrnn.output import count
 from pycharrnn.packing import unpack
 from pycharrnn.reading import MARK, Fault, decode, split_lines, to_text
 from pycharrnn.records import Bad
 
-__all__ = ["Documents", "read_documents"]
+__all__ = ["Documents", "read_documents", "suffix"]
 
 _SUFFIXES = {".json": "json", ".js": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}
 _SUFFIXES[".txt"] = "lines"
@@ -231,16 +232,27 @@ def _kind(path: object, format: str | None, separator: str | None) -> tuple[str,
             raise ValueError(f"format must be one of {known} for {what}, got {format!r}")
         return name if isinstance(name, str) else "the file object", kind
     name = os.fsdecode(path)
-    suffix = os.path.splitext(_PACKED.sub("", name.lower()))[1]
+    ending = suffix(name)
     if kind is None and os.path.isdir(name):
         return name, "files"
-    if kind is None and suffix not in _SUFFIXES:
+    if kind is None and ending not in _SUFFIXES:
         os.stat(name)  # that it is not there is the first thing to say
         raise ValueError(f"the name {name!a} tells no format; pass format=, one of {', '.join(_FORMATS)}")
-    if kind == "parts" and _SUFFIXES.get(suffix, "lines") != "lines":
-        advice = "delimiter is for its columns" if _SUFFIXES[suffix] == "csv" else "pass format='lines' to read lines"
-        raise ValueError(f"separator must go with a text, and the name {name!a} tells {_SUFFIXES[suffix]!r}; {advice}")
-    return name, kind or _SUFFIXES[suffix]
+    if kind == "parts" and _SUFFIXES.get(ending, "lines") != "lines":
+        advice = "delimiter is for its columns" if _SUFFIXES[ending] == "csv" else "pass format='lines' to read lines"
+        raise ValueError(f"separator must go with a text, and the name {name!a} tells {_SUFFIXES[ending]!r}; {advice}")
+    return name, kind or _SUFFIXES[ending]
+
+
+def suffix(name: str) -> str:
+    """Return the suffix of a file's name, in lower case, without the one that says how it is packed.
+
+    Examples
+    --------
+    >>> suffix("posts.JSON"), suffix("table.csv.gz"), suffix("README")
+    ('.json', '.csv', '')
+    """
+    return os.path.splitext(_PACKED.sub("", name.lower()))[1]
 
 
 def _bytes(path: object, name: str) -> bytes:
@@ -352,6 +364,6 @@ def _decoded(cut: Iterator[Any], text: str, faults: list[Fault]) -> Iterator[tup
 
 def _tally(files: Iterable[str]) -> str:
     """How many files there are of which suffix."""
-    counts = Counter(os.path.splitext(_PACKED.sub("", file))[1] or "without suffix" for file in files)
+    counts = Counter(suffix(file) or "without suffix" for file in files)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{n:,} {ascii(suffix)[1:-1]}" for suffix, n in ordered[:10]) + ", ..." * (len(ordered) > 10)

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pycharrnn.output import count
 from pycharrnn.records import Bad
 
-__all__ = ["Found", "column", "count", "json_lines", "json_list"]
+__all__ = ["Found", "column", "json_lines", "json_list"]
 
 Found = tuple[str, str | Bad]  # where it stands, and the document
 _KINDS = {type(None): "null", bool: "a boolean", float: "a number", list: "a list", dict: "an object"}
@@ -133,10 +134,6 @@ def _fields(within: str, value: Any, depth: int = 4) -> Iterator[str]:
         return
     for key in keys:
         yield from _fields(f"{within}.{key}" if within else str(key), value[key], depth - 1)
-
-
-def count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["escaped", "write"]
+__all__ = ["count", "escaped", "write"]
 
 # What a terminal obeys, all but the line end and the tab, and halves of surrogate pairs, which no terminal can show.
 _OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def count(n: int, noun: str) -> str:
+    """Return the number and the noun, in the plural unless there is one.
+
+    Examples
+    --------
+    >>> count(1, "row"), count(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 def escaped(text: str) -> str:
