@@ -291,7 +291,8 @@ def test_a_limit_takes_the_place_of_those_of_the_preset(
 
 def test_a_number_of_updates_repeats_to_the_bit(tmp_path: Path, book: str) -> None:
     files = [tmp_path / "a", tmp_path / "b"]
-    texts = [run("train", book, "-o", str(file), "--random-state", "0", "--max-updates", "20").stdout for file in files]
+    options = ["--random-state", "0", "--max-updates", "20", "--hidden-size", "16"]
+    texts = [run("train", book, "-o", str(file), *options).stdout for file in files]
     assert texts[0] == texts[1]
     assert files[0].read_bytes() == files[1].read_bytes()
 
@@ -592,7 +593,7 @@ def test_train_repeats_its_text_if_asked(book: str, capsys: pytest.CaptureFixtur
     for state, expected in (("3", 1), ("none", 2)):
         shown = set()
         for _ in range(2):
-            assert main(["train", book, "--max-updates", "60", "--random-state", state]) == 0
+            assert main(["train", book, "--max-updates", "60", "--hidden-size", "8", "--random-state", state]) == 0
             shown.add(capsys.readouterr().out)
         assert len(shown) == expected
 
