@@ -110,8 +110,8 @@ class KeepBest:
     remember : callable
         Called with ``(n_updates, seconds, nats)`` after each look.
     guess : float
-        The loss of guessing, which the weights of the start do no better than unless `begin` looks at them. Only then
-        do they compete.
+        The loss of guessing. The weights of the start count as no better, and are not kept, unless `begin` looks at
+        them.
     patience : int or None
         Looks without a new lowest loss after which the training ends.
 

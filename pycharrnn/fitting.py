@@ -14,7 +14,7 @@ from pycharrnn.optim import Schedule
 from pycharrnn.training import Callback, Look, Run, TrainingDivergedError, train
 
 _COUNTED = 50_000  # characters of a text for each second of a time limit up to which counting n-grams is cheap
-_FORWARD = 2.5  # times as fast as it is trained on is a text read
+_FORWARD = 2.5  # a text is read so many times as fast as it is trained on
 
 
 def shuffled(ids: Ids, end: int | None, rng: np.random.Generator) -> Ids:

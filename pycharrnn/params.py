@@ -42,7 +42,14 @@ def free_memory() -> float:
 
 
 def claim(n_bytes: int, what: str, advice: str) -> None:
-    """Say before it is taken that memory is not there, which the system would not, or that it is more than half of it.
+    """See that memory is free before it is taken: a system that runs out of it ends the process without a word.
+
+    Parameters
+    ----------
+    n_bytes : int
+        How much is wanted. Less than 256 MiB is not looked at.
+    what, advice : str
+        What the message says: what would take the memory, and what to do.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """A text cut into records: its lines, its paragraphs, the parts between separators, the rows of a table.
 
 A record is where it stands, its start in the text, its end, and what it holds: a str, the fields of a row, or `Bad` if
-it is not well formed. Where that leaves open where the next one begins, a ValueError goes on from the name of the file.
+it is not well formed. If that leaves open where the next one begins, there is a ValueError, whose message goes on from
+the name of the file.
 """
 
 from __future__ import annotations

@@ -19,10 +19,10 @@ SLICE = 0.02  # seconds of updates between two looks at signals, clock and callb
 
 
 class TrainingDivergedError(ArithmeticError):
-    """The loss is no longer a finite number, even with a learning rate that was cut again and again, or far above that
-    of guessing.
+    """The loss is not finite, or it is far above that of guessing.
 
-    The model keeps the best weights, and would train on from them.
+    A loss that is not finite is raised only after the learning rate has been cut again and again. The model keeps the
+    best weights, and would train on from them.
 
     Attributes
     ----------

@@ -52,7 +52,7 @@ typedef struct {
     /* Rows of logits become rows of softmax(logits); loss[i] in nats is the cross-entropy of a target that is y[i] but for
      * the share `smoothing`, which is spread evenly over all K: -log p[i, y[i]] without any. */
     void (*softmax)(idx M, idx K, void *p, idx ld, const int32_t *y, double smoothing, double *loss);
-    /* y = x / (1 - rate) or, with the probability `rate`, 0; element i hangs on `key` and first + i alone. y may be x. */
+    /* y = x / (1 - rate) or, with the probability `rate`, 0; element i depends on `key` and first + i alone. y may be x. */
     void (*dropout)(idx n, double rate, uint32_t key, idx first, const void *x, void *y);
     double (*sum_squares)(idx n, const void *x);
     void (*scale)(idx n, double factor, void *x);
