@@ -15,6 +15,7 @@ from pycharrnn.training import Callback, Look, Run, TrainingDivergedError, train
 
 _COUNTED = 50_000  # characters of a text for each second of a time limit up to which counting n-grams is cheap
 _FORWARD = 2.5  # a text is read so many times as fast as it is trained on
+_OPERATIONS = 2e8  # of a weight on a symbol: a fiftieth of what a slow processor does in a second
 
 
 def shuffled(ids: Ids, end: int | None, rng: np.random.Generator) -> Ids:
@@ -41,15 +42,15 @@ def split(ids: Ids, end: int | None, fraction: float) -> tuple[Ids, Ids]:
 class Judge:
     """The text by which weights are compared: an unseen one or, without one, the text that is trained on.
 
-    Of a text to train on the same LOOKED symbols are read each time, spread evenly over it; of an unseen text all, or,
-    with a time limit, as much as can be read in a twentieth of it.
+    Of a text to train on the same LOOKED symbols are read each time, spread evenly over it, or fewer where the whole
+    training is short; of an unseen text all, or, with a time limit, as much as can be read in a twentieth of it.
     """
 
     def __init__(self, trainer: Trainer, unseen: Ids | None, run: Run, progress: Progress) -> None:
         self.trainer, self.unseen, self.run, self.progress = trainer, unseen, run, progress
         self.text = trainer.ids if unseen is None else unseen
         self.limit = run.budget.max_seconds
-        self.most = LOOKED if unseen is None else 0 if self.limit else len(unseen)  # symbols to read; 0: not known yet
+        self.most = self._looked() if unseen is None else 0 if self.limit else len(unseen)  # 0: not known yet
         self.looks = run.history.training if unseen is None else run.history.validation
 
     @property
@@ -87,6 +88,15 @@ class Judge:
             return 0.0
         self.most = self.most or self._affordable()
         return min(len(self.text), self.most) * run.updating / (_FORWARD * run.characters)
+
+    def _looked(self) -> int:
+        """Symbols of the training text to read: hardly more than are trained on, nor more than some 2 % of the time."""
+        network, most = self.trainer.network, LOOKED
+        if self.run.total is not None:
+            most = min(most, max(LOOKED // 2, self.run.total * network.T * self.trainer.batch_size))
+        if self.limit is not None:
+            most = min(most, max(LOOKED // 8, int(self.limit * _OPERATIONS / network.layout.size)))
+        return most
 
     def _affordable(self) -> int:
         speed = self.run.characters / max(self.run.updating, 1e-9)

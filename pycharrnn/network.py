@@ -435,13 +435,13 @@ class Network:
         return found
 
     def looked_losses(
-        self, params: Array, ids: Ids, most: int = LOOKED, readers: int = 32, warm_up: int = 128, n_threads: int = 1
+        self, params: Array, ids: Ids, most: int = LOOKED, warm_up: int = 128, n_threads: int = 1
     ) -> npt.NDArray[np.float64]:
         """Nats of each symbol after the first, or, if they are more than `most`, of parts spread evenly over them.
 
         The same parts of the same text at each call, so that the losses of two sets of weights can be compared.
         """
-        N = len(ids) - 1
+        N, readers = len(ids) - 1, max(2, min(32, most // (4 * warm_up)))
         part = most // readers - warm_up
         if most >= N:
             return self.validation_losses(params, ids, n_threads=n_threads)

@@ -354,6 +354,27 @@ def test_what_is_kept_is_chosen_by_parts_of_a_long_text():
     assert model.best_.n_updates in [look.n_updates for look in looks]
 
 
+def test_a_short_training_is_not_mostly_looks(text, monkeypatch):
+    read, sizes = Network.looked_losses, []
+
+    def count(self, params, ids, *arguments, **options):
+        losses = read(self, params, ids, *arguments, **options)
+        sizes.append(len(losses))
+        return losses
+
+    monkeypatch.setattr(Network, "looked_losses", count)
+    for options, most in (
+        ({"max_updates": 3}, 8_192),
+        ({"max_updates": 400}, 10_000),
+        ({"max_seconds": 0.01}, 2_048),
+        ({"max_updates": 3000}, 16_384),
+    ):
+        sizes.clear()
+        CharRNN(hidden_size=8, epochs=None, random_state=0, **options).fit(text * 50)
+        assert most * 0.7 < sizes[0] <= most
+        assert len(set(sizes)) == 1
+
+
 def test_weights_that_unlearn_are_not_kept(text):
     class Late(Step):  # a rate that is far too large in the end
         def factors(self, progress, validation):
