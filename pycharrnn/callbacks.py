@@ -110,8 +110,7 @@ class KeepBest:
     remember : callable
         Called with ``(n_updates, seconds, nats)`` after each look.
     guess : float
-        The loss of guessing. The weights of the start count as no better, and are not kept, unless `begin` looks at
-        them.
+        The loss of guessing.
     patience : int or None
         Looks without a new lowest loss after which the training ends.
 
@@ -136,10 +135,13 @@ class KeepBest:
         self._waited, self._looked, self._lost = 0, -1, 0
         self.seconds: float | None = None
 
-    def begin(self, run: Any) -> None:
-        """Look at the weights of the start."""
-        self._start = self._lowest = self._look(run)
-        self._keep(self._start)
+    def begin(self, run: Any, competes: bool) -> None:
+        """Compare with `run.start`, the loss of the weights of the start, which may compete with the later ones."""
+        self._start = run.start
+        if competes:
+            self._lowest = run.start
+            self._remember(run.n_updates, run.seconds, run.start)
+            self._keep(run.start)
 
     def __call__(self, run: Any) -> bool:
         if run.n_updates in (self._looked, run.first):

@@ -45,7 +45,6 @@ _LIMITS = ("epochs", "max_updates", "max_seconds")
 _interrupts = Interrupts()
 _COOL = 0.6  # the temperature at which train writes: fewer slips than at 1, and still its own words
 _TRIAL, _LITTLE = 20, 0.01  # updates that should teach something, and nats per character that chance may give
-_NEAR = 0.9  # of the loss of guessing: below, something has been learned in any case
 _DOCUMENTS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")  # what holds documents by its name
 _FEW, _FEW_DOCUMENTS = 1_000, 20  # characters of a text, a part of which would tell nothing about the rest
 
@@ -120,30 +119,21 @@ def _train(options: Options, model: CharRNN, text: Text, source: str) -> None:
 
 def _check_learned(model: CharRNN, run: Run) -> None:
     """End with an error unless the weights that were kept are better than those of the start, after a fair trial."""
-    best, guess, n = model.best_, math.log(model.vocabulary_.n_symbols), run.n_updates - run.first
+    best, n = model.best_, run.n_updates - run.first
     if best.training_loss is not None:
         loss, text = best.training_loss, "the text"
     else:
-        loss, text = best.validation_loss or 0.0, "the validation text"
+        loss, text = min(best.validation_loss or math.inf, run.nats), "the validation text"
+    found = f"{text} takes {loss:.3f} nats per character, and took {run.start:.3f} at the start"
     if run.first and best.n_updates == run.first:
-        found = f"{n:,} updates have not made the model better: {text} takes {loss:.3f} nats per character, as before"
-    elif guess and (loss > guess - _LITTLE or (loss > _NEAR * guess and not _fallen(model))):
-        found = (
-            f"{n:,} updates have taught nothing: {text} takes {loss:.3f} nats per character, and {guess:.3f} if all "
-            "characters were guessed alike"
-        )
+        found = f"{n:,} updates have not made the model better: {found}"
+    elif not run.first and loss > run.start - _LITTLE and run.start > _LITTLE:
+        found = f"{n:,} updates have taught nothing: {found}"
     else:
         return
     if n >= _TRIAL:
         raise _Stop(f"{found}; train longer or with another --learning-rate (no file was written)", 1)
     _log(f"pycharrnn: warning: {found}; train longer")
-
-
-def _fallen(model: CharRNN) -> bool:
-    """Whether the last quarter of the losses is lower than the first: the start may be better than guessing by luck."""
-    losses = model.history_.loss / model.seq_length
-    few = -(-len(losses) // 4)
-    return bool(losses[-few:].mean() < losses[:few].mean() - _LITTLE)
 
 
 def _summary(model: CharRNN, run: Run, text: Text, source: str, options: Options) -> str:

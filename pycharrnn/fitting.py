@@ -129,9 +129,9 @@ def fit(
     judge = Judge(trainer, unseen, run, progress)
     look = KeepBest(judge.every, judge.nats, judge.keep, judge.remember, math.log(network.K), patience)
     try:
-        if unseen is None:
-            look.begin(run)
-        elif limit is None or len(trainer.ids) <= _COUNTED * limit:
+        run.start = judge.read(judge.most if unseen is None else LOOKED // 8)
+        look.begin(run, competes=unseen is None)
+        if unseen is not None and (limit is None or len(trainer.ids) <= _COUNTED * limit):
             end = None if network.end < 0 else network.end
             counted = KneserNey(run.history.baseline_order).fit(trainer.ids, network.K, end)
             run.history.baseline = float(counted.nats(unseen).mean())

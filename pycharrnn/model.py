@@ -548,7 +548,7 @@ class CharRNN:
         trainer = network.trainer(state, self._update(), shuffled(ids, vocabulary.end, rng), self.n_threads)
         if foreign or len(new):
             trainer.measure(new, foreign)
-        learned = _Learned(vocabulary, network, state, history)
+        learned = _Learned(vocabulary, network, state, history.copy())  # readers keep what they have
         self._train(trainer, learned, budget, callbacks, begin)
 
     @contextmanager

@@ -138,7 +138,7 @@ class Vocabulary:
             warnings.warn(
                 f"{rare:,} of {np.count_nonzero(counts):,} characters occur fewer than {min_count:,} times and are "
                 "read as U+FFFD",
-                stacklevel=3,
+                stacklevel=4,  # blames the line that called the method of the model
             )
         return cls(np.flatnonzero(kept), documents)
 

@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -125,6 +126,14 @@ class History:
         self.divergences: list[Divergence] = []
         self._blocks: list[Floats] = [np.zeros((4, 0))]  # updates, loss, smooth loss and seconds, side by side
         self._passes: dict[int, tuple[int, int]] = {}  # updates before a run: those of an epoch, epochs
+
+    def copy(self) -> History:
+        """Another history that remembers the same, and goes on by itself."""
+        new = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, (list, dict)):
+                setattr(new, name, value.copy())
+        return new
 
     def extend(self, first: int, loss: Floats, smooth_loss: Floats, begin: float, end: float) -> None:
         """Remember updates ``first, first + 1, ...``, made between two times."""
@@ -308,6 +317,8 @@ class Run:
         The share of the budget that is spent, 0 to 1, of whichever limit is nearest.
     seconds_left : float or None
         Time to the end of the budget, at the speed so far; None before the first update.
+    start : float
+        The loss of the weights at the start, in nats per character of the text by which the best ones are chosen.
     status : {"training", "validating"}
         What is being done.
     characters : int
@@ -340,6 +351,7 @@ class Run:
     seconds: float = 0.0
     updating: float = 0.0
     characters: int = 0
+    start: float = math.nan
     status: str = "training"
     _mean: tuple[float, float] = (0.0, 0.0)  # of the losses, and the weight of them: 1 - 0.999**n after n windows
 

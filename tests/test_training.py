@@ -243,6 +243,7 @@ def test_the_ends_of_epochs(text):
     model.partial_fit(text[:101])  # 4 updates
     model.set_params(max_updates=2).partial_fit(text)  # not a whole epoch
     model.set_params(max_updates=None).partial_fit(text[:26])
+    history = model.history_
     assert_array_equal(history.epochs, [*per_epoch * np.arange(1, 4), 3 * per_epoch + 4, 3 * per_epoch + 4 + 2 + 1])
     assert history.epochs[-1] == model.n_updates_
     assert CharRNN(hidden_size=8, max_updates=5).fit(text).history_.epochs.shape == (0,)
@@ -475,6 +476,20 @@ def test_a_callback_does_not_train_its_own_model(text):
     assert model.fit(text).n_updates_ == 10
 
 
+def test_a_history_that_was_taken_stays_as_it_is(text):
+    model = CharRNN(hidden_size=8, max_updates=30, random_state=0).fit(text)
+    before, seen = model.history_, set()
+    looks = len(before.training)
+
+    def look(run):
+        seen.add((before.n_updates, len(before.training), len(before.epochs)))
+
+    model.partial_fit(text, callbacks=[look])
+    assert seen == {(30, looks, 0)}
+    assert model.history_.n_updates == model.n_updates_ == 60
+    assert model.history_.training[:looks] == before.training
+
+
 def test_readers_see_whole_models_while_the_vocabulary_grows(text):
     model = CharRNN(hidden_size=8, max_updates=30, random_state=0).fit("abcabc" * 30)
     failures, done = [], threading.Event()
@@ -591,9 +606,10 @@ def test_the_history_of_what_diverged_tells_of_the_updates_that_were_kept(text):
     model = CharRNN(**settings, learning_rate=1e36, clip_value=None, epochs=300)
     with pytest.raises(TrainingDivergedError):
         model.fit(text[:26], callbacks=[SampleText(1, 3, file=None)])  # every update an epoch
-    history, n = model.history_, model.n_updates_
+    n = model.n_updates_
     assert n > 1
     for count in (n, n + 1):
+        history = model.history_
         assert history.n_updates == count
         assert_array_equal(history.updates, range(count))
         assert_array_equal(history.epochs, range(1, count + 1))
