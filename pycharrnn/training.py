@@ -253,7 +253,7 @@ class Budget:
     --------
     >>> budget = Budget(epochs=4, max_seconds=25.0)
     >>> print(budget)
-    4 epochs or 25 s
+    25 s or 4 epochs
     >>> budget.updates(per_epoch=100)
     400
     """
@@ -267,7 +267,7 @@ class Budget:
             raise ValueError("training would never end: give at least one of epochs, max_updates and max_seconds")
 
     def __str__(self) -> str:
-        limits = {"epochs": self.epochs, "updates": self.max_updates, "s": self.max_seconds}
+        limits = {"s": self.max_seconds, "updates": self.max_updates, "epochs": self.epochs}
         given = (f"{most:,} {unit}" for unit, most in limits.items() if most is not None)
         return " or ".join(given).replace(".0 s", " s")
 

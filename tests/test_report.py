@@ -83,7 +83,7 @@ def test_the_page_says_what_the_model_did(tmp_path, text):
     begin = f"checking gradients: {n_entries} entries, at most 60 s"
     assert lines == [
         begin,
-        "training, at most 4 epochs or 60 updates",
+        "training, at most 60 updates or 4 epochs",
         "memorising 20 characters, at most 5,000 epochs or 30 s",
         "timing NumPy, 0.01 s",
         f"evaluating {len(text):,} of {len(text):,} characters",
