@@ -14,6 +14,7 @@ from pycharrnn.optim import Schedule
 from pycharrnn.training import Callback, Look, Run, TrainingDivergedError, train
 
 _COUNTED = 50_000  # characters of a text for each second of a time limit up to which counting n-grams is cheap
+_WHOLE = 0.4  # seconds that reading all of a text may take
 _FORWARD = 2.5  # a text is read so many times as fast as it is trained on
 _OPERATIONS = 2e8  # of a weight on a symbol: a fiftieth of what a slow processor does in a second
 
@@ -43,14 +44,20 @@ class Judge:
     """The text by which weights are compared: an unseen one or, without one, the text that is trained on.
 
     Of a text to train on the same LOOKED symbols are read each time, spread evenly over it, or fewer where the whole
-    training is short; of an unseen text all, or, with a time limit, as much as can be read in a twentieth of it.
+    training is short; of an unseen text all, or, with a time limit, as much as can be read in a twentieth of it. A text
+    that one stream trains on is read whole if that takes little time: a network that knows it by heart may go on as
+    from its start wherever a reader begins.
     """
 
     def __init__(self, trainer: Trainer, unseen: Ids | None, run: Run, progress: Progress) -> None:
         self.trainer, self.unseen, self.run, self.progress = trainer, unseen, run, progress
         self.text = trainer.ids if unseen is None else unseen
         self.limit = run.budget.max_seconds
-        self.most = self._looked() if unseen is None else 0 if self.limit else len(unseen)  # 0: not known yet
+        self.whole = unseen is None and self._short()
+        if unseen is None:
+            self.most = len(self.text) if self.whole else self._looked()
+        else:
+            self.most = 0 if self.limit else len(unseen)  # 0: not known yet
         self.looks = run.history.training if unseen is None else run.history.validation
 
     @property
@@ -59,7 +66,8 @@ class Judge:
         if self.unseen is not None:
             return self.trainer.updates_per_epoch
         n_read = min(len(self.text), self.most)
-        return -(-max(32 * n_read, 10_000) // (self.trainer.network.T * self.trainer.batch_size))
+        n_trained = max(32 * min(n_read, LOOKED), 8 * n_read, 10_000)
+        return -(-n_trained // (self.trainer.network.T * self.trainer.batch_size))
 
     def nats(self) -> float:
         """The loss of the present weights, in nats per character."""
@@ -68,9 +76,12 @@ class Judge:
     def read(self, most: int) -> float:
         self.run.status = "validating"
         self.progress(self.run)
-        trainer = self.trainer
+        trainer, params = self.trainer, self.trainer.state.params
         try:
-            losses = trainer.network.looked_losses(trainer.state.params, self.text, most, n_threads=trainer.n_threads)
+            if self.whole:
+                losses = trainer.network.losses(params, self.text)
+            else:
+                losses = trainer.network.looked_losses(params, self.text, most, n_threads=trainer.n_threads)
             return math.fsum(losses) / len(losses)  # exact: the choice of weights is the same on every machine
         finally:
             self.run.status = "training"
@@ -88,6 +99,14 @@ class Judge:
             return 0.0
         self.most = self.most or self._affordable()
         return min(len(self.text), self.most) * run.updating / (_FORWARD * run.characters)
+
+    def _short(self) -> bool:
+        """Whether one stream reads all of the training text, in little time and hardly more than is trained on."""
+        network, run = self.trainer.network, self.run
+        trained = math.inf if run.total is None else max(LOOKED, run.total * network.T)
+        seconds = min(_WHOLE, (self.limit or math.inf) / 20)
+        most = min(8 * LOOKED, trained, seconds / 0.02 * network.patience)
+        return self.trainer.batch_size == 1 and len(self.text) <= most
 
     def _looked(self) -> int:
         """Symbols of the training text to read: hardly more than are trained on, nor more than some 2 % of the time."""

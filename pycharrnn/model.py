@@ -426,8 +426,8 @@ class CharRNN:
         -----
         The weights that are kept are those of the lowest loss on the validation text, which is computed after each
         epoch. Without one they are those of the lowest loss on the training text, of which the same 16,000 characters
-        or so are read at the start, after each half a million characters of training, and at the end. `best_` tells of
-        them.
+        or so are read at the start, after each half a million characters of training, and at the end; or all of it,
+        where one stream reads it in half a second. `best_` tells of them.
 
         `max_seconds` counts from the call on and includes that, and whatever callbacks do.
         """

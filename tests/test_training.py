@@ -342,8 +342,8 @@ def test_a_second_text_is_learned_however_easy_the_first_was(tmp_path, cell, doc
 
 
 def test_what_is_kept_is_chosen_by_parts_of_a_long_text():
-    text = "".join(chr(97 + i * i % 23) + " " * (i % 3) for i in range(60_000))
-    model = CharRNN(hidden_size=16, epochs=30, random_state=0).fit(text)
+    text = "".join(chr(97 + i * i % 23) + " " * (i % 3) for i in range(90_000))
+    model = CharRNN(hidden_size=16, epochs=20, random_state=0).fit(text)
     start, *looks = model.history_.training
     every = looks[0].n_updates
     assert start.n_updates == 0
@@ -368,12 +368,25 @@ def test_a_short_training_is_not_mostly_looks(text, monkeypatch):
         ({"max_updates": 3}, 8_192),
         ({"max_updates": 400}, 10_000),
         ({"max_seconds": 0.01}, 2_048),
-        ({"max_updates": 3000}, 16_384),
+        ({"max_updates": 1500, "batch_size": 2}, 16_384),
     ):
         sizes.clear()
         CharRNN(hidden_size=8, epochs=None, random_state=0, **options).fit(text * 50)
         assert most * 0.7 < sizes[0] <= most
         assert len(set(sizes)) == 1
+
+
+@pytest.mark.parametrize(("times", "settings"), [
+    (150, {"random_state": 1}),
+    (1350, {"random_state": 74, "hidden_size": 150, "optimizer": "adam"}),
+    (621, {"random_state": 98, "max_updates": 431}),
+])  # fmt: skip
+def test_what_is_known_by_heart_from_its_start_is_kept(times, settings):
+    corpus = "to be or not to be, " * times
+    model = CharRNN(**{"epochs": None, "max_updates": 1307} | settings).fit(corpus)
+    assert model.best_.n_updates > 400
+    assert model.evaluate(corpus).nats == pytest.approx(model.best_.training_loss, abs=1e-6)
+    assert model.best_.training_loss < 0.05
 
 
 def test_weights_that_unlearn_are_not_kept(text):
