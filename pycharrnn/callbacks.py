@@ -140,7 +140,6 @@ class KeepBest:
         self._start = run.start
         if competes:
             self._lowest = run.start
-            self._remember(run.n_updates, run.seconds, run.start)
             self._keep(run.start)
 
     def __call__(self, run: Any) -> bool:

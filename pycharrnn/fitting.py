@@ -45,7 +45,7 @@ class Judge:
 
     Of a text to train on the same LOOKED symbols are read each time, spread evenly over it, or fewer where the whole
     training is short; of an unseen text all, or, with a time limit, as much as can be read in a twentieth of it. A text
-    that one stream trains on is read whole if that takes little time: a network that knows it by heart may go on as
+    that one stream trains on is read whole if that takes little time: a network that has memorised it may go on as
     from its start wherever a reader begins.
     """
 
@@ -135,8 +135,8 @@ def fit(
 
     The best weights are those of the lowest loss by the `Judge`: all are compared by the same characters, read from the
     same states and without dropout. A smooth loss is comparable neither from one part of a text to the next nor with
-    that of another text. On the training text the weights of the start compete, too. However it ends, the trainer's
-    state has made whole updates.
+    that of another text. On the training text the weights of the start compete, too, unless they are new and only parts
+    of it are read. However it ends, the trainer's state has made whole updates.
 
     Raises
     ------
@@ -149,7 +149,9 @@ def fit(
     look = KeepBest(judge.every, judge.nats, judge.keep, judge.remember, math.log(network.K), patience)
     try:
         run.start = judge.read(judge.most if unseen is None else LOOKED // 8)
-        look.begin(run, competes=unseen is None)
+        if unseen is None:
+            judge.remember(run.first, 0.0, run.start)
+        look.begin(run, competes=unseen is None and (run.first > 0 or judge.most >= len(trainer.ids)))
         if unseen is not None and (limit is None or len(trainer.ids) <= _COUNTED * limit):
             end = None if network.end < 0 else network.end
             counted = KneserNey(run.history.baseline_order).fit(trainer.ids, network.K, end)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pycharrnn import gradcheck, storage
 from pycharrnn.arguments import choice, close, generator, integer, real, string
 from pycharrnn.fitting import fit, shuffled, split
-from pycharrnn.network import Best, Network, State, Trainer
+from pycharrnn.network import Best, Network, Squares, State, Trainer
 from pycharrnn.optim import OPTIMIZERS, SCHEDULES, Optimizer, Schedule, Update
 from pycharrnn.reading import read_corpus
 from pycharrnn.sampling import Ids, Sampler, claim_texts
@@ -474,8 +474,9 @@ class CharRNN:
 
         A model from a file has no moments, and neither has another optimiser after `set_params(optimizer=...)`. Then up
         to 1,000 windows of the text are read first at a learning rate of zero, so that the moments are those of the
-        gradients at the present weights; AdaGrad's sum of squares becomes as large as the updates of the model would
-        have made it. So training goes on with steps of the size that it had, not with the large ones of a new model.
+        gradients at the present weights; their squares become as large as they were, of which the file has the mean of
+        each array. So training goes on with steps of the size that it had, not with the large ones of a
+        new model.
 
         Characters that the model does not know are added to its vocabulary, with a UserWarning that names them, unless
         `on_unknown` says to skip or replace them or they occur fewer than `min_count` times. The others keep their
@@ -542,12 +543,12 @@ class CharRNN:
             old_ids = old_ids if vocabulary.end is None else np.append(old_ids, vocabulary.end)
             fresh = network.initial(rng, self.init_scale, self.initializer)
             state = small.grown(state, network, old_ids, self._update(), fresh)
-        foreign = state.rule != self._update().name
+        foreign, squares = state.rule != self._update().name, self._learned.state.squares
         state = network.resume(state, self._update(), self.batch_size)
         network.seed(state, rng)
         trainer = network.trainer(state, self._update(), shuffled(ids, vocabulary.end, rng), self.n_threads)
         if foreign or len(new):
-            trainer.measure(new, foreign)
+            trainer.measure(new, foreign, squares)
         learned = _Learned(vocabulary, network, state, history.copy())  # readers keep what they have
         self._train(trainer, learned, budget, callbacks, begin)
 
@@ -555,12 +556,12 @@ class CharRNN:
     def _training(self) -> Iterator[None]:
         """The model is this thread's to train: one training at a time."""
         with _TAKING:
-            if hasattr(self, "_trainer"):
+            if getattr(self, "_trainer", (0, 0))[0] == os.getpid():  # not in the process that this one was forked from
                 raise RuntimeError(
                     "this CharRNN is being trained already, and one training at a time is all that a model can have: "
                     "wait for it, or train a copy (copy.deepcopy)"
                 )
-            self._trainer = threading.get_ident()
+            self._trainer = os.getpid(), threading.get_ident()
         try:
             yield
         finally:
@@ -634,7 +635,7 @@ class CharRNN:
     # --- what was learned ---------------------------------------------------------------------------------------
 
     def _fitted(self) -> _Learned:
-        if getattr(self, "_trainer", None) == threading.get_ident():
+        if getattr(self, "_trainer", None) == (os.getpid(), threading.get_ident()):
             raise NotFittedError(
                 "this CharRNN is being trained, and not yet what it will be: a callback asks its run instead "
                 "(run.sample, run.save, run.history)"
@@ -1007,6 +1008,9 @@ class CharRNN:
             best["smooth_loss"] = None  # stopped before the first update
         documents = vocabulary.end is not None
         metadata = {"params": plain, "n_characters": len(vocabulary), "documents": documents, "best": best}
+        squares = network.squares(learned.state)
+        if squares is not None:
+            metadata["squares"] = squares._asdict()
         tensors = _arrays(network, weights) | {"vocabulary": vocabulary.code_points}
         storage.save(path, tensors, metadata)
 
@@ -1038,6 +1042,8 @@ class CharRNN:
         state = network.state(network.flatten(tensors), model._update())
         state.rule = ""  # the moments are not in the file
         state.reach(**metadata["best"])
+        if "squares" in metadata:
+            state.squares = Squares(**metadata["squares"])
         model._learned = _Learned(vocabulary, network, state, History(seq_length=model.seq_length))
         return model
 
@@ -1070,6 +1076,13 @@ class CharRNN:
             if best[name] is not None:
                 real(f"best {name}", best[name], zero=True)
         shapes = model._network_of(n_characters + documents, documents).shapes
+        if "squares" in metadata:
+            squares = Squares(**metadata["squares"])
+            choice("the rule of squares", squares.rule, OPTIMIZERS)
+            if squares.means.keys() != shapes.keys():
+                raise ValueError(f"there are squares of {sorted(squares.means)}, and arrays {sorted(shapes)}")
+            for name, mean in squares.means.items():
+                real(f"the squares of {name}", mean, zero=True)
         stored = {name: (shape, model.dtype) for name, shape in shapes.items()}
         return stored | {"vocabulary": ((n_characters,), "uint32")}
 

@@ -30,6 +30,7 @@ Ids = npt.NDArray[np.int32]
 
 ROOM = 1 << 26  # bytes of working memory for evaluating, beside that for the weights; at least those of one step
 MEASURED = 1000  # windows that tell the size of gradients
+MARGIN = 2.0  # of squares that the next updates forget: of the first steps after a file was read
 LOOKED = 16_384  # symbols that tell how good weights are
 
 
@@ -68,6 +69,13 @@ class Best(NamedTuple):
     training_loss: float | None = None
 
 
+class Squares(NamedTuple):
+    """How large the squares of gradients were that a rule has kept: the mean of each array of v."""
+
+    rule: str
+    means: dict[str, float]
+
+
 @dataclass
 class State:
     """All that training changes: weights, moments, carried state and counters. Flat vectors, padding included."""
@@ -81,6 +89,7 @@ class State:
     scalars: npt.NDArray[np.float64]  # smooth loss, negative before the first update; two powers of Adam
     rule: str  # whose moments m and v are; empty: there are none yet
     kept: Best  # what is known of the best weights
+    squares: Squares | None = None  # of a state from a file: what is known of the v that it had
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         """Take arrays as they come, mapped from a file and read-only perhaps, but none that lie across their items."""
@@ -237,6 +246,17 @@ class Network:
         """The parameters (or gradients) in a flat vector by name, as views shaped as in the equations."""
         views = self.layout.views(flat)
         return {name: view.T if name == "U" and not self.D else view for name, view in views.items()}
+
+    def squares(self, state: State) -> Squares | None:
+        """What is known of the squares of gradients that led to a state."""
+        if not state.rule or not state.v.size:
+            return state.squares
+        return Squares(state.rule, {name: self.mean(view) for name, view in self.named(state.v).items()})
+
+    @staticmethod
+    def mean(array: Array) -> float:
+        """The mean, summed one by one: the same bits on every machine."""
+        return float(np.cumsum(array, dtype=np.float64)[-1]) / array.size
 
     def rows(self, name: str, array: Array) -> Array | None:
         """The array of a parameter with a row for each symbol, a view; None: it has none."""
@@ -636,31 +656,37 @@ class Trainer:
         finally:
             w.take(w.first, s.carried)
 
-    def measure(self, new: Ids, foreign: bool) -> None:
-        """Give a state the moments that it lacks: those of `new` symbols, or all of a `foreign` one, which has none.
+    def measure(self, new: Ids, foreign: bool, squares: Squares | None = None) -> None:
+        """Give a state the squares that it lacks: those of `new` symbols, or all of a `foreign` one, which has none.
 
-        The first windows of the text are read at a learning rate of zero: the weights stay, and the moments become
-        those of the gradients here. A rule that sums squares gets as many as the weights have seen updates; symbols
-        that are new have seen those windows. No sum is less than the mean of its array: a symbol that is missing here
-        would else take a large step when it comes.
+        The first windows of the text are read at a learning rate of zero: the weights stay, and v becomes that of the
+        gradients here. What has been memorised has hardly any gradient left: if the `squares` of this rule
+        are known, those that are measured are scaled up to them. Without them a rule that sums squares gets as many as
+        the weights have seen updates. Symbols that are new have seen those windows. No sum, and no scaled square, is
+        less than the mean of its array: a symbol that is missing here would else take a large step when it comes.
         """
         s = self.state
         before, n = s.copy(), min(self.updates_per_epoch, max(1, MEASURED // self.batch_size))
         self.advance(np.empty(n), np.empty(n), 0.0)
         done = max(1, s.n_updates - before.n_updates)
-        times = max(1.0, before.n_updates / done) if foreign else 1.0
-        if self.rule.sums:
-            for v in self.network.named(s.v).values():
-                mean = np.cumsum(v, dtype=np.float64)[-1] / v.size  # one by one: the same bits on every machine
-                np.maximum(v, mean, out=v)
-        for flat, old, factor in ((s.m, before.m, 1.0), (s.v, before.v, times if self.rule.sums else 1.0)):
-            found, kept = (self.network.named(each) if each.size else {} for each in (flat, old))
+        known = squares.means if squares is not None and squares.rule == self.rule.name else {}
+        factors: dict[str, float] = {}
+        if known or self.rule.sums:
+            bias = 1 - s.scalars[2]  # of Adam's v after so few windows
+            for name, view in self.network.named(s.v).items():
+                mean = self.network.mean(view)
+                np.maximum(view, mean, out=view)
+                factor = known[name] * bias / mean if known else max(1.0, before.n_updates / done)
+                factors[name] = factor if self.rule.sums else max(1.0, MARGIN * factor)
+        if s.v.size:
+            found, kept = self.network.named(s.v), self.network.named(before.v)
             for name, array in found.items():
                 rows = self.network.rows(name, array)
                 fresh = np.zeros(0) if rows is None else rows[new]
-                array[...] = array * factor if foreign else kept[name]
+                array[...] = array * factors.get(name, 1.0) if foreign else kept[name]
                 if rows is not None:
                     rows[new] = fresh
+        s.m[:] = before.m  # the mean gradient at the same weights would be followed too far
         s.carried[:], s.counts[:] = before.carried, before.counts
         powers = s.scalars[1:].copy()
         s.scalars[:] = before.scalars
