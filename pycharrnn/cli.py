@@ -19,8 +19,10 @@ import math
 import os
 import re
 import shlex
+import shutil
 import sys
 import tempfile
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -30,6 +32,7 @@ from typing import Any, NoReturn
 
 from pycharrnn import CharRNN, SampleText, __version__, benchmark, datasets, report
 from pycharrnn.arguments import close
+from pycharrnn.callbacks import clear_lines
 from pycharrnn.documents import read_documents, suffix
 from pycharrnn.interrupts import Interrupts
 from pycharrnn.model import PRESETS
@@ -63,16 +66,16 @@ class _Watch(SampleText):
 class _Announce:
     """Says what is trained on what, and for how long, when it begins."""
 
-    every = 2**62  # updates: once
-
     def __init__(self, model: CharRNN, source: str) -> None:
+        self.every = model.n_updates_ if hasattr(model, "vocabulary_") else 2**62  # updates: now, and hardly again
         network = f"{'a' if model.cell == 'gru' else 'an'} {model.cell.upper()}"
         layers = "" if model.num_layers == 1 else f"{model.num_layers} x "
         budget = Budget(model.epochs, model.max_updates, model.max_seconds)
         self.line = f"training {network} of {layers}{model.hidden_size} units on {source} for {budget}"
 
     def __call__(self, run: Run) -> None:
-        _log(f"{self.line}; Ctrl-C ends it early")
+        if run.n_updates == run.first:
+            _log(f"{self.line}; Ctrl-C ends it early")
 
 
 def _train(options: Options, model: CharRNN, text: Text, source: str) -> None:
@@ -154,15 +157,15 @@ def _next(options: Options) -> list[str]:
     """The commands that a newcomer may want next."""
     first = not options.get("TEXT") and options.keys().isdisjoint({"corpus", "model"})
     output = options.get("output")
-    lines = []
+    lines, program = [], _program()
     if first and output is None:
         output = "shakespeare.safetensors"
-        lines.append(f"pycharrnn train -o {output}")
+        lines.append(f"{program} train -o {output}")
     if output is not None:
         prompt = " --prompt ROMEO:" * first
-        lines.append(f"pycharrnn sample {shlex.quote(output)}{prompt} --temperature {_COOL}")
+        lines.append(f"{program} sample {shlex.quote(output)}{prompt} --temperature {_COOL}")
     if first:
-        lines.append("pycharrnn train yourtext.txt -o mine.safetensors")
+        lines.append(f"{program} train yourtext.txt -o mine.safetensors")
     return lines
 
 
@@ -365,8 +368,31 @@ def _write(texts: Sequence[str], documents: bool = False) -> None:
 
 
 def _log(line: str) -> None:
+    clear_lines()
     with contextlib.suppress(OSError):  # nobody reads stderr any more: no reason to lose what is being done
-        write(escaped(line) + "\n", sys.stderr)
+        write(_folded(escaped(line)) + "\n", sys.stderr)
+
+
+def _folded(text: str) -> str:
+    """The text with lines that a terminal shows without breaking words; anything else than a terminal gets it as is."""
+    try:
+        live = sys.stderr.isatty()
+    except (AttributeError, ValueError):  # no stderr, or a closed one
+        live = False
+    if not live:
+        return text
+    width = shutil.get_terminal_size().columns - 1
+    fold = partial(textwrap.fill, width=max(width, 20), break_long_words=False, break_on_hyphens=False)
+    return "\n".join(
+        line if line.startswith("  ") else fold(line, replace_whitespace=False) for line in text.split("\n")
+    )
+
+
+def _program() -> str:
+    """What to type to call this program again: its name, or where it is if the shell would not find it."""
+    if shutil.which("pycharrnn") or not os.path.basename(sys.argv[0]).startswith("pycharrnn"):
+        return "pycharrnn"
+    return shlex.quote(sys.argv[0])
 
 
 def _given(options: Options, function: Callable[..., Any]) -> Options:
@@ -667,7 +693,7 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"pycharrnn {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for run, (about, example, takes) in _COMMANDS.items():
-        description = f"{about[0].upper()}{about[1:]}."
+        description = textwrap.fill(f"{about[0].upper()}{about[1:]}.", 78)
         epilog = "\n  ".join(["example:", *(f"pycharrnn {line}" for line in example.split("\n"))])
         new = commands.add_parser(run.__name__[1:], help=about, description=description, epilog=epilog)
         new.set_defaults(run=run, **{"output": "report.html"} if run is _report else {})
@@ -728,7 +754,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = _with_options(error) + ", or pass --encoding" * isinstance(error.__context__, UnicodeDecodeError)
         code = 2 if usage or message.startswith("--") else 1
         message = f"{source}: {message}" if source and code == 1 else message
-    message = escaped(f"pycharrnn: error: {message}\n") if message and not message.startswith("usage: ") else message
+    if message and not message.startswith("usage: "):
+        message = _folded(escaped(f"pycharrnn: error: {message}")) + "\n"
     for stream, last in ((sys.stdout, ""), (sys.stderr, message)):
         try:
             write(last, stream)
