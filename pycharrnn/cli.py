@@ -376,13 +376,10 @@ def _log(line: str) -> None:
 def _folded(text: str) -> str:
     """The text with lines that a terminal shows without breaking words; anything else than a terminal gets it as is."""
     try:
-        live = sys.stderr.isatty()
-    except (AttributeError, ValueError):  # no stderr, or a closed one
-        live = False
-    if not live:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (AttributeError, OSError, ValueError):  # no stderr, no terminal, or a closed one
         return text
-    width = shutil.get_terminal_size().columns - 1
-    fold = partial(textwrap.fill, width=max(width, 20), break_long_words=False, break_on_hyphens=False)
+    fold = partial(textwrap.fill, width=max(columns - 1, 20), break_long_words=False, break_on_hyphens=False)
     return "\n".join(
         line if line.startswith("  ") else fold(line, replace_whitespace=False) for line in text.split("\n")
     )
