@@ -661,8 +661,8 @@ class Trainer:
 
         The first windows of the text are read at a learning rate of zero: the weights stay, and v becomes that of the
         gradients here. What has been memorised has hardly any gradient left: if the `squares` of this rule
-        are known, those that are measured are scaled up to them. Without them a rule that sums squares gets as many as
-        the weights have seen updates. Symbols that are new have seen those windows. No sum, and no scaled square, is
+        are known, those that are measured are scaled up to them. A rule that sums squares gets at least as many as the
+        weights have seen updates. Symbols that are new have seen those windows. No sum, and no scaled square, is
         less than the mean of its array: a symbol that is missing here would else take a large step when it comes.
         """
         s = self.state
@@ -676,8 +676,8 @@ class Trainer:
             for name, view in self.network.named(s.v).items():
                 mean = self.network.mean(view)
                 np.maximum(view, mean, out=view)
-                factor = known[name] * bias / mean if known else max(1.0, before.n_updates / done)
-                factors[name] = factor if self.rule.sums else max(1.0, MARGIN * factor)
+                factor = known[name] * bias / mean if known else 0.0
+                factors[name] = max(before.n_updates / done, factor) if self.rule.sums else max(1.0, MARGIN * factor)
         if s.v.size:
             found, kept = self.network.named(s.v), self.network.named(before.v)
             for name, array in found.items():

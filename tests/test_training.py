@@ -734,7 +734,7 @@ def test_a_state_without_moments_gets_those_of_the_text(text, tmp_path, rule, ot
             v = {"adagrad": v + each**2, "rmsprop": 0.9 * v + 0.1 * each**2}.get(rule, 0.999 * v + 0.001 * each**2)
         mean, bias = v.mean(), 1 - 0.999 ** len(g) if rule == "adam" else 1
         if rule == "adagrad":
-            times = n / len(g) if squares is None else squares[name] / mean
+            times = max(n / len(g), 0 if squares is None else squares[name] / mean)
             v = np.maximum(v, mean) * times + g[0] ** 2
             step = g[0] / np.sqrt(v + 1e-8)
         elif rule == "momentum":
