@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,14 @@ from pycharrnn import CharRNN, _kernels  # noqa: E402
 TEXT = "".join(f"{a} {b}, said the {c}.\n" for a, b, c in itertools.product(
     ("to be", "or not", "that is", "whether"), ("nobler", "in the mind", "to suffer"), ("slings", "arrows", "sea")
 ))  # fmt: skip
+
+
+def pytest_configure() -> None:
+    """Take signals that whoever started the tests ignores, as shells do for what runs in the background."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
 
 
 @pytest.fixture
