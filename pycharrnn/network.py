@@ -674,10 +674,12 @@ class Trainer:
         if known or self.rule.sums:
             bias = 1 - s.scalars[2]  # of Adam's v after so few windows
             for name, view in self.network.named(s.v).items():
-                mean = self.network.mean(view)
-                np.maximum(view, mean, out=view)
-                factor = known[name] * bias / mean if known else 0.0
-                factors[name] = max(before.n_updates / done, factor) if self.rule.sums else max(1.0, MARGIN * factor)
+                wanted = known.get(name, 0.0) * bias
+                least = self.network.mean(view) or wanted  # there may be no gradient at all
+                np.maximum(view, least, out=view)
+                factor = wanted / least if least else 1.0
+                more = before.n_updates / done if self.rule.sums else MARGIN * factor
+                factors[name] = max(1.0, factor, more)
         if s.v.size:
             found, kept = self.network.named(s.v), self.network.named(before.v)
             for name, array in found.items():

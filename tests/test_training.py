@@ -734,7 +734,7 @@ def test_a_state_without_moments_gets_those_of_the_text(text, tmp_path, rule, ot
             v = {"adagrad": v + each**2, "rmsprop": 0.9 * v + 0.1 * each**2}.get(rule, 0.999 * v + 0.001 * each**2)
         mean, bias = v.mean(), 1 - 0.999 ** len(g) if rule == "adam" else 1
         if rule == "adagrad":
-            times = max(n / len(g), 0 if squares is None else squares[name] / mean)
+            times = max(1, n / len(g), 0 if squares is None else squares[name] / mean)
             v = np.maximum(v, mean) * times + g[0] ** 2
             step = g[0] / np.sqrt(v + 1e-8)
         elif rule == "momentum":
@@ -763,6 +763,14 @@ def test_a_loaded_model_trains_on_as_gently_as_the_saved_one(text, tmp_path, cel
     loaded.partial_fit(text)
     assert loaded.history_.loss.max() < 1.5 * last
     assert loaded.evaluate(text).nats <= model.evaluate(text).nats + 0.01
+
+
+@pytest.mark.parametrize("rule", OPTIMIZERS)
+def test_a_loaded_model_trains_on_where_there_is_no_gradient(tmp_path, rule):
+    CharRNN(hidden_size=8, optimizer=rule, random_state=0).fit("aaaaaaaaaa").save(tmp_path / "m")
+    loaded = CharRNN.load(tmp_path / "m").partial_fit("aaaaaaaaaa")
+    assert loaded.sample(3) == "aaa"
+    assert np.isfinite(loaded._state.params).all()
 
 
 @pytest.mark.parametrize("rule", ["adagrad", "adam", "sgd"])
