@@ -473,14 +473,13 @@ class CharRNN:
         does not. Without a `fit` before it begins a new model. Other arguments and errors are those of `fit`.
 
         A model from a file has no moments, and neither has another optimiser after `set_params(optimizer=...)`. Then up
-        to 1,000 windows of the text are read first at a learning rate of zero, so that the moments are those of the
-        gradients at the present weights; their squares become as large as they were, of which the file has the mean of
-        each array. So training goes on with steps of the size that it had, not with the large ones of a
-        new model.
+        to 1,000 windows of the text are read first at a learning rate of zero. The weights stay, and the mean squares
+        become those of the gradients here, but no smaller than they were: the file has the mean of each array. So
+        training goes on with steps of the size that it had, not with the large ones of a new model.
 
         Characters that the model does not know are added to its vocabulary, with a UserWarning that names them, unless
         `on_unknown` says to skip or replace them or they occur fewer than `min_count` times. The others keep their
-        weights, and the moments of the new ones come from such a reading, too.
+        weights, and the squares of the new ones come from such a reading, too.
 
         Parameters
         ----------
@@ -971,6 +970,8 @@ class CharRNN:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one safetensors file: weights, vocabulary and parameters, nothing of the text.
+
+        Of the optimiser's moments the file has only how large the squares of gradients are in each array.
 
         The same model gives the same bytes. An existing file is replaced only once the new one is complete. In a
         callback `run.save` writes the model that is being trained.
