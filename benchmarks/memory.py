@@ -24,8 +24,8 @@ def peak() -> int:
 
 def worker(name: str, job: list) -> None:
     """Train, and print the peaks after the imports and after the updates."""
-    from pycharrnn.benchmark import SYMBOLS, Job, prepare
-    from pycharrnn.network import Network
+    from pycharrnn.benchmark.tables import SYMBOLS, Job, prepare
+    from pycharrnn.network.engine import Network
 
     if name != "pycharrnn":
         importlib.import_module(name)

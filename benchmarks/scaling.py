@@ -9,7 +9,7 @@ twice the characters a second. The peak is that of multiply-adds in registers, m
 import argparse
 import importlib.util
 
-from pycharrnn.benchmark import Job, steps
+from pycharrnn.benchmark.tables import Job, steps
 
 T = 32
 SWEEPS = {

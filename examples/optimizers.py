@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pycharrnn import CharRNN, datasets
-from pycharrnn.optim import OPTIMIZERS
-from pycharrnn.plotting import plot_losses
-from pycharrnn.training import Run
+from pycharrnn.lab.plots import plot_losses
+from pycharrnn.training.optimizers import OPTIMIZERS
+from pycharrnn.training.run import Run
 
 RULES = ("sgd", "adagrad", "rmsprop", "adam")
 

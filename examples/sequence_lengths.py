@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from pycharrnn import CharRNN, datasets
-from pycharrnn.plotting import plot_losses
-from pycharrnn.training import History, Run
+from pycharrnn.lab.plots import plot_losses
+from pycharrnn.training.history import History
+from pycharrnn.training.run import Run
 
 
 class Record:

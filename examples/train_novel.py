@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pycharrnn import CharRNN, SampleText, datasets
-from pycharrnn.training import Run
+from pycharrnn.training.run import Run
 
 
 class Record:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pycharrnn import CharRNN, read_documents
-from pycharrnn.training import Run
+from pycharrnn.training.run import Run
 
 TEMPLATES = (
     "{hello} {place}! {emoji} #{tag}",

@@ -1,13 +1,17 @@
 """Character-level recurrent networks for the CPU: ``CharRNN().fit(text).sample(200)``."""
 
-from pycharrnn import datasets
-from pycharrnn.callbacks import SampleText
-from pycharrnn.documents import read_documents
-from pycharrnn.model import CharRNN, NotFittedError
-from pycharrnn.reading import PathLikeTextWarning
-from pycharrnn.storage import ModelFileError
-from pycharrnn.text import UnknownCharacterError, Vocabulary
-from pycharrnn.training import TrainingDivergedError
+from pycharrnn.errors import (
+    ModelFileError,
+    NotFittedError,
+    PathLikeTextWarning,
+    TrainingDivergedError,
+    UnknownCharacterError,
+)
+from pycharrnn.model import CharRNN
+from pycharrnn.text import datasets
+from pycharrnn.text.documents import read_documents
+from pycharrnn.text.vocabulary import Vocabulary
+from pycharrnn.training.callbacks import SampleText
 
 __version__ = "0.1.0"
 

@@ -30,16 +30,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pycharrnn import CharRNN, SampleText, __version__, benchmark, datasets, report
+from pycharrnn import CharRNN, SampleText, __version__, benchmark, datasets
 from pycharrnn.arguments import close
-from pycharrnn.callbacks import clear_lines
-from pycharrnn.documents import read_documents, suffix
+from pycharrnn.errors import ModelFileError, TrainingDivergedError
 from pycharrnn.interrupts import Interrupts
+from pycharrnn.lab import report
 from pycharrnn.model import PRESETS
 from pycharrnn.output import count, escaped, write
-from pycharrnn.reading import decode
-from pycharrnn.storage import ModelFileError
-from pycharrnn.training import Budget, Run, TrainingDivergedError
+from pycharrnn.text.documents import read_documents, suffix
+from pycharrnn.text.reading import decode
+from pycharrnn.training.budget import Budget
+from pycharrnn.training.progress import clear_lines
+from pycharrnn.training.run import Run
 
 Options = dict[str, Any]
 Text = str | list[str]

@@ -16,15 +16,24 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, overl
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn import gradcheck, storage
 from pycharrnn.arguments import choice, close, generator, integer, real, string
-from pycharrnn.fitting import fit, shuffled, split
-from pycharrnn.network import Best, Network, Squares, State, Trainer
-from pycharrnn.optim import OPTIMIZERS, SCHEDULES, Optimizer, Schedule, Update
-from pycharrnn.reading import read_corpus
-from pycharrnn.sampling import Ids, Sampler, claim_texts
-from pycharrnn.text import Vocabulary
-from pycharrnn.training import Budget, Callback, History, Run
+from pycharrnn.errors import NotFittedError
+from pycharrnn.files import container as storage
+from pycharrnn.lab import gradcheck
+from pycharrnn.network.engine import Network
+from pycharrnn.network.memory import Ids
+from pycharrnn.network.state import Best, Squares, State
+from pycharrnn.sampling.sampler import Sampler, claim_texts
+from pycharrnn.text.reading import read_corpus
+from pycharrnn.text.vocabulary import Vocabulary
+from pycharrnn.training.budget import Budget
+from pycharrnn.training.fitting import fit, shuffled, split
+from pycharrnn.training.history import History
+from pycharrnn.training.loop import Callback
+from pycharrnn.training.optimizers import OPTIMIZERS, Optimizer, Update
+from pycharrnn.training.run import Run
+from pycharrnn.training.schedules import SCHEDULES, Schedule
+from pycharrnn.training.trainer import Trainer
 
 if TYPE_CHECKING:  # NumPy imports its random module at the first use of it
     _Seed = int | np.random.Generator | np.random.SeedSequence | None
@@ -46,10 +55,6 @@ PRESETS["quality"] = PRESETS["minute"] | {
     "cell": "lstm", "hidden_size": 512, "dropout": 0.45, "label_smoothing": 0.04, "weight_decay": 0.05,
     "batch_size": 32, "learning_rate": 0.004, "max_seconds": 900.0,
 }  # fmt: skip
-
-
-class NotFittedError(ValueError, AttributeError):
-    """The model has not been trained yet."""
 
 
 class _Learned(NamedTuple):
@@ -315,7 +320,7 @@ class CharRNN:
 
     def _repr_html_(self) -> str:
         """The same for a notebook, and what came of the training."""
-        from pycharrnn import notebook  # only now: few programs are notebooks
+        from pycharrnn.lab import notebook  # only now: few programs are notebooks
 
         rows = self._changed()
         if not self.__sklearn_is_fitted__():
@@ -459,7 +464,7 @@ class CharRNN:
             unseen = self._encode(validation, vocabulary)
         elif self.validation_fraction:
             ids, unseen = split(ids, vocabulary.end, self.validation_fraction)
-        trainer = network.trainer(state, self._update(), ids, self.n_threads)
+        trainer = Trainer(network, state, self._update(), ids, self.n_threads)
         learned = _Learned(vocabulary, network, state, History(seq_length=self.seq_length))
         self._train(trainer, learned, budget, callbacks, begin, unseen)
 
@@ -545,7 +550,7 @@ class CharRNN:
         foreign, squares = state.rule != self._update().name, self._learned.state.squares
         state = network.resume(state, self._update(), self.batch_size)
         network.seed(state, rng)
-        trainer = network.trainer(state, self._update(), shuffled(ids, vocabulary.end, rng), self.n_threads)
+        trainer = Trainer(network, state, self._update(), shuffled(ids, vocabulary.end, rng), self.n_threads)
         if foreign or len(new):
             trainer.measure(new, foreign, squares)
         learned = _Learned(vocabulary, network, state, history.copy())  # readers keep what they have

@@ -1,0 +1,76 @@
+"""Every public exception and warning."""
+
+from __future__ import annotations
+
+
+class TrainingDivergedError(ArithmeticError):
+    """The loss is not finite, or it is far above that of guessing.
+
+    A loss that is not finite is raised only after the learning rate has been cut again and again. The model keeps the
+    best weights, and would train on from them.
+
+    Attributes
+    ----------
+    n_updates : int
+        Updates made before it was seen.
+    nats : float or None
+        Their loss in nats per character, if it is finite.
+    """
+
+    def __init__(self, n_updates: int, nats: float | None = None) -> None:
+        super().__init__(n_updates, nats)
+        self.n_updates, self.nats = n_updates, nats
+
+    def __str__(self) -> str:
+        advice = "Lower learning_rate, or set clip_value or clip_norm"
+        if self.nats is not None:
+            return (
+                f"training diverged: after update {self.n_updates} the loss is {self.nats:.3g} nats per character, far "
+                f"worse than guessing all characters alike. {advice}"
+            )
+        return (
+            f"training diverged: the loss is not finite after update {self.n_updates + 1}; the model is left as it was "
+            f"after update {self.n_updates}. {advice}"
+        )
+
+
+class UnknownCharacterError(ValueError):
+    """A text, or the `document` of that index, holds at `position` a `character` that the vocabulary does not.
+
+    Examples
+    --------
+    >>> str(UnknownCharacterError("!", 4)).partition(":")[0]
+    "unknown character '!' (U+0021) at position 4"
+    """
+
+    def __init__(self, character: str, position: int, document: int | None = None) -> None:
+        super().__init__(character, position, document)  # all, not the message: pickle calls the class with these
+        self.character = character
+        self.position = position
+        self.document = document
+
+    def __str__(self) -> str:
+        where = f"{self.character!a} (U+{ord(self.character):04X}) at position {self.position}"
+        where += "" if self.document is None else f" of document {self.document}"
+        return (
+            f"unknown character {where}: leave it out, use on_unknown='skip' or on_unknown='replace', or train on a "
+            "text that has it"
+        )
+
+
+class PathLikeTextWarning(UserWarning):
+    """A string that looks like a path, a URL or a pattern of file names is used as a text.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> warnings.simplefilter("ignore", PathLikeTextWarning)  # such strings are meant as texts
+    """
+
+
+class ModelFileError(ValueError):
+    """The content of a model or checkpoint file is not what it must be; the message says what and where."""
+
+
+class NotFittedError(ValueError, AttributeError):
+    """The model has not been trained yet."""

@@ -1,0 +1,1 @@
+"""Looking at it: gradient checks, plots and reports."""

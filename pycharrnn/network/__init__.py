@@ -1,0 +1,1 @@
+"""Arrays and kernels: architectures, weights, states, and the engine that runs windows of symbols."""

@@ -1,0 +1,74 @@
+"""Memory: aligned vectors, and a check that there is enough before it is taken."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Ids = npt.NDArray[np.int32]
+
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
+
+
+def free_memory() -> float:
+    """Bytes that Linux, or the control group of a container, still has for this process; infinite if nothing says."""
+
+    def words(path: str) -> list[str]:
+        try:
+            with open(path) as file:
+                return file.read().split()
+        except OSError:  # another system, or no such limit
+            return []
+
+    free, meminfo, limit = math.inf, words("/proc/meminfo"), words("/sys/fs/cgroup/memory.max")
+    if "MemAvailable:" in meminfo:
+        free = 1024 * int(meminfo[meminfo.index("MemAvailable:") + 1])
+    if limit and limit != ["max"]:
+        used, stat = words("/sys/fs/cgroup/memory.current"), words("/sys/fs/cgroup/memory.stat")
+        cached = int(stat[stat.index("file") + 1])  # which the system drops when it is asked for more
+        free = min(free, int(limit[0]) - int(used[0]) + cached)
+    return free
+
+
+def claim(n_bytes: int, what: str, advice: str) -> None:
+    """See that memory is free before it is taken: a system that runs out of it ends the process without a word.
+
+    Parameters
+    ----------
+    n_bytes : int
+        How much is wanted. Less than 256 MiB is not looked at.
+    what, advice : str
+        What the message says: what would take the memory, and what to do.
+
+    Raises
+    ------
+    MemoryError
+        If there is less than `n_bytes`.
+
+    Warns
+    -----
+    UserWarning
+        If there is less than twice as much.
+    """
+    if n_bytes < 1 << 28:
+        return
+    free = free_memory()
+    message = f"{what} would take {n_bytes / 2**30:,.1f} GiB of memory, "
+    if n_bytes > free:
+        raise MemoryError(f"{message}and {free / 2**30:,.1f} GiB are free: {advice}")
+    if n_bytes > free / 2:
+        warnings.warn(f"{message}most of the {free / 2**30:,.1f} GiB that are free: {advice}", stacklevel=2)
+
+
+def aligned(size: int, dtype: npt.DTypeLike) -> Array:
+    """A vector of zeros that starts on a cache line."""
+    n_bytes = size * np.dtype(dtype).itemsize
+    room = np.zeros(n_bytes + ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % ALIGNMENT
+    return room[start : start + n_bytes].view(dtype)

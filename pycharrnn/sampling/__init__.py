@@ -1,0 +1,1 @@
+"""Characters go out: drawing texts from a network."""

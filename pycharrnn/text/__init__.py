@@ -1,0 +1,1 @@
+"""Characters come in: files, documents, vocabularies and corpora."""

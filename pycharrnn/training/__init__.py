@@ -1,0 +1,1 @@
+"""From weights to better weights: the loop, budgets, optimisers, schedules, callbacks and what is remembered."""

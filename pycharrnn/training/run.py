@@ -1,0 +1,115 @@
+"""A training as a callback sees it."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pycharrnn.training.budget import Budget
+from pycharrnn.training.history import Floats, History
+
+
+@dataclass
+class Run:
+    """A training run as a callback sees it.
+
+    Attributes
+    ----------
+    n_updates : int
+        Updates made, those of earlier calls of `partial_fit` included.
+    epoch : int
+        Passes over the text that are complete.
+    loss, smooth_loss : float
+        Of the last update, in nats per `seq_length` characters.
+    nats : float
+        The recent loss in nats per character: the mean over this call, the last 1,000 windows weighing most. NaN before
+        the first update.
+    seconds : float
+        Time since this call began.
+    updating : float
+        Time in updates alone.
+    total : int or None
+        Updates that this call will make, if that is known.
+    share : float
+        The share of the budget that is spent, 0 to 1, of whichever limit is nearest.
+    seconds_left : float or None
+        Time to the end of the budget, at the speed so far; None before the first update.
+    start : float
+        The loss of the weights at the start, in nats per character of the text by which the best ones are chosen.
+    status : {"training", "validating"}
+        What is being done.
+    characters : int
+        Characters read in this call.
+    history : History
+    sample : callable
+        ``sample(length, prompt="", temperature=1.0)`` writes text with the present weights. The same update writes
+        the same text, and writing it does not change the training.
+    save : callable
+        ``save(path)`` writes a model file with the present weights, as `CharRNN.save` does after the training.
+    budget : Budget
+        The limits of this call.
+    first : int
+        Updates that had been made when this call began.
+    begin : float
+        When this call began, by `time.perf_counter`.
+    """
+
+    history: History
+    sample: Callable[..., str]
+    save: Callable[[str | os.PathLike[str]], None]
+    budget: Budget
+    first: int
+    total: int | None
+    begin: float = field(default_factory=time.perf_counter)
+    n_updates: int = 0
+    epoch: int = 0
+    loss: float = float("nan")
+    smooth_loss: float = float("nan")
+    seconds: float = 0.0
+    updating: float = 0.0
+    characters: int = 0
+    start: float = math.nan
+    status: str = "training"
+    _mean: tuple[float, float] = (0.0, 0.0)  # of the losses, and the weight of them: 1 - 0.999**n after n windows
+
+    def __post_init__(self) -> None:
+        self.n_updates = self.first
+
+    @property
+    def share(self) -> float:
+        shares = [0.0]
+        if self.budget.max_seconds is not None:
+            shares.append(self.seconds / self.budget.max_seconds)
+        if self.total is not None:
+            shares.append((self.n_updates - self.first) / self.total)
+        return min(1.0, max(shares))
+
+    @property
+    def seconds_left(self) -> float | None:
+        if self.n_updates == self.first:
+            return None
+        left = [math.inf]
+        if self.budget.max_seconds is not None:
+            left.append(self.budget.max_seconds - self.seconds)
+        if self.total is not None:
+            done = self.n_updates - self.first
+            left.append(self.seconds / done * (self.total - done))
+        return max(0.0, min(left))
+
+    @property
+    def nats(self) -> float:
+        total, weight = self._mean
+        return total / weight if weight else math.nan
+
+    def note(self, loss: Floats, windows: int) -> None:
+        """Let `nats` know of the losses of some updates, each of so many windows, in nats per `seq_length`."""
+        if len(loss):
+            kept = 0.999 ** (windows * len(loss))
+            total, weight = self._mean
+            self._mean = (
+                kept * total + (1 - kept) * float(loss.mean()) / self.history.seq_length,
+                kept * weight + 1 - kept,
+            )

@@ -1,0 +1,179 @@
+"""Updates of one state over one text."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pycharrnn import _kernels
+from pycharrnn.network.engine import Network
+from pycharrnn.network.memory import Ids, aligned
+from pycharrnn.network.state import Rule, Squares, State
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+
+MEASURED = 1000  # windows that tell the size of gradients
+
+
+MARGIN = 2.0  # of squares that the next updates forget: of the first steps after a file was read
+
+
+def _processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Trainer:
+    """Updates of one state over one text: `network.Network.trainer` makes it."""
+
+    def __init__(
+        self,
+        network: Network,
+        state: State,
+        rule: Rule,
+        ids: Ids,
+        n_threads: int | None = 1,
+    ) -> None:
+        network._check(ids)
+        if rule.name != state.rule:
+            raise ValueError(f"the state has the moments of {state.rule}, not of {rule.name}: resume it first")
+        self.batch_size = int(state.carried.shape[2])
+        if len(ids) <= self.batch_size:
+            few = f"it has {len(ids) - 1} predictions; lower batch_size"
+            raise ValueError(f"the text is too short for {self.batch_size} streams: {few}")
+        self.network, self.state, self.rule, self.ids = network, state, rule, ids
+        self._share = n_threads is None
+        if n_threads is None:  # below some 100 microseconds a step, meeting costs more than sharing gains
+            work = self.batch_size * network.H * (network.cell.gates * network.H + network.K)
+            n_threads = _processors() if work > 2**20 else 1
+            _sharing.add(self)
+        self._most = min(n_threads, self.batch_size)
+        self._space = network.workspace(network.T, self.batch_size, training=True)
+        self._grads = aligned(network.layout.size, network.dtype)
+        window = network.T * self.batch_size
+        self._seen, self._xy = np.zeros(network.K, np.int32), np.zeros(2 * window, np.int32)
+        self._step_loss = np.zeros(window)
+        self._pool: ThreadPoolExecutor | None = None  # of threads beside this one
+
+    @property
+    def n_threads(self) -> int:
+        """Of the next call: those asked for, or a fair share of the processors. The bits are the same."""
+        return max(1, min(self._most, _processors() // max(1, len(_sharing)))) if self._share else self._most
+
+    @property
+    def updates_per_epoch(self) -> int:
+        return -(-(self.characters // self.batch_size) // self.network.T)
+
+    @property
+    def characters(self) -> int:
+        """Predictions in one epoch: streams of equal length leave out at most one less than there are streams."""
+        return (len(self.ids) - 1) // self.batch_size * self.batch_size
+
+    def advance(
+        self,
+        loss: npt.NDArray[np.float64],
+        smooth: npt.NDArray[np.float64],
+        factors: npt.NDArray[np.float64] | float = 1.0,
+    ) -> None:
+        """Make ``len(loss)`` updates; write the loss and the smooth loss of each, in nats per T characters.
+
+        `factors`, one or one for each, multiply the learning rate.
+        Makes fewer, as ``state.n_updates`` then tells, only when a loss was not finite.
+        """
+        s, w, options = self.state, self._space, self.rule.options()
+        rates = np.broadcast_to(factors * options["hyper"]["rate"], loss.shape)
+        w.put(s.carried)
+        try:
+            self._together(
+                self.ids, s.params, self._grads, s.m, s.v, w.memory,
+                self._seen, self._xy, w.plan, w.layers, self.rule.name, options, s.counts, s.scalars,
+                np.ascontiguousarray(rates), self._step_loss, loss, smooth,
+            )  # fmt: skip
+        finally:
+            w.take(w.first, s.carried)
+
+    def measure(self, new: Ids, foreign: bool, squares: Squares | None = None) -> None:
+        """Give a state the squares that it lacks: those of `new` symbols, or all of a `foreign` one, which has none.
+
+        The first windows of the text are read at a learning rate of zero: the weights stay, and v becomes that of the
+        gradients here. What has been memorised has hardly any gradient left: if the `squares` of this rule
+        are known, those that are measured are scaled up to them. A rule that sums squares gets at least as many as the
+        weights have seen updates. Symbols that are new have seen those windows. No sum, and no scaled square, is
+        less than the mean of its array: a symbol that is missing here would else take a large step when it comes.
+        """
+        s = self.state
+        before, n = s.copy(), min(self.updates_per_epoch, max(1, MEASURED // self.batch_size))
+        self.advance(np.empty(n), np.empty(n), 0.0)
+        done = max(1, s.n_updates - before.n_updates)
+        known = squares.means if squares is not None and squares.rule == self.rule.name else {}
+        factors: dict[str, float] = {}
+        if known or self.rule.sums:
+            bias = 1 - s.scalars[2]  # of Adam's v after so few windows
+            for name, view in self.network.named(s.v).items():
+                wanted = known.get(name, 0.0) * bias
+                least = self.network.mean(view) or wanted  # there may be no gradient at all
+                np.maximum(view, least, out=view)
+                factor = wanted / least if least else 1.0
+                more = before.n_updates / done if self.rule.sums else MARGIN * factor
+                factors[name] = max(1.0, factor, more)
+        if s.v.size:
+            found, kept = self.network.named(s.v), self.network.named(before.v)
+            for name, array in found.items():
+                rows = self.network.rows(name, array)
+                fresh = np.zeros(0) if rows is None else rows[new]
+                array[...] = array * factors.get(name, 1.0) if foreign else kept[name]
+                if rows is not None:
+                    rows[new] = fresh
+        s.m[:] = before.m  # the mean gradient at the same weights would be followed too far
+        s.carried[:], s.counts[:] = before.carried, before.counts
+        powers = s.scalars[1:].copy()
+        s.scalars[:] = before.scalars
+        if foreign:  # these belong to the moments that have been measured
+            s.scalars[1:] = powers
+
+    def _together(self, *arguments: Any) -> None:
+        """The same call from this thread and from those of the pool; they meet inside, without the interpreter lock.
+
+        This thread is one of them, so that a signal finds it in Python only when no update is under way.
+        """
+        train: Any = _kernels.train
+        size = self.n_threads
+        if size == 1:
+            train(*arguments)
+            return
+        from concurrent.futures import ThreadPoolExecutor, wait  # only now: it takes a while to import
+
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._most - 1, "pycharrnn")
+        shared, calls = np.zeros(3, np.int32), []
+        try:
+            for rank in range(1, size):
+                calls.append(self._pool.submit(partial(train, *arguments, rank, size, shared)))
+            train(*arguments, 0, size, shared)
+        except BaseException:
+            shared[2] = 1  # this thread does not come: whoever waits at the meeting place need not wait any longer
+            raise
+        finally:
+            wait(calls)
+        for call in calls:
+            call.result()
+
+    def close(self) -> None:
+        """Let the threads and the processors go."""
+        _sharing.discard(self)
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+
+# The trainers of this process that share its processors, whichever of its threads they run in.
+_sharing: weakref.WeakSet[Trainer] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_sharing.clear)

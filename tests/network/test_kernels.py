@@ -1,0 +1,672 @@
+"""Each kernel against its NumPy twin, in both precisions and on every instruction set that this processor has."""
+
+import faulthandler
+import functools
+import hashlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import reference
+from numpy.testing import assert_allclose, assert_array_equal
+
+from pycharrnn import _kernels
+from pycharrnn.network.engine import Network
+from pycharrnn.network.memory import aligned
+from pycharrnn.training.optimizers import SGD, AdaGrad, Adam, Momentum, RMSProp, Update
+from pycharrnn.training.trainer import Trainer
+
+pytestmark = pytest.mark.usefixtures("simd")
+
+DTYPES = ("float32", "float64")
+RTOL = {"float32": 1e-5, "float64": 1e-12}
+CELLS = Network.cells
+
+
+def padded(n):
+    return -(-n // _kernels.LANES) * _kernels.LANES
+
+
+def rows(rng, m, n, dtype, width=None):
+    """(m, n) standard normal numbers in rows padded with zeros."""
+    out = np.zeros((m, width or padded(n)), dtype)
+    out[:, :n] = rng.normal(size=(m, n))
+    return out
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+def test_matmul(rng, dtype, transposed, packed):
+    blocked = itertools.product((2, 27), (31, 300), (256, 257, 700))  # blocks are 256 deep, 256 or 128 columns wide
+    for M, N, K in itertools.chain(
+        itertools.product((1, 2, 7, 13, 14, 25, 40), (1, 16, 31, 80), (1, 25, 100)), blocked
+    ):
+        A, B, start = rng.normal(size=(M, K)).astype(dtype), rows(rng, K, N, dtype), rows(rng, M, N, dtype)
+        panels = np.zeros((padded(N) + 2 * _kernels.LANES) * K, dtype)
+        found = [start.copy(), start.copy()]
+        for C, reverse in zip(found, (False, True), strict=True):
+            given = np.ascontiguousarray(A.T) if transposed else A
+            _kernels.matmul(given, B, C, panels, transposed, packed, reverse)
+        scale = np.abs(start) + np.abs(A) @ np.abs(B)
+        assert (np.abs(found[0] - (start + A @ B)) <= RTOL[dtype] * scale).all(), (M, N, K)
+        assert_array_equal(found[0], found[1])  # the direction of the walk changes no bit
+        assert not found[0][:, N:].any(), (M, N, K)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("M", "N", "K"), [(40, 80, 100), (27, 272, 700)])
+def test_every_row_of_a_product_has_the_bits_of_the_row_alone(rng, dtype, transposed, M, N, K):
+    A, B = rng.normal(size=(M, K)).astype(dtype), rows(rng, K, N, dtype)
+    panels = np.zeros((padded(N) + 2 * _kernels.LANES) * K, dtype)
+    together = rows(rng, M, N, dtype)
+    alone = together.copy()
+    _kernels.matmul(np.ascontiguousarray(A.T) if transposed else A, B, together, panels, transposed, True, False)
+    for i in range(M):
+        _kernels.matmul(A[i : i + 1].copy(), B, alone[i : i + 1], panels, False, False, i % 2 == 1)
+    assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (3, 5), (4, 4), (8, 4), (12, 7), (80, 100), (65, 31)])
+def test_transpose(rng, dtype, n, k):
+    A, B = rng.normal(size=(n, k)).astype(dtype), np.full((k, padded(n)), 7, dtype)
+    _kernels.transpose(A, B)
+    assert_array_equal(B[:, :n], A.T)
+    assert (B[:, n:] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["exp", "tanh", "sigmoid"])
+def test_activation(dtype, name):
+    tiny = np.geomspace(1e-20, 1, 2000)
+    x = np.concatenate([np.linspace(-60, 60, 100_001), tiny, -tiny, [0.0]])
+    if name == "exp":
+        x = -np.abs(x)
+    x = x.astype(dtype)
+    expected = {"exp": np.exp, "tanh": np.tanh, "sigmoid": reference.sigmoid}[name](x.astype(np.float64))
+    _kernels.activation(name, x)
+    assert_allclose(x, expected, rtol=3e-7 if dtype == "float32" else 2e-15)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_activation_at_the_ends(dtype):
+    ends = np.array([-np.inf, -1e30, 1e30, np.inf, np.nan], dtype)
+    found = ends.copy()
+    _kernels.activation("tanh", found)
+    assert_array_equal(found, [-1, -1, 1, 1, np.nan])
+    found = ends.copy()
+    _kernels.activation("sigmoid", found)
+    assert_array_equal(found, [0, 0, 1, 1, np.nan])
+    found = np.array([-np.inf, -1e30, -0.0, np.nan], dtype)
+    _kernels.activation("exp", found)
+    assert_array_equal(found, [0, 0, 1, np.nan])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("K", [1, 2, 15, 16, 17, 80, 300])
+@pytest.mark.parametrize("spread", [0.01, 1, 30])
+@pytest.mark.parametrize("smoothing", [0, 0.1])
+def test_softmax(rng, dtype, K, spread, smoothing):
+    M = 20
+    logits = rows(rng, M, K, dtype) * dtype_of(spread, dtype)
+    p, y, loss = logits.copy(), rng.integers(0, K, M).astype(np.int32), np.empty(M)
+    _kernels.softmax(p, K, y, loss, smoothing)
+    expected = reference.softmax(logits[:, :K].astype(np.float64))
+    assert_allclose(p[:, :K], expected, rtol=RTOL[dtype], atol=1e-28)
+    assert not p[:, K:].any()
+    logs = np.log(expected)
+    target = (1 - smoothing) * logs[np.arange(M), y] + smoothing * logs.mean(axis=1)
+    assert_allclose(loss, -target, rtol=RTOL[dtype], atol=RTOL[dtype])
+
+
+def dtype_of(value, dtype):
+    return np.dtype(dtype).type(value)
+
+
+def test_softmax_of_large_logits_and_of_nothing_finite():
+    p, loss = np.zeros((3, 16), np.float32), np.empty(3)
+    p[0, :3] = 3e38, -3e38, 3e38
+    p[1, :3] = np.nan, 0, 0
+    p[2, :3] = np.inf, 0, 0
+    _kernels.softmax(p, 3, np.zeros(3, np.int32), loss)
+    assert_allclose(p[0, :3], [0.5, 0, 0.5])
+    assert_allclose(loss[0], np.log(2))
+    assert not np.isfinite(loss[1:]).any()
+
+
+RULES = [SGD(), Momentum(0.8), AdaGrad(), RMSProp(0.95), Adam(0.85, 0.97)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_optimizer_steps(rng, dtype, rule, clip):
+    n, rate = 50, 0.01
+    p, m, v = rng.normal(size=n).astype(dtype), np.zeros(n, dtype), np.full(n, rule.start, dtype)
+    expected = p.astype(np.float64), np.zeros(n), np.zeros(n)
+    hyper = Update(rule, rate, clip, None).options()["hyper"]
+    numbers = {name: hyper[name] for name in ("momentum", "decay", "eps", "beta1", "beta2")}
+    for t in range(1, 6):
+        g = rng.normal(size=n).astype(dtype)
+        if rule.name == "adam":
+            hyper |= {"correction1": 1 / (1 - rule.beta1**t), "correction2": 1 / (1 - rule.beta2**t)}
+        _kernels.optimizer_step(rule.name, hyper, p, g, m, v)
+        expected = reference.optimizer_step(
+            rule.name, expected[0], g.astype(np.float64), *expected[1:], t, rate=rate, clip=clip or np.inf, **numbers
+        )
+    for found, wanted in zip((p, m, v), expected, strict=True):
+        assert_allclose(found, wanted, rtol=RTOL[dtype], atol=RTOL[dtype] * 1e-2 + 1e-29)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_vanishing_gradients_leave_no_subnormal_numbers(rng, dtype, rule):
+    n = 64
+    p, m, v = np.zeros(n, dtype), np.zeros(n, dtype), np.full(n, rule.start, dtype)
+    hyper = Update(rule, 0.1, None, None).options()["hyper"] | {"correction1": 1.0, "correction2": 1.0}
+    g = (10.0 ** rng.uniform(-44 if dtype == "float32" else -320, -15, n)).astype(dtype)
+    for _ in range(20):
+        _kernels.optimizer_step(rule.name, hyper, p, g, m, v)
+    least = np.finfo(dtype).tiny
+    for array in (m, v):
+        assert not ((array != 0) & (np.abs(array) < least)).any()
+
+
+# --- the whole window -------------------------------------------------------------------------------------------
+
+
+def text(rng, network, *shape):
+    """Symbols; those of documents end now and then."""
+    ids = rng.integers(0, network.K, shape).astype(np.int32)
+    return np.where(rng.random(shape) < 0.3, network.end, ids).astype(np.int32) if network.end >= 0 else ids
+
+
+def weights(rng, network):
+    """By name, all far from zero, the same in both precisions."""
+    scale = min(0.5, 1.2 / network.H**0.5)  # more, and the RNN amplifies what rounding leaves
+    return {name: rng.normal(0, scale, shape).astype(np.float32) for name, shape in network.shapes.items()}
+
+
+def exact(named):
+    return {name: value.astype(np.float64) for name, value in named.items()}
+
+
+@functools.cache
+def window(cell, T, B, H, layers, documents, D):
+    """Weights, symbols, a state, and what the twin makes of them."""
+    rng, network = np.random.default_rng(0), Network(cell, 11, H, T, "float64", documents, layers, 0.0, D)
+    named, x, y = weights(rng, network), *text(rng, network, 2, T, B)
+    if documents:
+        x[-1, -1] = network.end  # some streams begin anew within the window, this one certainly
+    carried = rng.uniform(-0.9, 0.9, network.carried(B)).astype(np.float32).astype(np.float64)
+    twin = exact(named), x, carried, network.end, cell
+    p, *_ = reference.predict(*twin)
+    nats = -np.log(np.take_along_axis(p, y[..., None], axis=2))[..., 0]
+    return named, x, y, carried, nats, *reference.loss_and_gradients(*twin[:2], y, *twin[2:])
+
+
+def assert_close(found, expected, dtype, what):
+    assert np.linalg.norm(found - expected) <= RTOL[dtype] * np.linalg.norm(expected), what
+
+
+def check_window(dtype, cell, T, B, H, layers, documents, D=None):
+    what = f"{cell=} {T=} {B=} {H=} {layers=} {documents=} {D=}"
+    named, x, y, carried, nats, loss, grads, last = window(cell, T, B, H, layers, documents, D)
+    network = Network(cell, 11, H, T, dtype, documents, layers, 0.0, D)
+    params, found, losses = network.flatten(named), aligned(network.layout.size, dtype), np.empty((T, B))
+    w = network.workspace(T, B)
+    w.put(carried)
+    total = _kernels.loss_and_gradients(
+        x.ravel(), y.ravel(), params, found, w.memory, w.plan, w.layers, losses.reshape(-1)
+    )
+    assert abs(total - loss) <= RTOL[dtype] * loss, what
+    assert_close(losses, nats, dtype, what)
+    for name, gradient in network.named(found).items():
+        assert_close(gradient, grads[name], dtype, f"{name} of {what}")
+        gradient[...] = 0
+    assert not found.any(), f"padding of {what}"
+    for layer, states in enumerate(w.last):
+        for s, state in enumerate(states):
+            assert_close(state, last[layer, s], dtype, f"state of {what}")
+            start, stride = w.layers[layer, 4 + s], w.plan["Hs"]
+            assert not w.memory[start:][: (T + 1) * B * stride].reshape(-1, stride)[:, H:].any(), f"padding of {what}"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("layers", "D"), [(1, None), (2, None), (3, None), (1, 7), (2, 34)])
+def test_loss_and_gradients(dtype, cell, layers, D):
+    sizes = (1, 1), (25, 1), (3, 2), (6, 5), (4, 17)
+    for (T, B), H, documents in itertools.product(sizes, (5, 16, 19, 33), (False, True)):
+        check_window(dtype, cell, T, B, H, layers, documents, D)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("T", "B", "H"), [(2, 3, 64), (2, 3, 128), (2, 2, 256), (20, 17, 19)])
+def test_loss_and_gradients_of_rows_set_apart_and_of_sums_in_blocks(dtype, cell, T, B, H):
+    # rows of whole multiples of 2 KiB lie a cache line further apart; T * B > 256 is a product in blocks
+    check_window(dtype, cell, T, B, H, 2, True)
+    check_window(dtype, cell, T, B, 19, 1, True, H)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_accumulate(rng, cell):
+    network = Network(cell, 11, 19, 5, "float64", True, 2, 0.2, 7, 0.3)
+    params, (x, y) = network.flatten(weights(rng, network)), text(rng, network, 2, 5 * 3)
+    w, once, twice = (
+        network.workspace(5, 3, training=True),
+        *(aligned(network.layout.size, "float64") for _ in range(2)),
+    )
+    for grads in (once, twice, twice):
+        _kernels.loss_and_gradients(x, y, params, grads, w.memory, w.plan, w.layers, np.empty(15))
+    assert once.any()
+    assert_allclose(twice, 2 * once, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("documents", [False, True])
+def test_evaluation_equals_the_twin(rng, cell, documents):
+    for layers, N, D in ((1, 40, None), (2, 4, 7), (3, 23, None), (1, 20, 23)):
+        network = Network(cell, 11, 19, 7, "float64", documents, layers, 0.5, D, 0.5)
+        named, ids = weights(rng, network), text(rng, network, N)
+        carried = rng.uniform(-0.9, 0.9, network.carried())
+        p, *_ = reference.predict(exact(named), ids[:-1, None], carried, network.end, cell)
+        found = network.losses(network.flatten(named), ids, carried)
+        assert_allclose(found, -np.log(p[np.arange(N - 1), 0, ids[1:]]), rtol=1e-11)
+
+
+# --- training ---------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def twin_training(cell, layers, B, documents, D):
+    """Nine updates by the twin, of four windows an epoch, the last one short."""
+    rng, network = np.random.default_rng(1), Network(cell, 7, 5, 4, "float64", documents, layers, 0.0, D)
+    named, ids = weights(rng, network), text(rng, network, 14 * B)
+    options = {"cell": cell, "end": network.end, "T": 4, "B": B, "layers": layers, "rate": 0.3, "n_updates": 9}
+    return named, ids, reference.train(named, ids, **options)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize(("layers", "B", "n_threads"), [(1, 1, 1), (1, 3, 1), (2, 2, 2), (2, 3, 3)])
+@pytest.mark.parametrize("D", [None, 9])
+def test_training_equals_the_twin(cell, documents, layers, B, n_threads, D):
+    named, ids, (expected, carried, losses) = twin_training(cell, layers, B, documents, D)
+    network, update = Network(cell, 7, 5, 4, "float64", documents, layers, 0.0, D), Update(SGD(), 0.3, None, None)
+    state, loss, smooth = network.state(network.flatten(named), update, B), np.empty(9), np.empty(9)
+    trainer = Trainer(network, state, update, ids, n_threads)
+    trainer.advance(loss[:5], smooth[:5])
+    trainer.advance(loss[5:], smooth[5:])
+    trainer.close()
+    assert trainer.updates_per_epoch == 4
+    assert (state.n_updates, state.position) == (9, 4)
+    assert_allclose(loss, losses, rtol=1e-10)
+    for name, found in network.named(state.params).items():
+        assert_close(found, expected[name], "float64", name)
+    assert_allclose(state.carried, carried, rtol=1e-10, atol=1e-12)
+    weight, mean = [1e-3 * B / (1 + 1e-3 * (B - 1)) * n / 4 for n in (4, 4, 4, 1)], losses[0]
+    for i in range(1, 9):
+        mean += weight[i % 4] * (losses[i] - mean)
+        assert_allclose(smooth[i], mean, rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("D", [None, 9])
+def test_stepping_at_once_gives_the_bits_of_clipping_then_stepping(rng, dtype, rule, cell, D):
+    # a norm that is never reached takes the way over the whole gradient
+    network = Network(cell, 11, 19, 7, dtype, True, 2, 0.0, D)
+    start, ids = network.flatten(weights(rng, network)), text(rng, network, 100)
+    states = []
+    for clip_norm in (None, 1e30):
+        update = Update(rule, 0.05, 0.3, clip_norm)
+        state = network.state(start.copy(), update, 2)
+        Trainer(network, state, update, ids).advance(np.empty(20), np.empty(20))
+        states.append(state)
+    for name in ("params", "best", "m", "v", "carried"):
+        assert_array_equal(getattr(states[0], name), getattr(states[1], name))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_clip_norm(rng, n_threads):
+    network = Network("lstm", 11, 19, 7, "float64", num_layers=2)
+    start, ids = network.flatten(weights(rng, network)), rng.integers(0, 11, 15).astype(np.int32)
+    x, y = (np.stack([ids[shift:][:7], ids[shift + 7 :][:7]], axis=1) for shift in (0, 1))
+    _, grads, _ = network.loss_and_gradients(start, x, y)
+    norm = np.sqrt(sum(((g / 2) ** 2).sum() for g in grads.values()))  # of the mean over two streams
+    update = Update(SGD(), 1.0, None, norm / 3)
+    state = network.state(start.copy(), update, 2)
+    trainer = Trainer(network, state, update, ids, n_threads)
+    trainer.advance(np.empty(1), np.empty(1))
+    trainer.close()
+    for name, found in network.named(state.params).items():
+        assert_allclose(found, network.named(start)[name] - grads[name] / 2 / 3, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("D", [None, 9])
+def test_padding_stays_zero(rng, cell, n_threads, D):
+    # it is multiplied with everything: one number in it would reach every sum
+    network = Network(cell, 11, 19, 7, "float32", False, 2, 0.2, D, 0.2)
+    update = Update(Adam(), 0.05, 0.3, None)
+    state = network.state(network.flatten(weights(rng, network)), update, 3)
+    trainer = Trainer(network, state, update, rng.integers(0, 11, 100).astype(np.int32), n_threads)
+    trainer.advance(np.empty(50), np.empty(50))
+    trainer.close()
+    for flat in (state.params, state.m, state.v, state.best):
+        for view in network.named(flat).values():
+            assert view.any()
+            view[...] = 0
+        assert not flat.any()
+
+
+# --- sampling ---------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def twin_sample(cell, layers, D, temperature, smoothing):
+    """Weights, a prompt, random numbers, a state; the symbols that the twin draws, and the state before the last."""
+    rng, network = np.random.default_rng(2), Network(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
+    named, u, prompt = weights(rng, network), rng.random(60), np.array([3, network.end, 1, 4], np.int32)
+    named["c"][network.end] -= 3  # documents of some length
+    state, out = rng.uniform(-0.9, 0.9, network.carried()), []
+    start, read = state, prompt
+    for number in u:
+        p, state, *_ = reference.predict(exact(named), read[:, None], state, network.end, cell)
+        out.append(reference.draw(np.log(p[-1, 0]), temperature, number, smoothing))
+        read = np.array(out[-1:])
+    return named, prompt, u, start, np.array(out), state
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("layers", "D"), [(1, None), (2, None), (3, None), (1, 7), (2, 34)])
+def test_sampling_draws_what_the_twin_draws(cell, layers, D):
+    network = Network(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
+    for temperature, smoothing in ((0.0, 0.0), (0.3, 0.0), (1.0, 0.0), (5.0, 0.0), (0.0, 0.4), (1.0, 0.4), (0.7, 0.9)):
+        named, prompt, u, start, expected, last = twin_sample(cell, layers, D, temperature, smoothing)
+        params, w = network.flatten(named), network.workspace(1)
+        for first in (60, 25):  # at once, or in two calls of which the second reads on
+            w.put(start)
+            out, after = np.empty(60, np.int32), np.empty(network.carried())
+            draw = functools.partial(_kernels.sample, params=params, work=w.memory, plan=w.plan, layers=w.layers)
+            draw = functools.partial(draw, temperature=temperature, smoothing=smoothing, whole=False)
+            draw = functools.partial(draw, weights=np.zeros(w.plan["Kp"]))
+            assert draw(prompt, pack=True, uniform=u[:first], out=out[:first]) == first
+            if first < 60:
+                draw(out[first - 1 : first], pack=False, uniform=u[first:], out=out[first:])
+            assert_array_equal(out, expected)
+            w.take(w.first, after)
+            assert_allclose(after, last, rtol=1e-10, atol=1e-12)
+        ends = np.flatnonzero(expected == network.end)
+        w.put(start)
+        drawn = draw(prompt, pack=True, uniform=u, whole=True, out=out)
+        assert drawn == (ends[0] + 1 if ends.size else 60)
+        assert_array_equal(out[:drawn], expected[:drawn])
+
+
+@pytest.mark.parametrize(
+    "logits", [[0, 0, 0], [1e4, -1e4, 1e4], [3e38, -3e38, 0], [-3e38, -3e38, -3e38], [0, 700, 800]]
+)
+@pytest.mark.parametrize("temperature", [5e-324, 1e-45, 1e-6, 0.1, 1, 10, 1e6, 1e308])
+@pytest.mark.parametrize("u", [0.0, 0.3, 1 - 2**-24, 1 - 2**-53])
+@pytest.mark.parametrize("smoothing", [0.0, 5e-324, 0.1, 1 - 2**-53])
+def test_sampling_at_the_ends(logits, temperature, u, smoothing):
+    """Whatever the logits, temperature and number, the character exists and has a share."""
+    network = Network("rnn", 3, 2, 1, "float32")
+    params = aligned(network.layout.size, "float32")
+    network.named(params)["c"][:] = logits
+    w = network.workspace(1)
+    out = np.full(1, -1, np.int32)
+    u, scratch = np.array([u]), np.zeros(w.plan["Kp"])
+    _kernels.sample(out[:0], params, w.memory, w.plan, w.layers, True, u, temperature, scratch, False, out, smoothing)
+    z = np.array(logits, np.float32).astype(np.float64)
+    with np.errstate(over="ignore"):
+        share = reference.softmax((z - z.max()) / temperature)
+    assert 0 <= out[0] < 3
+    assert share[out[0]] > 0
+
+
+def test_sampling_follows_the_distribution(rng):
+    # Pearson's chi-square over 200,000 draws with the state held still by zero weights
+    network = Network("rnn", 20, 4, 1, "float32")
+    params = aligned(network.layout.size, "float32")
+    p = reference.softmax(rng.normal(size=20) * 1.5)
+    w = network.workspace(1)
+    for temperature, smoothing in ((0.7, 0.0), (1.0, 0.0), (2.0, 0.0), (1.0, 0.2), (0.7, 0.2)):
+        network.named(params)["c"][:] = np.log((1 - smoothing) * p + smoothing / 20)
+        out = np.empty(200_000, np.int32)
+        u, scratch = rng.random(out.size), np.zeros(w.plan["Kp"])
+        _kernels.sample(
+            out[:0], params, w.memory, w.plan, w.layers, True, u, temperature, scratch, False, out, smoothing
+        )
+        kept = np.where((1 - smoothing) * p > smoothing / 20, p, 0) ** (1 / temperature)
+        expected = out.size * kept / kept.sum()
+        assert not np.bincount(out, minlength=20)[kept == 0].any()
+        expected, drawn = expected[kept > 0], np.bincount(out, minlength=20)[kept > 0]
+        chi_square = ((drawn - expected) ** 2 / expected).sum()
+        assert chi_square < 43.8  # 19 degrees of freedom, p = 0.001
+
+
+# --- bits and threads -------------------------------------------------------------------------------------------
+
+FUSED = [name for name in _kernels.simd_names() if name != "baseline" and _kernels.simd_supported(name)]
+# (K, H, T, B, layers, documents), and dropout, embedding size, label smoothing: the classic one, one with few streams
+# and one of middle size
+SIZES = {"classic": (80, 100, 25, 1, 1, False), "small": (11, 19, 5, 5, 1, True), "middle": (30, 48, 9, 7, 2, True)}
+EXTRAS = {"classic": (0.0, None, 0.0), "small": (0.0, None, 0.0), "middle": (0.2, 23, 0.3)}
+
+
+def digest(size, cell, dtype, rule, n_threads):
+    """SHA-256 of all that 30 updates leave, of five windows an epoch."""
+    K, H, T, B, layers, documents = SIZES[size]
+    rng, network = np.random.default_rng(0), Network(cell, K, H, T, dtype, documents, layers, *EXTRAS[size])
+    update = Update(rule, None, *((None, 0.5) if rule.name == "adam" else (5.0, None)))
+    state = network.state(network.initial(rng, 0.1), update, B)
+    loss, smooth = np.empty(30), np.empty(30)
+    trainer = Trainer(network, state, update, text(rng, network, 9 * T * B // 2), n_threads)
+    assert trainer.n_threads == n_threads
+    trainer.advance(loss, smooth)
+    trainer.close()
+    found = hashlib.sha256()
+    for array in (state.params, state.best, state.m, state.v, state.carried, loss, smooth):
+        assert np.isfinite(array).all()
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+@functools.cache
+def digest_of_one_thread(simd, *case):
+    before = _kernels.simd_selected()
+    _kernels.simd_select(simd)
+    found = digest(*case, 1)
+    _kernels.simd_select(before)
+    return found
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", [AdaGrad(), Adam()], ids=lambda rule: rule.name)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("size", SIZES)
+def test_the_same_bits_for_any_number_of_threads_and_wherever_there_is_fused_multiply_add(
+    simd, dtype, rule, cell, size
+):
+    # the baseline of x86-64 has none: it repeats itself, and test_training holds it against the ordered twin
+    expected = digest_of_one_thread("baseline" if simd == "baseline" else FUSED[0], size, cell, dtype, rule)
+    for n_threads in (1,) if size == "classic" else (1, 2, 3, 4):
+        assert digest(size, cell, dtype, rule, n_threads) == expected, n_threads
+
+
+@pytest.fixture
+def watched():
+    """A thread that waits for another in a kernel cannot be interrupted: end the process instead of hanging."""
+    faulthandler.dump_traceback_later(60, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def training(n_threads, B=5, H=16):
+    network = Network("lstm", 11, H, 5, "float64", True, 2)
+    rng, update = np.random.default_rng(0), Update(SGD(), 0.1, None, None)
+    state = network.state(network.flatten(weights(rng, network)), update, B)
+    return Trainer(network, state, update, text(rng, network, 400), n_threads)
+
+
+def advance(trainer, n):
+    losses = np.full((2, n), np.nan)
+    trainer.advance(*losses)
+    return losses
+
+
+def assert_same_state(found, expected):
+    for name in ("params", "best", "m", "v", "carried", "counts", "scalars"):
+        assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+
+
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("submitted", [0, 1, 2])
+def test_an_interrupt_before_all_threads_have_begun_changes_nothing(watched, monkeypatch, started, submitted):
+    trainer, expected = training(4), training(1)
+    if started:
+        advance(trainer, 3)
+        advance(expected, 3)
+    before, calls, losses = trainer.state.copy(), [], np.full((2, 5), np.nan)
+
+    def interrupted(self, *call):
+        if len(calls) == submitted:
+            raise KeyboardInterrupt
+        calls.append(submit(self, *call))
+        return calls[-1]
+
+    with monkeypatch.context() as patch:
+        submit = ThreadPoolExecutor.submit
+        patch.setattr(ThreadPoolExecutor, "submit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.advance(*losses)
+    assert len(calls) == submitted
+    assert all(call.done() for call in calls)
+    assert np.isnan(losses).all()
+    assert_same_state(trainer.state, before)
+    assert_array_equal(advance(trainer, 5), advance(expected, 5))  # and it can go on
+    assert_same_state(trainer.state, expected.state)
+    trainer.close()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_signal_while_threads_train_leaves_whole_updates(watched, n_threads):
+    trainer, again = training(n_threads, B=2, H=40), training(1, B=2, H=40)
+    timer = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        while True:
+            advance(trainer, 500)
+    found = trainer.state.copy()
+    trainer.close()
+    timer.join()
+    assert_same_state(trainer.state, found)  # no thread went on
+    advance(again, found.n_updates)
+    assert_same_state(found, again.state)
+
+
+def test_no_thread_is_left_behind(watched):
+    before = set(threading.enumerate())
+    trainer = training(3)
+    assert set(threading.enumerate()) == before
+    for _ in range(2):
+        advance(trainer, 1)
+        assert len(set(threading.enumerate()) - before) == 2  # this one is the third
+    trainer.close()
+    trainer.close()
+    assert set(threading.enumerate()) == before
+    advance(trainer, 1)  # it may be closed and used again
+    trainer.close()
+    assert set(threading.enumerate()) == before
+
+
+def test_there_are_no_more_threads_than_streams():
+    assert [training(n).n_threads for n in (1, 4, 5, 6, 1000)] == [1, 4, 5, 5, 5]
+    assert training(4, B=1).n_threads == 1
+
+
+def test_trainings_at_a_time_share_the_processors(monkeypatch):
+    monkeypatch.setattr("pycharrnn.training.trainer._processors", lambda: 4)
+    one, expected = training(None, H=256), training(1, H=256)
+    loss = np.empty((2, 9))
+    assert one.n_threads == 4
+    one.advance(loss[0, :3], np.empty(3))
+    two, small, three = training(None, H=256), training(None), training(3)
+    assert [t.n_threads for t in (one, two, small, three)] == [1, 1, 1, 3]  # what was asked for is given
+    small.close()
+    assert [t.n_threads for t in (one, two)] == [2, 2]
+    one.advance(loss[0, 3:6], np.empty(3))
+    del two
+    assert one.n_threads == 4
+    one.advance(loss[0, 6:], np.empty(3))
+    one.close()
+    expected.advance(loss[1], np.empty(9))
+    assert_array_equal(one.state.params, expected.state.params)
+    assert_array_equal(loss[0], loss[1])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of a process with threads, which is the point
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_trains_with_threads_of_its_own():
+    parent, expected = training(2), training(1)
+    advance(parent, 1)
+    advance(expected, 8)
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            signal.alarm(60)  # the end of a process that hangs
+            trainer = training(2)
+            advance(trainer, 8)
+            trainer.close()
+            assert_same_state(trainer.state, expected.state)
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    advance(parent, 7)
+    parent.close()
+    assert_same_state(parent.state, expected.state)
+
+
+# --- choice of the instruction set ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "why"), [("Base_line", "does not know"), ("fastest", "does not know"), ("", None)])
+def test_environment_forces_an_instruction_set(name, why, simd):
+    code = "from pycharrnn import _kernels; import pycharrnn.network.engine; print(_kernels.simd_selected())"
+    for value in [name] if why else [simd, ""]:
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | {"PYCHARRNN_SIMD": value}, capture_output=True, text=True
+        )
+        if why:
+            assert done.returncode == 1
+            assert f"ImportError: PYCHARRNN_SIMD={value!r} cannot be used" in done.stderr
+            assert why in done.stderr
+            assert "set it to one of" in done.stderr
+            assert ("did you mean" in done.stderr) == (value != "fastest")
+        else:
+            assert done.stdout.strip() == (value or _kernels.simd_best()), done.stderr
+
+
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 100])
+def test_reflect(rng, simd, n):
+    v, Q = rng.normal(size=n), rng.normal(size=(n + 3, n + 5))
+    expected = Q.copy()
+    expected[3:, 5:] -= np.outer(v, v @ Q[3:, 5:])
+    _kernels.reflect(v, Q[3:, 5:], np.empty(2 * n))
+    np.testing.assert_allclose(Q, expected, rtol=1e-12, atol=1e-12)
