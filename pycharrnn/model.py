@@ -27,10 +27,10 @@ from pycharrnn.sampling.sampler import Sampler, claim_texts
 from pycharrnn.text.reading import read_corpus
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.training.budget import Budget
+from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.fitting import fit, shuffled, split
 from pycharrnn.training.history import History
-from pycharrnn.training.loop import Callback
-from pycharrnn.training.optimizers import OPTIMIZERS, Optimizer, Update
+from pycharrnn.training.optimizers import OPTIMIZERS, Descent, Optimizer
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import SCHEDULES, Schedule
 from pycharrnn.training.trainer import Trainer
@@ -632,9 +632,9 @@ class CharRNN:
             )
         return ids if documents else _trainable(ids)
 
-    def _update(self) -> Update:
+    def _update(self) -> Descent:
         rule = self.optimizer if isinstance(self.optimizer, Optimizer) else OPTIMIZERS[self.optimizer]()
-        return Update(rule, self.learning_rate, self.clip_value, self.clip_norm, self.weight_decay)
+        return Descent(rule, self.learning_rate, self.clip_value, self.clip_norm, self.weight_decay)
 
     # --- what was learned ---------------------------------------------------------------------------------------
 

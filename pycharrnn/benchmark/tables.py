@@ -25,7 +25,7 @@ from pycharrnn import CharRNN, Vocabulary, __version__, _kernels, datasets
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.engine import Network
 from pycharrnn.network.initial import normal
-from pycharrnn.training.optimizers import Adam, Update
+from pycharrnn.training.optimizers import Adam, Descent
 from pycharrnn.training.trainer import Trainer
 
 Array = npt.NDArray[Any]
@@ -368,7 +368,7 @@ Step = tuple[Callable[[int], float], str]  # n updates and the last one's loss i
 
 
 def _pycharrnn_step(job: Job, ids: Ids, threads: int) -> Step:
-    rule, architecture = Update(Adam(), None, None, CLIP), (job.hidden_size, job.seq_length, "float32")
+    rule, architecture = Descent(Adam(), None, None, CLIP), (job.hidden_size, job.seq_length, "float32")
     network = Network(job.cell, SYMBOLS, *architecture, num_layers=job.num_layers)
     state = network.state(network.initial(np.random.default_rng(0), None), rule, job.batch_size)
     trainer = Trainer(network, state, rule, ids, threads)

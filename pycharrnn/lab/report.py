@@ -31,7 +31,7 @@ from pycharrnn.network.memory import Ids
 from pycharrnn.network.state import Best
 from pycharrnn.text.reading import read_corpus
 from pycharrnn.training.budget import Budget
-from pycharrnn.training.loop import Callback
+from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.run import Run
 
 _TEXTS = 24  # so many texts of the training are shown

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 
 @dataclass
@@ -37,6 +39,11 @@ class Budget:
     def __post_init__(self) -> None:
         if self.epochs is None and self.max_updates is None and self.max_seconds is None:
             raise ValueError("training would never end: give at least one of epochs, max_updates and max_seconds")
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Self:
+        """The budget that a model's parameters make."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls)})
 
     def __str__(self) -> str:
         limits = {"s": self.max_seconds, "updates": self.max_updates, "epochs": self.epochs}

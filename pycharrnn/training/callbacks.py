@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import IO, Any, Literal
+from collections.abc import Callable
+from typing import IO, Literal
 
 from pycharrnn.arguments import integer, real, string
 from pycharrnn.output import write
 from pycharrnn.training.progress import clear_lines
+from pycharrnn.training.run import Run
+
+Callback = Callable[[Run], object]
 
 
 class SampleText:
@@ -73,7 +77,7 @@ class SampleText:
         self.file = file
         self._broken: object = None
 
-    def __call__(self, run: Any) -> None:
+    def __call__(self, run: Run) -> None:
         text = run.sample(self.length, prompt=self.prompt, temperature=self.temperature)
         run.history.remember(run.n_updates, run.smooth_loss, text)
         file = sys.stdout if isinstance(self.file, str) else self.file

@@ -11,9 +11,10 @@ from pycharrnn.errors import TrainingDivergedError
 from pycharrnn.network.engine import LOOKED
 from pycharrnn.network.memory import Ids
 from pycharrnn.training.baseline import KneserNey
+from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.history import Look
 from pycharrnn.training.keep_best import KeepBest
-from pycharrnn.training.loop import Callback, train
+from pycharrnn.training.loop import train
 from pycharrnn.training.progress import Progress
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pycharrnn.errors import TrainingDivergedError
+from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.history import Divergence, Floats
 from pycharrnn.training.run import Run
 
@@ -33,9 +34,6 @@ class Trainer(Protocol):
     def characters(self) -> int: ...
 
     def advance(self, loss: Floats, smooth: Floats, factors: Floats | float = 1.0) -> None: ...
-
-
-Callback = Callable[[Run], object]
 
 
 @dataclass

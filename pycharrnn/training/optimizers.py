@@ -1,19 +1,51 @@
-"""Optimisers: the numbers of each update rule. The rules themselves are kernels, fused with clipping."""
+"""Optimisers: the numbers of each update rule. The steps themselves are kernels, fused with clipping.
+
+In every equation g is the gradient after clipping, p the parameters, and `rate` the learning rate of the update. All
+vectors start from zero unless a class says otherwise, and all operations are per entry.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+
+__all__ = ["OPTIMIZERS", "SGD", "AdaGrad", "Adam", "Descent", "Momentum", "Optimizer", "OptimizerName", "RMSProp"]
+
+OptimizerName = Literal["adagrad", "sgd", "momentum", "rmsprop", "adam"]
 
 
 @dataclass(frozen=True)
-class _Rule:
-    name: ClassVar[str]
-    moments: ClassVar[tuple[str, ...]] = ()  # which of the vectors m and v the rule keeps
-    start: ClassVar[float] = 0.0  # what v starts from
-    rate: ClassVar[float] = 0.01  # the learning rate when none is given
-    sums: ClassVar[bool] = False  # v is a sum over all updates, not a mean of the last ones
-    sparse: ClassVar[bool] = False  # a zero gradient changes nothing, so that rows not read need no step
+class Optimizer:
+    """An update rule: its fields are its own numbers, its class variables what the kernels and the model need to know.
+
+    Attributes
+    ----------
+    name : str
+        What `CharRNN(optimizer=...)`, files and the kernels call the rule.
+    moments : tuple of str
+        Which of the vectors m and v, each as long as the parameters, the rule keeps from one update to the next.
+    start : float
+        What every entry of v starts from.
+    rate : float
+        The learning rate when none is given.
+    sums : bool
+        Whether v sums over all updates. Otherwise it is a mean of the last ones.
+    sparse : bool
+        Whether an entry with a zero gradient stays as it is. The kernels then skip the rows that an update has not
+        read.
+    """
+
+    name: ClassVar[OptimizerName]
+    moments: ClassVar[tuple[str, ...]] = ()
+    start: ClassVar[float] = 0.0
+    rate: ClassVar[float] = 0.01
+    sums: ClassVar[bool] = False
+    sparse: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, optimizer: Optimizer | OptimizerName) -> Optimizer:
+        """The optimiser itself, or the one of that name with its default numbers."""
+        return optimizer if isinstance(optimizer, Optimizer) else OPTIMIZERS[optimizer]()
 
     def numbers(self) -> dict[str, float]:
         """The rule's own numbers by name."""
@@ -21,42 +53,138 @@ class _Rule:
 
 
 @dataclass(frozen=True)
-class SGD(_Rule):
-    """Stochastic gradient descent: ``p -= rate * g``."""
+class SGD(Optimizer):
+    """Stochastic gradient descent.
 
-    name: ClassVar[str] = "sgd"
+    The learning rate is 0.005 when none is given.
+
+    Notes
+    -----
+    ::
+
+        p <- p - rate g
+
+    References
+    ----------
+    H. Robbins and S. Monro (1951). A stochastic approximation method. The Annals of Mathematical Statistics 22(3),
+    400-407.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN, optim
+    >>> model = CharRNN(optimizer=optim.SGD(), learning_rate=0.01)
+    """
+
+    name: ClassVar[OptimizerName] = "sgd"
     rate: ClassVar[float] = 0.005
     sparse: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
-class Momentum(_Rule):
-    """Gradient descent with momentum (Polyak 1964): ``m = momentum * m + g``, ``p -= rate * m``."""
+class Momentum(Optimizer):
+    """Gradient descent with momentum.
 
-    name: ClassVar[str] = "momentum"
+    The learning rate is 0.0005 when none is given.
+
+    Parameters
+    ----------
+    momentum : float, default 0.9
+        The share of the last step that goes into the next one, at least 0 and below 1. 0 is plain gradient descent.
+
+    Notes
+    -----
+    ::
+
+        m <- momentum m + g
+        p <- p - rate m
+
+    References
+    ----------
+    B. T. Polyak (1964). Some methods of speeding up the convergence of iteration methods. USSR Computational
+    Mathematics and Mathematical Physics 4(5), 1-17.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN, optim
+    >>> model = CharRNN(optimizer=optim.Momentum(momentum=0.95))
+    """
+
+    name: ClassVar[OptimizerName] = "momentum"
     moments: ClassVar[tuple[str, ...]] = ("m",)
     rate: ClassVar[float] = 0.0005
     momentum: float = 0.9
 
 
 @dataclass(frozen=True)
-class AdaGrad(_Rule):
-    """AdaGrad (Duchi et al. 2011): ``v += g**2``, ``p -= rate * g / sqrt(v + eps)``."""
+class AdaGrad(Optimizer):
+    """AdaGrad: steps that become smaller the larger the gradients of an entry have been.
 
-    name: ClassVar[str] = "adagrad"
+    The learning rate is 0.1 when none is given.
+
+    Parameters
+    ----------
+    eps : float, default 1e-8
+        Keeps the divisor away from zero; above 0.
+
+    Notes
+    -----
+    ::
+
+        v <- v + g^2
+        p <- p - rate g / sqrt(v + eps)
+
+    References
+    ----------
+    J. Duchi, E. Hazan and Y. Singer (2011). Adaptive subgradient methods for online learning and stochastic
+    optimization. Journal of Machine Learning Research 12, 2121-2159.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN, optim
+    >>> model = CharRNN(optimizer=optim.AdaGrad(eps=1e-6))
+    """
+
+    name: ClassVar[OptimizerName] = "adagrad"
     moments: ClassVar[tuple[str, ...]] = ("v",)
     rate: ClassVar[float] = 0.1
-    start: ClassVar[float] = 1e-30  # drowned by eps, and no sum of tiny squares is subnormal
+    start: ClassVar[float] = 1e-30  # far below eps, and no sum of tiny squares is subnormal
     sums: ClassVar[bool] = True
     sparse: ClassVar[bool] = True
     eps: float = 1e-8
 
 
 @dataclass(frozen=True)
-class RMSProp(_Rule):
-    """RMSProp (Tieleman and Hinton 2012): ``v = decay * v + (1 - decay) * g**2``, then as AdaGrad."""
+class RMSProp(Optimizer):
+    """RMSProp: AdaGrad with a running mean of the squared gradients in place of their sum.
 
-    name: ClassVar[str] = "rmsprop"
+    The learning rate is 0.002 when none is given.
+
+    Parameters
+    ----------
+    decay : float, default 0.9
+        The share of the old mean in the new one, at least 0 and below 1.
+    eps : float, default 1e-8
+        Keeps the divisor away from zero; above 0.
+
+    Notes
+    -----
+    ::
+
+        v <- decay v + (1 - decay) g^2
+        p <- p - rate g / sqrt(v + eps)
+
+    References
+    ----------
+    T. Tieleman and G. Hinton (2012). Lecture 6.5, rmsprop: Divide the gradient by a running average of its recent
+    magnitude. COURSERA: Neural Networks for Machine Learning.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN, optim
+    >>> model = CharRNN(optimizer=optim.RMSProp(decay=0.95))
+    """
+
+    name: ClassVar[OptimizerName] = "rmsprop"
     moments: ClassVar[tuple[str, ...]] = ("v",)
     rate: ClassVar[float] = 0.002
     decay: float = 0.9
@@ -64,10 +192,40 @@ class RMSProp(_Rule):
 
 
 @dataclass(frozen=True)
-class Adam(_Rule):
-    """Adam (Kingma and Ba 2015): bias-corrected means m of g and v of g**2, ``p -= rate * m / (sqrt(v) + eps)``."""
+class Adam(Optimizer):
+    """Adam: a running mean of the gradients divided by the root of one of their squares.
 
-    name: ClassVar[str] = "adam"
+    The learning rate is 0.002 when none is given.
+
+    Parameters
+    ----------
+    beta1 : float, default 0.9
+        The share of the old mean gradient in the new one, at least 0 and below 1.
+    beta2 : float, default 0.999
+        The same of the mean squared gradient.
+    eps : float, default 1e-8
+        Keeps the divisor away from zero; above 0.
+
+    Notes
+    -----
+    After update number t::
+
+        m <- beta1 m + (1 - beta1) g
+        v <- beta2 v + (1 - beta2) g^2
+        p <- p - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    References
+    ----------
+    D. P. Kingma and J. Ba (2015). Adam: A method for stochastic optimization. International Conference on Learning
+    Representations. arXiv:1412.6980.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN, optim
+    >>> model = CharRNN(optimizer=optim.Adam(beta2=0.99), learning_rate=0.001)
+    """
+
+    name: ClassVar[OptimizerName] = "adam"
     moments: ClassVar[tuple[str, ...]] = ("m", "v")
     rate: ClassVar[float] = 0.002
     beta1: float = 0.9
@@ -75,15 +233,34 @@ class Adam(_Rule):
     eps: float = 1e-8
 
 
-Optimizer = SGD | Momentum | AdaGrad | RMSProp | Adam
-
-
 OPTIMIZERS: dict[str, type[Optimizer]] = {rule.name: rule for rule in (SGD, Momentum, AdaGrad, RMSProp, Adam)}
 
 
 @dataclass(frozen=True)
-class Update:
-    """A rule with the learning rate and the clipping of a run, in the form that the kernels take."""
+class Descent:
+    """How a run goes down: an optimiser with the learning rate, the clipping and the weight decay of the run.
+
+    Parameters
+    ----------
+    rule : Optimizer
+        The update rule.
+    rate : float or None
+        The learning rate, above 0. None takes the rule's own.
+    clip_value : float or None
+        Every entry of the gradient is clipped to [-clip_value, clip_value]. None does not clip.
+    clip_norm : float or None
+        The whole gradient is scaled down to this Euclidean norm (Pascanu et al. 2013), before `clip_value`. None does
+        not scale.
+    weight_decay : float, default 0.0
+        Before each step all parameters are multiplied by 1 - rate * weight_decay (Loshchilov and Hutter 2019).
+
+    References
+    ----------
+    R. Pascanu, T. Mikolov and Y. Bengio (2013). On the difficulty of training recurrent neural networks. International
+    Conference on Machine Learning, 1310-1318. arXiv:1211.5063.
+    I. Loshchilov and F. Hutter (2019). Decoupled weight decay regularization. International Conference on Learning
+    Representations. arXiv:1711.05101.
+    """
 
     rule: Optimizer
     rate: float | None

@@ -4,29 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from pycharrnn.training.history import Floats
 
+__all__ = ["SCHEDULES", "Constant", "Cosine", "Plateau", "Schedule", "ScheduleName", "Step"]
+
+ScheduleName = Literal["constant", "cosine", "step", "plateau"]
+
 
 def _cosine(share: Floats) -> Floats:
     """cos(pi x) of x from 0 to 1, by its series. Rates make weights: `np.cos` has other bits on other machines."""
-    x, series = np.pi * np.minimum(share, 1 - share), np.ones_like(share)
+    x = np.pi * np.minimum(share, 1 - share)
+    series = np.ones_like(share)
     for n in range(22, 0, -2):  # 1 - x^2 / 2! + ..., up to the 22nd power
         series = 1 - x * x / (n * (n - 1)) * series
     return np.where(share > 0.5, -series, series)
 
 
 @dataclass(frozen=True)
-class _Schedule:
-    name: ClassVar[str] = "constant"
+class Schedule:
+    """What multiplies the learning rate at each point of the budget. The schedules differ in what follows the warm-up.
+
+    Parameters
+    ----------
+    warmup : float, default 0.0
+        The share of the budget, at least 0 and below 1, in which the learning rate rises linearly from 0.
+
+    Raises
+    ------
+    ValueError
+        If `warmup` is not such a share.
+    """
+
+    name: ClassVar[ScheduleName]
     warmup: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup must be a share of the budget, at least 0 and below 1, got {self.warmup!r}")
+
+    @classmethod
+    def of(cls, schedule: Schedule | ScheduleName | None) -> Schedule:
+        """The schedule itself, or the one of that name with its default numbers; None is a constant rate."""
+        return schedule if isinstance(schedule, Schedule) else SCHEDULES[schedule or "constant"]()
 
     def numbers(self) -> dict[str, Any]:
         """The schedule's own numbers by name, as JSON has them."""
@@ -34,44 +57,125 @@ class _Schedule:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def factors(self, progress: Floats, validation: Sequence[float]) -> Floats:
-        """What multiplies the learning rate at each progress, from 0 at the start to 1 at the end of the budget.
+        """Compute what multiplies the learning rate of some updates.
 
-        `validation` has the losses of the validation text so far.
+        Parameters
+        ----------
+        progress : ndarray of float64, (n,)
+            The share of the budget that is spent before each update, from 0 to 1.
+        validation : sequence of float
+            The losses of the validation text so far, in nats per character.
+
+        Returns
+        -------
+        ndarray of float64, (n,)
+            A factor for each update.
         """
         rising = np.minimum(1.0, progress / self.warmup) if self.warmup else np.ones_like(progress)
-        return np.asarray(rising * self._after_warmup(progress, validation))
+        return np.asarray(rising * self.after_warmup(progress, validation))
 
-    def _after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats | float:
+    def after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats | float:
+        """The factors without the warm-up; the arguments are those of `factors`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The same learning rate all the way, after the warm-up.
+
+    Parameters
+    ----------
+    warmup : float, default 0.0
+        The share of the budget, at least 0 and below 1, in which the learning rate rises linearly from 0.
+
+    Raises
+    ------
+    ValueError
+        If `warmup` is not such a share.
+
+    Examples
+    --------
+    >>> Constant(warmup=0.5).factors(np.array([0.0, 0.25, 0.5, 1.0]), [])
+    array([0. , 0.5, 1. , 1. ])
+    """
+
+    name: ClassVar[ScheduleName] = "constant"
+
+    def after_warmup(self, progress: Floats, validation: Sequence[float]) -> float:
         return 1.0
 
 
 @dataclass(frozen=True)
-class Constant(_Schedule):
-    """The same learning rate all the way, after a linear rise in the `warmup` share of the budget."""
+class Cosine(Schedule):
+    """Half a cosine from the full learning rate down to a small one.
 
+    Parameters
+    ----------
+    warmup : float, default 0.02
+        The share of the budget, at least 0 and below 1, in which the learning rate rises linearly from 0.
+    final : float, default 0.02
+        The factor at the end of the budget, at least 0.
 
-@dataclass(frozen=True)
-class Cosine(_Schedule):
-    """Half a cosine (Loshchilov and Hutter 2017) from 1 down to `final`, after a linear rise in the `warmup` share."""
+    Raises
+    ------
+    ValueError
+        If `warmup` is not such a share.
 
-    name: ClassVar[str] = "cosine"
+    Notes
+    -----
+    For the progress x from 0 to 1 and the warm-up w, from w on::
+
+        factor = final + (1 - final) (1 + cos(pi (x - w) / (1 - w))) / 2
+
+    References
+    ----------
+    I. Loshchilov and F. Hutter (2017). SGDR: Stochastic gradient descent with warm restarts. International Conference
+    on Learning Representations. arXiv:1608.03983.
+
+    Examples
+    --------
+    >>> Cosine(warmup=0.0, final=0.0).factors(np.array([0.0, 0.5, 1.0]), []).round(3)
+    array([1. , 0.5, 0. ])
+    """
+
+    name: ClassVar[ScheduleName] = "cosine"
     warmup: float = 0.02
     final: float = 0.02
 
-    def _after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:
+    def after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:
         down = np.clip((progress - self.warmup) / (1 - self.warmup), 0, 1)
         return np.asarray(self.final + (1 - self.final) * (1 + _cosine(down)) / 2)
 
 
 @dataclass(frozen=True)
-class Step(_Schedule):
-    """A `factor` at each of the shares `at` of the budget."""
+class Step(Schedule):
+    """A smaller learning rate from each of some points of the budget on.
 
-    name: ClassVar[str] = "step"
+    Parameters
+    ----------
+    warmup : float, default 0.0
+        The share of the budget, at least 0 and below 1, in which the learning rate rises linearly from 0.
+    at : tuple of float, default (0.5, 0.75, 0.9)
+        The shares of the budget, from 0 to 1, at which the learning rate changes.
+    factor : float, default 0.3
+        What multiplies it at each, above 0.
+
+    Raises
+    ------
+    ValueError
+        If `warmup` is not such a share.
+
+    Examples
+    --------
+    >>> Step(at=(0.5,), factor=0.1).factors(np.array([0.0, 0.4, 0.5, 1.0]), [])
+    array([1. , 1. , 0.1, 0.1])
+    """
+
+    name: ClassVar[ScheduleName] = "step"
     at: tuple[float, ...] = (0.5, 0.75, 0.9)
     factor: float = 0.3
 
-    def _after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:
+    def after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:
         factor = np.ones_like(progress)
         for share in self.at:
             factor = np.where(progress >= share, factor * self.factor, factor)
@@ -79,24 +183,46 @@ class Step(_Schedule):
 
 
 @dataclass(frozen=True)
-class Plateau(_Schedule):
-    """A `factor` each time the validation loss has not fallen to a new low for `patience` times in a row."""
+class Plateau(Schedule):
+    """A smaller learning rate each time that the validation loss has stopped falling.
 
-    name: ClassVar[str] = "plateau"
+    Without a validation text the learning rate stays the same.
+
+    Parameters
+    ----------
+    warmup : float, default 0.0
+        The share of the budget, at least 0 and below 1, in which the learning rate rises linearly from 0.
+    factor : float, default 0.5
+        What multiplies the learning rate each time, above 0.
+    patience : int, default 2
+        Validation losses in a row, at least 1, that are no new lowest one before the learning rate changes.
+
+    Raises
+    ------
+    ValueError
+        If `warmup` is not such a share.
+
+    Examples
+    --------
+    >>> Plateau().factors(np.array([0.7]), validation=[2.5, 2.2, 2.3, 2.4])
+    array([0.5])
+    """
+
+    name: ClassVar[ScheduleName] = "plateau"
     factor: float = 0.5
     patience: int = 2
 
-    def _after_warmup(self, progress: Floats, validation: Sequence[float]) -> float:
-        lowest, waiting, factor = np.inf, 0, 1.0
+    def after_warmup(self, progress: Floats, validation: Sequence[float]) -> float:
+        factor = 1.0
+        lowest = np.inf
+        waiting = 0  # losses since the lowest one
         for loss in validation:
             waiting = 0 if loss < lowest else waiting + 1
             lowest = min(lowest, loss)
             if waiting == self.patience:
-                waiting, factor = 0, factor * self.factor
+                waiting = 0
+                factor *= self.factor
         return factor
 
 
-Schedule = Constant | Cosine | Step | Plateau
-
-
-SCHEDULES: dict[str, type[Schedule]] = {rule.name: rule for rule in (Constant, Cosine, Step, Plateau)}
+SCHEDULES: dict[str, type[Schedule]] = {kind.name: kind for kind in (Constant, Cosine, Step, Plateau)}

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pycharrnn import CharRNN, SampleText, TrainingDivergedError
 from pycharrnn.network.engine import Network
 from pycharrnn.training.baseline import KneserNey
-from pycharrnn.training.optimizers import SGD, Adam, Update
+from pycharrnn.training.optimizers import SGD, Adam, Descent
 from pycharrnn.training.schedules import Constant, Cosine, Plateau, Step
 from pycharrnn.training.trainer import Trainer
 
@@ -182,7 +182,7 @@ def test_each_stream_of_a_batch_starts_afresh_now_and_then(text, cell):
     # every 64 windows, one stream after the other; a single stream never does
     ids = np.random.default_rng(0).integers(0, 9, 4 * 500 + 1).astype(np.int32)
     for B, expected in ((1, []), (4, [[16, 3], [32, 2], [48, 1], [64, 0], [80, 3]])):
-        net, update = Network(cell, 9, 5, 5, "float64", num_layers=2), Update(SGD(), 0.01, None, None)
+        net, update = Network(cell, 9, 5, 5, "float64", num_layers=2), Descent(SGD(), 0.01, None, None)
         state = net.state(net.initial(np.random.default_rng(1), 0.5), update, B)
         trainer, found = Trainer(net, state, update, ids), []
         for n in range(1, 91):
@@ -330,7 +330,7 @@ def test_weight_decay_is_decoupled(text):
     net = Network("rnn", 9, 6, 5, "float64")
     found = []
     for decay in (0.0, 0.3):
-        update = Update(SGD(), 0.1, None, None, decay)
+        update = Descent(SGD(), 0.1, None, None, decay)
         state = net.state(net.initial(np.random.default_rng(1), 0.5), update)
         Trainer(net, state, update, ids).advance(np.empty(1), np.empty(1))
         found.append(state.params)

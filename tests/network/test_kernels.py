@@ -19,7 +19,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pycharrnn import _kernels
 from pycharrnn.network.engine import Network
 from pycharrnn.network.memory import aligned
-from pycharrnn.training.optimizers import SGD, AdaGrad, Adam, Momentum, RMSProp, Update
+from pycharrnn.training.optimizers import SGD, AdaGrad, Adam, Descent, Momentum, RMSProp
 from pycharrnn.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("simd")
@@ -152,7 +152,7 @@ def test_optimizer_steps(rng, dtype, rule, clip):
     n, rate = 50, 0.01
     p, m, v = rng.normal(size=n).astype(dtype), np.zeros(n, dtype), np.full(n, rule.start, dtype)
     expected = p.astype(np.float64), np.zeros(n), np.zeros(n)
-    hyper = Update(rule, rate, clip, None).options()["hyper"]
+    hyper = Descent(rule, rate, clip, None).options()["hyper"]
     numbers = {name: hyper[name] for name in ("momentum", "decay", "eps", "beta1", "beta2")}
     for t in range(1, 6):
         g = rng.normal(size=n).astype(dtype)
@@ -171,7 +171,7 @@ def test_optimizer_steps(rng, dtype, rule, clip):
 def test_vanishing_gradients_leave_no_subnormal_numbers(rng, dtype, rule):
     n = 64
     p, m, v = np.zeros(n, dtype), np.zeros(n, dtype), np.full(n, rule.start, dtype)
-    hyper = Update(rule, 0.1, None, None).options()["hyper"] | {"correction1": 1.0, "correction2": 1.0}
+    hyper = Descent(rule, 0.1, None, None).options()["hyper"] | {"correction1": 1.0, "correction2": 1.0}
     g = (10.0 ** rng.uniform(-44 if dtype == "float32" else -320, -15, n)).astype(dtype)
     for _ in range(20):
         _kernels.optimizer_step(rule.name, hyper, p, g, m, v)
@@ -302,7 +302,7 @@ def twin_training(cell, layers, B, documents, D):
 @pytest.mark.parametrize("D", [None, 9])
 def test_training_equals_the_twin(cell, documents, layers, B, n_threads, D):
     named, ids, (expected, carried, losses) = twin_training(cell, layers, B, documents, D)
-    network, update = Network(cell, 7, 5, 4, "float64", documents, layers, 0.0, D), Update(SGD(), 0.3, None, None)
+    network, update = Network(cell, 7, 5, 4, "float64", documents, layers, 0.0, D), Descent(SGD(), 0.3, None, None)
     state, loss, smooth = network.state(network.flatten(named), update, B), np.empty(9), np.empty(9)
     trainer = Trainer(network, state, update, ids, n_threads)
     trainer.advance(loss[:5], smooth[:5])
@@ -330,7 +330,7 @@ def test_stepping_at_once_gives_the_bits_of_clipping_then_stepping(rng, dtype, r
     start, ids = network.flatten(weights(rng, network)), text(rng, network, 100)
     states = []
     for clip_norm in (None, 1e30):
-        update = Update(rule, 0.05, 0.3, clip_norm)
+        update = Descent(rule, 0.05, 0.3, clip_norm)
         state = network.state(start.copy(), update, 2)
         Trainer(network, state, update, ids).advance(np.empty(20), np.empty(20))
         states.append(state)
@@ -345,7 +345,7 @@ def test_clip_norm(rng, n_threads):
     x, y = (np.stack([ids[shift:][:7], ids[shift + 7 :][:7]], axis=1) for shift in (0, 1))
     _, grads, _ = network.loss_and_gradients(start, x, y)
     norm = np.sqrt(sum(((g / 2) ** 2).sum() for g in grads.values()))  # of the mean over two streams
-    update = Update(SGD(), 1.0, None, norm / 3)
+    update = Descent(SGD(), 1.0, None, norm / 3)
     state = network.state(start.copy(), update, 2)
     trainer = Trainer(network, state, update, ids, n_threads)
     trainer.advance(np.empty(1), np.empty(1))
@@ -360,7 +360,7 @@ def test_clip_norm(rng, n_threads):
 def test_padding_stays_zero(rng, cell, n_threads, D):
     # it is multiplied with everything: one number in it would reach every sum
     network = Network(cell, 11, 19, 7, "float32", False, 2, 0.2, D, 0.2)
-    update = Update(Adam(), 0.05, 0.3, None)
+    update = Descent(Adam(), 0.05, 0.3, None)
     state = network.state(network.flatten(weights(rng, network)), update, 3)
     trainer = Trainer(network, state, update, rng.integers(0, 11, 100).astype(np.int32), n_threads)
     trainer.advance(np.empty(50), np.empty(50))
@@ -472,7 +472,7 @@ def digest(size, cell, dtype, rule, n_threads):
     """SHA-256 of all that 30 updates leave, of five windows an epoch."""
     K, H, T, B, layers, documents = SIZES[size]
     rng, network = np.random.default_rng(0), Network(cell, K, H, T, dtype, documents, layers, *EXTRAS[size])
-    update = Update(rule, None, *((None, 0.5) if rule.name == "adam" else (5.0, None)))
+    update = Descent(rule, None, *((None, 0.5) if rule.name == "adam" else (5.0, None)))
     state = network.state(network.initial(rng, 0.1), update, B)
     loss, smooth = np.empty(30), np.empty(30)
     trainer = Trainer(network, state, update, text(rng, network, 9 * T * B // 2), n_threads)
@@ -518,7 +518,7 @@ def watched():
 
 def training(n_threads, B=5, H=16):
     network = Network("lstm", 11, H, 5, "float64", True, 2)
-    rng, update = np.random.default_rng(0), Update(SGD(), 0.1, None, None)
+    rng, update = np.random.default_rng(0), Descent(SGD(), 0.1, None, None)
     state = network.state(network.flatten(weights(rng, network)), update, B)
     return Trainer(network, state, update, text(rng, network, 400), n_threads)
 

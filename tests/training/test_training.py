@@ -18,7 +18,7 @@ from pycharrnn import CharRNN, SampleText, TrainingDivergedError, Vocabulary, _k
 from pycharrnn.errors import NotFittedError
 from pycharrnn.network.engine import Network
 from pycharrnn.training.history import History
-from pycharrnn.training.optimizers import OPTIMIZERS, AdaGrad, Momentum, Update
+from pycharrnn.training.optimizers import OPTIMIZERS, AdaGrad, Descent, Momentum
 from pycharrnn.training.schedules import Step
 from pycharrnn.training.trainer import Trainer
 
@@ -618,7 +618,7 @@ def test_divergence_is_raised_and_the_update_is_exact(text):
     assert f"after update {n}." in str(caught.value)
     assert n > 1
     network = Network("rnn", len(set(text)), 8, 25, "float32")
-    update = Update(Momentum(), 1e36, None, None)
+    update = Descent(Momentum(), 1e36, None, None)
     state = network.state(network.initial(np.random.default_rng(0), 1.0), update)
     trainer = Trainer(network, state, update, Vocabulary.from_text(text).encode(text))
     trainer.advance(np.empty(n + 5), np.empty(n + 5))
@@ -806,6 +806,6 @@ def test_a_state_is_not_trained_with_the_moments_of_another_rule(text):
 
 def test_moments_start_where_the_rule_says():
     network = Network("rnn", 3, 4, 5, "float32")
-    state = network.state(network.initial(np.random.default_rng(0), 1), Update(AdaGrad(), 0.1, None, None))
+    state = network.state(network.initial(np.random.default_rng(0), 1), Descent(AdaGrad(), 0.1, None, None))
     assert (state.v == np.float32(1e-30)).all()
     assert state.m.size == 0
