@@ -1,16 +1,269 @@
-"""Checks of what a user passes: every error names the parameter, what it must be and what it was."""
+"""What arguments may be: kinds of values, each of which checks one, reads one from text and says what it allows.
+
+Every error names the parameter, what it must be and what it was.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from pycharrnn.errors import ParameterTypeError, ParameterValueError
+
+_ENDLESS = 2**31  # from here on an upper bound protects the kernels: no reader needs to know it
+
+
+class Kind:
+    """What a parameter may be.
+
+    Attributes
+    ----------
+    noun : str
+        What a value is called in an error: "an integer".
+    range : str
+        What it is restricted to, in words: "from 1 to 64". Empty if to nothing.
+    type : str
+        What it is called in a docstring, with the range as an interval: "int in [1, 64]".
+    """
+
+    noun: str
+    range: str = ""
+    type: str
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise a ParameterValueError or ParameterTypeError with this name unless `value` is of this kind."""
+        raise NotImplementedError
+
+    def read(self, text: str) -> Any:
+        """Return the value that a text stands for; a ValueError says that it is none. The range is not checked."""
+        return text
+
+
+class Integer(Kind):
+    """An integer from `least` to `most`.
+
+    Examples
+    --------
+    >>> layers = Integer(1, 64)
+    >>> layers.range, layers.type, layers.read("12")
+    ('from 1 to 64', 'int in [1, 64]', 12)
+    >>> layers.check("num_layers", 65)
+    Traceback (most recent call last):
+        ...
+    pycharrnn.errors.ParameterValueError: num_layers must be at least 1 and at most 64, got 65
+    """
+
+    noun = "an integer"
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+        endless = most >= _ENDLESS
+        self.range = f"at least {least}" if endless else f"from {least} to {most:,}"
+        self.type = f"int in [{least}, inf)" if endless else f"int in [{least}, {most}]"
+
+    def check(self, name: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise ParameterTypeError(name, f"must be an integer, got {value!a}")
+        if not self.least <= value <= self.most:
+            raise ParameterValueError(name, f"must be at least {self.least} and at most {self.most}, got {value!a}")
+
+    def read(self, text: str) -> int:
+        return int(text)
+
+
+class Real(Kind):
+    """A finite number: above 0, or at least 0 with `zero`, and below `below`.
+
+    Examples
+    --------
+    >>> Real().range, Real(zero=True, below=1).type
+    ('above 0', 'float in [0, 1)')
+    """
+
+    noun = "a number"
+
+    def __init__(self, *, zero: bool = False, below: float = math.inf) -> None:
+        self.zero = zero
+        self.below = below
+        self.least = "at least 0" if zero else "above 0"
+        self.range = self.least if below == math.inf else f"{self.least} and below {below}"
+        self.type = f"float in {'[' if zero else '('}0, {below})"
+
+    def check(self, name: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise ParameterTypeError(name, f"must be a number, got {value!a}")
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number) or number < 0 or (number == 0 and not self.zero):
+            raise ParameterValueError(name, f"must be finite and {self.least}, got {value!a}")
+        if number >= self.below:
+            raise ParameterValueError(name, f"must be below {self.below}, got {value!r}")
+
+    def read(self, text: str) -> float:
+        return float(text)
+
+
+class Choice(Kind):
+    """One of some names.
+
+    Examples
+    --------
+    >>> Choice("rnn", "lstm").check("cell", "LSTM")
+    Traceback (most recent call last):
+        ...
+    pycharrnn.errors.ParameterValueError: cell must be one of 'rnn', 'lstm', got 'LSTM' (did you mean 'lstm'?)
+    """
+
+    noun = "a name"
+
+    def __init__(self, *names: str) -> None:
+        self.names: Collection[str] = names
+        self.type = "{" + ", ".join(f'"{name}"' for name in names) + "}"
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, str) or value not in self.names:
+            listed = ", ".join(map(repr, self.names))
+            raise ParameterValueError(name, f"must be one of {listed}, got {value!a}{close(value, self.names)}")
+
+
+class OneOf(Choice):
+    """A name of a table, or an object of one of the table's classes.
+
+    Parameters
+    ----------
+    classes : mapping of str to type
+        The classes by name.
+    objects : str
+        What their objects are called in a docstring: "an `optim` object".
+    """
+
+    def __init__(self, classes: Mapping[str, type], objects: str) -> None:
+        super().__init__(*classes)
+        self.classes = classes
+        self.type = f"{self.type} or {objects}"
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, tuple(self.classes.values())):
+            super().check(name, value)
+
+    def object(self, value: Any) -> Any:
+        """Return the object of a checked value: itself, or a new one of the class that it names."""
+        return self.classes[value]() if isinstance(value, str) else value
+
+
+class Flag(Kind):
+    """True or False."""
+
+    noun = "True or False"
+    type = "bool"
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, bool):
+            raise ParameterValueError(name, f"must be True or False, got {value!r}")
+
+
+class Text(Kind):
+    """One str."""
+
+    noun = "a str"
+    type = "str"
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, str):
+            many = "; for several, make a call for each" if isinstance(value, (list, tuple)) else ""
+            raise ParameterTypeError(name, f"must be one str, not {value.__class__.__name__}{many}")
+
+
+class Maybe(Kind):
+    """None, one of some words, or a value of a kind.
+
+    Examples
+    --------
+    >>> entries = Maybe(Integer(1, 2**62), "auto")
+    >>> entries.type, entries.read("auto"), entries.read("none"), entries.read("5")
+    ('int in [1, inf), "auto" or None', 'auto', None, 5)
+    """
+
+    def __init__(self, kind: Kind, *words: str) -> None:
+        self.kind = kind
+        self.words = words
+        flag = isinstance(kind, Flag)
+        nouns = ["True, False" if flag else kind.noun, *map(repr, words)]
+        types = [kind.type, *(f'"{word}"' for word in words)]
+        self.noun = f"{', '.join(nouns)} or None"
+        self.range = kind.range
+        self.type = f"{', '.join(types)} or None"
+        self.closed: tuple[type, ...] = (str,) if words else (object,) if flag else ()  # whose error names all words
+
+    def check(self, name: str, value: Any) -> None:
+        if value is None or (isinstance(value, str) and value in self.words):
+            return
+        try:
+            self.kind.check(name, value)
+        except (ParameterTypeError, ParameterValueError):
+            if isinstance(value, self.closed):
+                raise ParameterValueError(name, f"must be {self.noun}, got {value!a}") from None
+            raise
+
+    def read(self, text: str) -> Any:
+        if text.lower() == "none":
+            return None
+        return text if text in self.words else self.kind.read(text)
+
+
+class Several(Kind):
+    """A sequence of values of one kind.
+
+    Examples
+    --------
+    >>> Several(Integer(1, 100)).read("5,10")
+    [5, 10]
+    """
+
+    noun = "a sequence"
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.range = kind.range
+        self.type = f"sequence of {kind.type}"
+
+    def check(self, name: str, value: Any) -> None:
+        for part in value:
+            self.kind.check(name, part)
+
+    def read(self, text: str) -> list[Any]:
+        return [self.kind.read(part) for part in text.split(",")]
+
+
+class Seed(Kind):
+    """What randomness comes from: an integer, a NumPy generator, a SeedSequence or None."""
+
+    noun = "an integer, a generator, a SeedSequence or None"
+    range = "at least 0"
+    type = "int, numpy.random.Generator, numpy.random.SeedSequence or None"
+
+    def check(self, name: str, value: Any) -> None:
+        if value is not None and not isinstance(value, (np.random.Generator, np.random.SeedSequence)):
+            Integer(0, 2**128).check(name, value)
+
+    def read(self, text: str) -> int | None:
+        return None if text.lower() == "none" else int(text)
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """Return the generator that a `random_state` stands for."""
+    Seed().check("random_state", random_state)
+    return np.random.default_rng(random_state)
+
 
 def close(name: object, known: Iterable[str]) -> str:
-    """A question that begins with a space, whether the known name that is most like `name` is meant; "" if none is.
+    """Return a question that begins with a space: whether the most similar known name is meant; "" if none is similar.
 
     Examples
     --------
@@ -26,46 +279,25 @@ def close(name: object, known: Iterable[str]) -> str:
 
 
 def _bare(word: str) -> str:
-    """The word without what is easily confused."""
+    """Return the word without what is easily confused."""
     return word.strip("-").replace("_", "-").lower()
 
 
 def choice(name: str, value: Any, known: Collection[str]) -> None:
-    """`value` is one of the known names."""
-    if not isinstance(value, str) or value not in known:
-        listed = ", ".join(map(repr, known))
-        raise ValueError(f"{name} must be one of {listed}, got {value!a}{close(value, known)}")
+    """Check that `value` is one of the known names."""
+    Choice(*known).check(name, value)
 
 
 def string(name: str, value: Any) -> None:
-    """`value` is one text."""
-    if not isinstance(value, str):
-        many = "; for several, make a call for each" if isinstance(value, (list, tuple)) else ""
-        raise TypeError(f"{name} must be one str, not {type(value).__name__}{many}")
+    """Check that `value` is one text."""
+    Text().check(name, value)
 
 
 def integer(name: str, value: Any, least: int, most: int) -> None:
-    """`value` is an integer from `least` to `most`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, got {value!a}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be at least {least} and at most {most}, got {value!a}")
+    """Check that `value` is an integer from `least` to `most`."""
+    Integer(least, most).check(name, value)
 
 
 def real(name: str, value: Any, zero: bool = False) -> None:
-    """`value` is a finite number above 0, or, with `zero`, at least 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number, got {value!a}")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
-        raise ValueError(f"{name} must be finite and {'at least' if zero else 'above'} 0, got {value!a}")
-
-
-def generator(random_state: Any) -> np.random.Generator:
-    """The generator that a `random_state` stands for."""
-    if random_state is not None and not isinstance(random_state, (np.random.Generator, np.random.SeedSequence)):
-        integer("random_state", random_state, 0, 2**128)
-    return np.random.default_rng(random_state)
+    """Check that `value` is a finite number above 0, or, with `zero`, at least 0."""
+    Real(zero=zero).check(name, value)

@@ -3,6 +3,44 @@
 from __future__ import annotations
 
 
+class ParameterError(Exception):
+    """A parameter is not what it must be: what `ParameterValueError` and `ParameterTypeError` have in common.
+
+    Parameters
+    ----------
+    parameter : str
+        Its name, which the command line spells as an option.
+    problem : str
+        What it must be and what it was, to be read after the name.
+
+    Attributes
+    ----------
+    parameter, problem : str
+        The same.
+
+    Examples
+    --------
+    >>> str(ParameterValueError("epochs", "must be at least 1, got 0"))
+    'epochs must be at least 1, got 0'
+    """
+
+    def __init__(self, parameter: str, problem: str) -> None:
+        super().__init__(parameter, problem)
+        self.parameter = parameter
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.parameter} {self.problem}"
+
+
+class ParameterValueError(ParameterError, ValueError):
+    """A parameter is out of its range, or a name that is not known."""
+
+
+class ParameterTypeError(ParameterError, TypeError):
+    """A parameter is of a type that it cannot have."""
+
+
 class TrainingDivergedError(ArithmeticError):
     """The loss is not finite, or it is far above that of guessing.
 

@@ -1,0 +1,122 @@
+"""Tables of parameters: what the signature of a function or class says of each, for checks, options and docstrings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from pycharrnn.arguments import Kind
+
+REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()  # stands where there is no default
+
+
+class Parameter(NamedTuple):
+    """A parameter of a function or class.
+
+    Attributes
+    ----------
+    name : str
+        Its name in Python.
+    kind : Kind
+        What it may be.
+    default : object
+        Its value if none is given; `REQUIRED` if one must be.
+    meaning : str
+        What it is for: sentences, on one line.
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    meaning: str
+
+    def check(self, value: Any) -> None:
+        """Raise an error that names the parameter unless `value` is of its kind."""
+        self.kind.check(self.name, value)
+
+    @property
+    def entry(self) -> str:
+        """The lines on it in the Parameters section of a docstring."""
+        import textwrap  # only now: most programs read no docstring
+
+        shown = f'"{self.default}"' if isinstance(self.default, str) else repr(self.default)
+        default = "" if self.default is REQUIRED else f", default {shown}"
+        return f"{self.name} : {self.kind.type}{default}\n{textwrap.indent(textwrap.fill(self.meaning, 112), '    ')}"
+
+
+Table = dict[str, Parameter]
+
+
+@cache
+def table(function: Callable[..., Any]) -> Table:
+    """Collect the parameters of a function or class whose annotations have a `Kind`.
+
+    Parameters
+    ----------
+    function : callable
+        Its parameters are ``name: Annotated[type, kind, meaning]``. Without a meaning there, the docstring has it. A
+        parameter with no kind is left out.
+
+    Returns
+    -------
+    dict of str to Parameter
+        By name, in the order of the signature.
+
+    Examples
+    --------
+    >>> from typing import Annotated
+    >>> from pycharrnn.arguments import Integer
+    >>> def write(length: Annotated[int, Integer(0, 99), "Characters to write."] = 9) -> str: ...
+    >>> length = table(write)["length"]
+    >>> length.kind.range, length.default, length.meaning
+    ('from 0 to 99', 9, 'Characters to write.')
+    """
+    import inspect
+    import typing
+
+    annotated: Any = vars(function)["__init__"] if isinstance(function, type) else function
+    hints = typing.get_type_hints(annotated, include_extras=True)
+    documented = meanings(inspect.getdoc(function) or "")
+    found: Table = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        notes = getattr(hints.get(name), "__metadata__", ())
+        for kind in (note for note in notes if isinstance(note, Kind)):
+            texts = (note for note in notes if isinstance(note, str))
+            default = REQUIRED if parameter.default is parameter.empty else parameter.default
+            found[name] = Parameter(name, kind, default, next(texts, documented.get(name, "")))
+    return found
+
+
+def check(rows: Table, **values: Any) -> None:
+    """Check each value by the row of its name.
+
+    Raises
+    ------
+    ParameterValueError, ParameterTypeError
+        If a value is not of the kind that its parameter must be.
+    """
+    for name, value in values.items():
+        rows[name].check(value)
+
+
+def meanings(docstring: str) -> dict[str, str]:
+    r"""Return what the Parameters section of a NumPy docstring says of each parameter, on one line.
+
+    Examples
+    --------
+    >>> meanings("Add.\n\nParameters\n----------\na, b : int\n    What is\n    added.\n\nReturns\n-------\nint")
+    {'a': 'What is added.', 'b': 'What is added.'}
+    """
+    lines = docstring.partition("Parameters\n----------\n")[2].split("\n")
+    found: dict[str, str] = {}
+    names: Sequence[str] = ()
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        if below and not below.strip("-"):
+            break  # the title of the next section
+        if line.startswith(" "):
+            found |= {name: f"{found[name]} {line.strip()}".lstrip() for name in names}
+        elif line:
+            names = line.partition(" : ")[0].split(", ")
+            found |= dict.fromkeys(names, "")
+    return found
