@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pycharrnn.arguments import choice, close, generator, integer, real, string
+from pycharrnn.arrays import Ids
 from pycharrnn.errors import NotFittedError
 from pycharrnn.files import container as storage
 from pycharrnn.lab import gradcheck
 from pycharrnn.network.engine import Network
-from pycharrnn.network.memory import Ids
 from pycharrnn.network.state import Best, Squares, State
 from pycharrnn.sampling.sampler import Sampler, claim_texts
 from pycharrnn.text.reading import read_corpus

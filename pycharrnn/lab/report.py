@@ -19,6 +19,7 @@ import numpy as np
 
 from pycharrnn import CharRNN, SampleText, Vocabulary, __version__, _kernels
 from pycharrnn.arguments import choice, generator, integer, real
+from pycharrnn.arrays import Ids
 from pycharrnn.benchmark.tables import NumpyCharRNN
 from pycharrnn.errors import TrainingDivergedError
 from pycharrnn.files.atomic import replace
@@ -27,7 +28,6 @@ from pycharrnn.lab import plots as plotting
 from pycharrnn.lab.gradcheck import GradientTable
 from pycharrnn.model import Text
 from pycharrnn.network.engine import LOOKED
-from pycharrnn.network.memory import Ids
 from pycharrnn.network.state import Best
 from pycharrnn.text.reading import read_corpus
 from pycharrnn.training.budget import Budget

@@ -6,35 +6,26 @@ unchecked. Letters: T seq_length, K symbols, H hidden_size.
 
 from __future__ import annotations
 
-import math
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pycharrnn import _kernels
+from pycharrnn.arrays import Array, Ids
+from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
-from pycharrnn.network.initial import normal, orthogonal
-from pycharrnn.network.layout import Layout
-from pycharrnn.network.memory import Array, Ids, aligned, claim
+from pycharrnn.network.memory import aligned
 from pycharrnn.network.state import Best, Rule, Squares, State
-from pycharrnn.network.workspace import Workspace
+from pycharrnn.network.workspace import Workspace, affordable_steps, workspace
 
 _kernels.simd_select(os.environ.get("PYCHARRNN_SIMD") or _kernels.simd_best())
 
 
-ROOM = 1 << 26  # bytes of working memory for evaluating, beside that for the weights; at least those of one step
-
-
 LOOKED = 16_384  # symbols that tell how good weights are
-
-
-def _suffix(layer: int) -> str:
-    """What the names of a layer's arrays end in: nothing in the first, 2 in the second."""
-    return str(layer + 1) if layer else ""
 
 
 class Network:
@@ -75,32 +66,20 @@ class Network:
         embedding_size: int | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
-        self.cell = CELLS[cell]
-        self.architecture: dict[str, Any] = {"cell": cell, "n_symbols": n_symbols, "hidden_size": hidden_size}
-        self.architecture |= {"seq_length": seq_length, "dtype": dtype, "documents": documents}
-        self.architecture |= {"num_layers": num_layers, "dropout": dropout, "embedding_size": embedding_size}
-        self.architecture |= {"label_smoothing": label_smoothing}
+        names = ("cell", "n_symbols", "hidden_size", "seq_length", "dtype", "documents", "num_layers", "dropout")
+        given = locals()
+        self.whole = Architecture(**{name: given[name] for name in (*names, "embedding_size", "label_smoothing")})
+        self.architecture = dataclasses.asdict(self.whole)
+        self.cell, self.layout, self.end = self.whole.row, self.whole.layout, self.whole.end
         self.dropout, self.label_smoothing, self.D = dropout, label_smoothing, embedding_size or 0
         self.K, self.H, self.T, self.L = n_symbols, hidden_size, seq_length, num_layers
-        self.end = n_symbols - 1 if documents else -1
         self.dtype = np.dtype(dtype)
-        shapes: dict[str, tuple[int, ...]] = {"E": (self.K, self.D)} if self.D else {}
-        for i in range(self.L):
-            inputs = self.H if i else self.D
-            own = self.cell.shapes(inputs or self.K, self.H, gathered=not inputs)
-            shapes |= {name + _suffix(i): shape for name, shape in own.items()}
-        self.layout = Layout(shapes | {"V": (self.K, self.H), "c": (self.K,)}, _kernels.LANES)
+        self.named, self.flatten, self.rows = self.whole.named, self.whole.flatten, self.whole.rows
+        self.initial, self.carried, self._check = self.whole.initial, self.whole.carried, self.whole.check
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of each parameter, as in the equations."""
-        gathered = "" if self.D else "U"
-        return {name: shape[::-1] if name == gathered else shape for name, shape in self.layout.shapes.items()}
-
-    def named(self, flat: Array) -> dict[str, Array]:
-        """The parameters (or gradients) in a flat vector by name, as views shaped as in the equations."""
-        views = self.layout.views(flat)
-        return {name: view.T if name == "U" and not self.D else view for name, view in views.items()}
+        return self.whole.shapes
 
     def squares(self, state: State) -> Squares | None:
         """What is known of the squares of gradients that led to a state."""
@@ -112,47 +91,6 @@ class Network:
     def mean(array: Array) -> float:
         """The mean, summed one by one: the same bits on every machine."""
         return float(np.cumsum(array, dtype=np.float64)[-1]) / array.size
-
-    def rows(self, name: str, array: Array) -> Array | None:
-        """The array of a parameter with a row for each symbol, a view; None: it has none."""
-        if name in ("E", "V", "c"):
-            return array
-        return array.T if name == "U" and not self.D else None
-
-    def flatten(self, named: dict[str, Array]) -> Array:
-        """The flat vector of parameters given by name."""
-        flat = aligned(self.layout.size, self.dtype)
-        for name, view in self.named(flat).items():
-            view[...] = named[name]
-        return flat
-
-    def initial(self, rng: np.random.Generator, scale: float | None = None, how: str | None = None) -> Array:
-        """Weights to begin with, as `CharRNN` says; biases zero, the forget gate's one."""
-        claim(
-            8 * self.layout.size * self.dtype.itemsize,  # with moments, gradients, the best, and states to go back to
-            f"training with hidden_size {self.H:,}, num_layers {self.L:,} and {self.K:,} symbols",
-            "lower hidden_size, num_layers or embedding_size, or fold rare characters by a higher min_count",
-        )
-        flat = aligned(self.layout.size, self.dtype)
-        how = how or ("normal" if scale is not None or not self.cell.kind else "uniform")
-        narrow = math.sqrt(1 / self.H)  # not a power, which would be the C library's
-        spread = (0.01 if how == "normal" else narrow) if scale is None else scale
-        reading: dict[str, float] = {}
-        if scale is None and self.cell.kind:  # gates read nearly N(0, 1): a row of U, or U2 times states of some 1/2
-            reading = {"U" + _suffix(i): 2 * narrow for i in range(1, self.L)} | {"E" if self.D else "U": 1.0}
-        for name, view in self.named(flat).items():
-            if view.ndim == 1:
-                if name[0] == "b" and "c" in self.cell.states:
-                    view[self.H : 2 * self.H] = 1
-            elif name in reading:
-                view[...] = normal(rng, reading[name], view.shape)
-            elif how == "orthogonal" and name[0] == "W":
-                view[...] = orthogonal(rng, view.shape)
-            elif how == "normal":
-                view[...] = normal(rng, spread, view.shape)
-            else:
-                view[...] = rng.uniform(-spread, spread, view.shape)
-        return flat
 
     def state(self, params: Array, rule: Rule, batch_size: int = 1) -> State:
         """A new run from `params`: nothing accumulated, nothing read."""
@@ -169,10 +107,6 @@ class Network:
         """Draw what masks, and the places where passes over a text begin, depend on. Nothing is drawn for neither."""
         if self.dropout or state.carried.shape[2] > 1:
             state.counts[2] = rng.integers(2**62)
-
-    def carried(self, batch_size: int = 1) -> tuple[int, ...]:
-        """The shape of what is carried from one window to the next: layers, h (and c), streams, units."""
-        return (self.L, len(self.cell.states), batch_size, self.H)
 
     def resume(self, state: State, rule: Rule, batch_size: int = 1) -> State:
         """A copy of `state` to train on with `rule`; another rule than before begins with moments of its own."""
@@ -211,81 +145,16 @@ class Network:
         new.rule, new.kept = state.rule, state.kept
         return new
 
-    def _stride(self, n: int, B: int) -> int:
-        """Distance of rows: padded, and for a batch not a multiple of 2 KiB, whose rows would share cache lines."""
-        padded = -(-n // _kernels.LANES) * _kernels.LANES
-        return padded + _kernels.LANES * (B > 1 and padded * self.dtype.itemsize % 2048 == 0)
-
-    def _work(self, T: int, B: int, dropout: bool = False) -> Layout:
-        """Where the arrays of a workspace lie."""
-        K, H, cell = self.K, self.H, self.cell
-        Hs, As, N = self._stride(H, B), self._stride(cell.kept * H, B), cell.gates * H
-        wide = 2 * _kernels.LANES  # matrices come in panels, of which the last may be wider than a padded row
-        shapes: dict[str, tuple[int, ...]] = {}
-        for i in range(self.L):
-            own: dict[str, tuple[int, ...]] = {"h": (T + 1, B, Hs), "d": (T, B, Hs), "WT": (H, N + wide)}
-            own["c"] = (T + 1 if "c" in cell.states else 0, B, Hs)
-            inputs = H if i else self.D
-            own["a"] = (T if inputs or cell.kind else 0, B, As)
-            own["WB"] = (N if B > 1 else 0, H + wide)
-            own["y"] = (T if dropout else 0, B, Hs)
-            own["UT"], own["UB"] = (inputs, N + wide), (N if inputs else 0, inputs + wide)
-            if self.D and i == 0:
-                own["x"] = own["dx"] = (T, B, self._stride(self.D, B))
-            shapes |= {name + _suffix(i): shape for name, shape in own.items()}
-        shapes |= {"p": (T, B, K), "VT": (H, K + wide), "r": (max(self.L, B), As), "z": (2, B, Hs), "zero": (H,)}
-        return Layout(shapes, _kernels.LANES)
-
     def _steps(self, B: int, most: int) -> int:
-        """Steps of B streams for which there is ROOM, 1 at least and `most` at most. The losses are the same."""
-        step = (self._work(2, B).size - self._work(1, B).size) * self.dtype.itemsize
-        return max(1, min(most, ROOM // step))
+        return affordable_steps(self.whole, B, most)
 
     def workspace(self, T: int, B: int = 1, training: bool = False) -> Workspace:
-        """Sizes, offsets and memory for windows of T steps of B streams; dropout and smoothing are for training."""
-        dropout, label_smoothing = (self.dropout, self.label_smoothing) if training else (0.0, 0.0)
-        K, H, cell, lanes = self.K, self.H, self.cell, _kernels.LANES
-        Hs, As, N = self._stride(H, B), self._stride(cell.kept * H, B), cell.gates * H
-        lay = self._work(T, B, dropout > 0)
-        if training:
-            claim(
-                lay.size * self.dtype.itemsize,
-                f"updates of batch_size {B:,} x seq_length {T:,} characters, of {K:,} symbols, with hidden_size {H:,}",
-                "lower batch_size or seq_length, or fold rare characters by a higher min_count",
-            )
-        sizes = {"T": T, "B": B, "K": K, "H": H, "L": self.L, "kind": cell.kind, "G": cell.gates, "end": self.end}
-        sizes |= {name: -(-n // lanes) * lanes for name, n in (("Hp", H), ("Kp", K), ("Gp", N))}
-        sizes |= {"Hs": Hs, "As": As, "Ds": As if cell.kind else Hs}
-        sizes |= {name: self.layout.offsets[name] for name in ("V", "c")}
-        sizes |= {name: lay.offsets[name] for name in ("p", "VT", "r", "z", "zero")}
-        out = [
-            lay.offsets["y" + _suffix(i)] if dropout else lay.offsets["h" + _suffix(i)] + B * Hs for i in range(self.L)
-        ]
-        layers = np.zeros((self.L, 19), np.int64)
-        for i in range(self.L):
-            params = [self.layout.offsets.get(name + _suffix(i), 0) for name in "UWbn"]
-            names = ("h", "c", "a", "d", "a" if cell.kind else "d", "UT", "WT", "UB", "WB", "y")
-            own_offsets = [lay.offsets[name + _suffix(i)] for name in names]
-            inputs, size = H if i else self.D, self._stride(H if i else self.D, B)
-            x, dx = (
-                (out[i - 1], lay.offsets["d" + _suffix(i - 1)])
-                if i
-                else (lay.offsets.get("x", 0), lay.offsets.get("dx", 0))
-            )
-            rows = [inputs, -(-inputs // lanes) * lanes, size, x, dx]
-            layers[i] = [*params, *own_offsets, *rows]
-        work = aligned(lay.size, self.dtype)
-        starts = [[lay.offsets[name + _suffix(i)] for name in cell.states] for i in range(self.L)]
-        firsts = [[work[at : at + B * Hs].reshape(B, Hs)[:, :H] for at in some] for some in starts]
-        lasts = [[work[at + T * B * Hs :][: B * Hs].reshape(B, Hs)[:, :H] for at in some] for some in starts]
-        sizes |= {"top": out[-1], "D": self.D, "E": self.layout.offsets.get("E", 0)}
-        rates = {"dropout": dropout, "label_smoothing": label_smoothing}
-        return Workspace(sizes | rates, layers, work, firsts, lasts)
+        return workspace(self.whole, T, B, training)
 
     @property
     def patience(self) -> int:
         """Characters that can be read in some 20 ms: after so many a loop comes back to Python, for signals."""
-        return max(1, 10**8 // (self.H * (self.L * self.cell.gates * self.H + self.K)))
+        return self.whole.chunk_size
 
     def validation_losses(
         self, params: Array, ids: Ids, streams: int = 64, warm_up: int = 256, n_threads: int = 1
@@ -431,9 +300,3 @@ class Network:
         w = self.workspace(len(x), x.shape[1] if x.ndim == 2 else 1, training=True)
         w.put(carried)
         return w
-
-    def _check(self, ids: Ids) -> None:
-        if ids.dtype != np.int32 or ids.ndim not in (1, 2) or not ids.flags.c_contiguous:
-            raise TypeError("ids must be a contiguous array of int32")
-        if ids.size and not 0 <= ids.min() <= ids.max() < self.K:
-            raise ValueError(f"ids must lie in 0 .. {self.K - 1}, got {ids.min()} .. {ids.max()}")

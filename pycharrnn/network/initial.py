@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from pycharrnn import _kernels
-from pycharrnn.network.memory import Array
+from pycharrnn.arrays import Array
 
 _TAIL = 3.65  # standard deviations beyond which NumPy takes its normal numbers from a logarithm
 

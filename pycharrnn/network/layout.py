@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pycharrnn.network.memory import Array
+from pycharrnn.arrays import Array
 
 
 class Layout:

@@ -1,17 +1,15 @@
-"""Memory: aligned vectors, and a check that there is enough before it is taken."""
+"""The machine: aligned vectors, a check that there is enough memory before it is taken, and processors."""
 
 from __future__ import annotations
 
 import math
+import os
 import warnings
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Ids = npt.NDArray[np.int32]
-
+from pycharrnn.arrays import Array
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 
@@ -72,3 +70,8 @@ def aligned(size: int, dtype: npt.DTypeLike) -> Array:
     room = np.zeros(n_bytes + ALIGNMENT, np.uint8)
     start = -room.ctypes.data % ALIGNMENT
     return room[start : start + n_bytes].view(dtype)
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

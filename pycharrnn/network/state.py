@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn.network.memory import Array, aligned
+from pycharrnn.arrays import Array
+from pycharrnn.network.memory import aligned
 
 
 class Rule(Protocol):

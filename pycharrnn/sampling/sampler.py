@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pycharrnn import _kernels
-from pycharrnn.network.memory import Ids, claim
+from pycharrnn.arrays import Ids
+from pycharrnn.network.memory import claim
 
 
 def claim_texts(n_samples: int, length: int | None) -> None:

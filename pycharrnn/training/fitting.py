@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pycharrnn.arrays import Ids
 from pycharrnn.errors import TrainingDivergedError
 from pycharrnn.network.engine import LOOKED
-from pycharrnn.network.memory import Ids
 from pycharrnn.training.baseline import KneserNey
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.history import Look

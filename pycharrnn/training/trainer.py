@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pycharrnn import _kernels
+from pycharrnn.arrays import Ids
 from pycharrnn.network.engine import Network
-from pycharrnn.network.memory import Ids, aligned
+from pycharrnn.network.memory import aligned
 from pycharrnn.network.state import Rule, Squares, State
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ def test_losses_do_not_depend_on_how_much_is_computed_at_a_time(cell, documents,
     ids = rng.integers(0, 11, 3000).astype(np.int32)
     expected = losses(made, flat, ids)
     for room in (1, 20_000, 300_000):
-        monkeypatch.setattr("pycharrnn.network.engine.ROOM", room)
+        monkeypatch.setattr("pycharrnn.network.workspace.ROOM", room)
         for ours, theirs in zip(losses(made, flat, ids), expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
