@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from pycharrnn import _kernels
-from pycharrnn.benchmark.tables import fma_peaks
+from pycharrnn.benchmark.measuring import fma_peaks
 from pycharrnn.network.memory import aligned
 
 # M, N, K, whether A is stored transposed, and what it is: of the classic job with K = 80, then of larger ones.

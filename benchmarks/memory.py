@@ -24,15 +24,17 @@ def peak() -> int:
 
 def worker(name: str, job: list) -> None:
     """Train, and print the peaks after the imports and after the updates."""
-    from pycharrnn.benchmark.tables import SYMBOLS, Job, prepare
+    from pycharrnn.benchmark.competitors import prepare
+    from pycharrnn.benchmark.jobs import SYMBOLS, Job
     from pycharrnn.network.engine import Network
 
     if name != "pycharrnn":
         importlib.import_module(name)
-    imported, job = peak(), Job(*job)
-    train, version = prepare(name, job)
-    train(5)
-    found = {"version": version, "imported": imported, "peak": peak()}
+    imported = peak()
+    job = Job(*job)
+    ready = prepare(name, job)
+    ready.train(5)
+    found = {"version": ready.version, "imported": imported, "peak": peak()}
     if name == "pycharrnn":
         network = Network(job.cell, SYMBOLS, job.hidden_size, job.seq_length, "float32", num_layers=job.num_layers)
         work = network.workspace(job.seq_length, job.batch_size).memory

@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 
 from pycharrnn import CharRNN, Vocabulary
-from pycharrnn.benchmark.tables import NumpyCharRNN
+from pycharrnn.benchmark import NumpyCharRNN
 
 EVERY = 100  # updates between two points of a curve
 

@@ -9,7 +9,8 @@ twice the characters a second. The peak is that of multiply-adds in registers, m
 import argparse
 import importlib.util
 
-from pycharrnn.benchmark.tables import Job, steps
+from pycharrnn.benchmark.jobs import Job
+from pycharrnn.benchmark.measuring import steps
 
 T = 32
 SWEEPS = {
@@ -52,10 +53,10 @@ def main() -> None:
     workers = [name for name in LABELS if name == "pycharrnn" or importlib.util.find_spec(name)]
     jobs = [job for sweep in SWEEPS.values() for job in sweep]
     best = steps(jobs, workers, 1, arguments.repeats, arguments.seconds)
-    seconds = {name: dict(zip(jobs, best[name]["update"], strict=True)) for name in workers}
-    peak = best["pycharrnn"]["peak"]
+    seconds = {name: dict(zip(jobs, best[name].update, strict=True)) for name in workers}
+    peak = best["pycharrnn"].peak
     print(f"one LSTM layer, windows of {T}, one thread; best of {arguments.repeats} turns")
-    print(", ".join(best[name]["version"] for name in workers) + f"; FMA peak {peak / 1e9:.1f} GFLOP/s in float32")
+    print(", ".join(best[name].version for name in workers) + f"; FMA peak {peak / 1e9:.1f} GFLOP/s in float32")
     for sweep, swept in SWEEPS.items():
         print(f"\n{f'{sweep} ({FIXED[sweep]})':<28}", end="")
         print("".join(f"{LABELS[name] + ' ms':>14}{'GFLOP/s':>10}{'of peak':>9}" for name in workers), end="")

@@ -20,7 +20,7 @@ import numpy as np
 from pycharrnn import CharRNN, SampleText, Vocabulary, __version__, _kernels
 from pycharrnn.arguments import choice, generator, integer, real
 from pycharrnn.arrays import Ids
-from pycharrnn.benchmark.tables import NumpyCharRNN
+from pycharrnn.benchmark import NumpyCharRNN
 from pycharrnn.errors import TrainingDivergedError
 from pycharrnn.files.atomic import replace
 from pycharrnn.lab import gradcheck

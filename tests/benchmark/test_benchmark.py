@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pycharrnn import CharRNN, Vocabulary, _kernels, cli
-from pycharrnn.benchmark import tables as benchmark
+from pycharrnn import CharRNN, Vocabulary, _kernels, benchmark, cli
+from pycharrnn.benchmark import NumpyCharRNN, measuring, run, run_full
+from pycharrnn.benchmark.competitors import COMPETITORS, prepare
+from pycharrnn.benchmark.jobs import CLASSIC, Job, streams
+from pycharrnn.benchmark.measuring import Row, Steps, Turn, fma_peaks
 
 
 def pair(text, hidden_size, seq_length, n_updates):
@@ -28,7 +31,7 @@ def pair(text, hidden_size, seq_length, n_updates):
         verbose=False,
     ).fit(text)
     vocabulary = Vocabulary.from_text(text)
-    twin, ids = benchmark.NumpyCharRNN(len(vocabulary), hidden_size, seq_length), vocabulary.encode(text)
+    twin, ids = NumpyCharRNN(len(vocabulary), hidden_size, seq_length), vocabulary.encode(text)
     found = [(twin.train(ids, 1)[0], twin.smooth_loss) for _ in range(n_updates)]
     return model.history_, np.array(found).T
 
@@ -42,7 +45,7 @@ def test_the_twin_makes_the_same_updates(text, length, seq_length):
 
 
 def test_the_twin_of_the_classic_size_starts_alike(text):
-    history, (loss, _) = pair(text, benchmark.H, benchmark.T, 15)
+    history, (loss, _) = pair(text, CLASSIC.hidden_size, CLASSIC.seq_length, 15)
     assert_allclose(loss[:4], history.loss[:4], rtol=1e-9)
     assert_allclose(loss, history.loss, rtol=1e-3)  # AdaGrad's first steps are the signs of tiny gradients
 
@@ -50,7 +53,7 @@ def test_the_twin_of_the_classic_size_starts_alike(text):
 def test_training_in_pieces_changes_nothing(text):
     vocabulary = Vocabulary.from_text(text)
     ids = vocabulary.encode(text[:100])
-    one, two = (benchmark.NumpyCharRNN(len(vocabulary), 10) for _ in range(2))
+    one, two = (NumpyCharRNN(len(vocabulary), 10) for _ in range(2))
     whole, pieces = one.train(ids, 12), [two.train(ids, 5), two.train(ids, 7)]
     np.testing.assert_array_equal(whole, np.concatenate(pieces))
     assert one.smooth_loss == two.smooth_loss
@@ -62,9 +65,9 @@ def test_the_gradients_agree(text, hidden_size):
     window = text[:26]
     loss, gradients = model.loss_and_gradients(window)
     vocabulary = Vocabulary.from_text(window)
-    twin, ids = benchmark.NumpyCharRNN(len(vocabulary), hidden_size, random_state=3), vocabulary.encode(window)
+    twin, ids = NumpyCharRNN(len(vocabulary), hidden_size, random_state=3), vocabulary.encode(window)
     for name in "UWV":  # those far out are rounded to single precision at another scale
-        twin.params[name] *= 0.1 / benchmark.SCALE
+        twin.params[name] *= 0.1 / CLASSIC.init_scale
     found, h, p = twin.forward(ids[:-1], ids[1:], np.zeros(hidden_size))
     grads = twin.backward(ids[:-1], ids[1:], h, p)
     assert_allclose(found, loss, rtol=1e-10)
@@ -74,7 +77,7 @@ def test_the_gradients_agree(text, hidden_size):
 
 
 def test_the_twin_draws_from_its_own_distribution():
-    twin, rng = benchmark.NumpyCharRNN(3, 4, dtype="float32"), np.random.default_rng(0)
+    twin, rng = NumpyCharRNN(3, 4, dtype="float32"), np.random.default_rng(0)
     twin.params["c"][:] = np.log([0.5, 0.3, 0.2])
     drawn = twin.sample(3000, rng)
     assert_allclose(np.bincount(drawn) / 3000, [0.5, 0.3, 0.2], atol=0.03)
@@ -82,7 +85,7 @@ def test_the_twin_draws_from_its_own_distribution():
 
 def table(text, **options):
     file = io.StringIO()
-    benchmark.run(updates=200, repeats=1, text=text, file=file, **options)
+    run(updates=200, repeats=1, text=text, file=file, **options)
     return file.getvalue()
 
 
@@ -132,9 +135,9 @@ def test_a_text_of_any_characters(monkeypatch):
 def test_it_prints_on_stdout_by_itself(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setitem(sys.modules, "jax", None)
-    measured = {"n": 1, "drawn": 1, "version": "x", "update": 1.0, "character": 1.0} | benchmark.fma_peaks(best_of=1)
-    monkeypatch.setattr(benchmark, "measure", lambda *_: dict(measured))
-    benchmark.run(1, 1)
+    measured = Turn("x", n_updates=1, n_characters=1, update=1.0, character=1.0, peaks=fma_peaks(best_of=1))
+    monkeypatch.setattr(measuring, "measure", lambda *_: measured)
+    run(1, 1)
     assert "not installed" in capsys.readouterr().out
 
 
@@ -148,7 +151,7 @@ def test_it_prints_on_stdout_by_itself(monkeypatch, capsys):
 )
 def test_what_cannot_be_measured_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        benchmark.run(**change)
+        run(**change)
 
 
 def test_a_failing_competitor_is_an_error(tmp_path, monkeypatch, text):
@@ -175,17 +178,17 @@ def test_a_worker_that_says_something_else_is_an_error(tmp_path, monkeypatch, te
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(RuntimeError, match=f"(?s)'it' failed with {said}"):
-        benchmark.measure(benchmark.Row("it", "numpy", 1, 1), text, 20)
+        measuring.measure(Row("it", "numpy", 1, 1), text, 20)
 
 
 def test_a_worker_that_nobody_knows_is_an_error(text):
     with pytest.raises(RuntimeError, match=r"(?s)'it' failed with exit status 1.*KeyError: 'abacus'"):
-        benchmark.measure(benchmark.Row("it", "abacus", 1, 1), text, 20)
+        measuring.measure(Row("it", "abacus", 1, 1), text, 20)
 
 
 def test_peaks_leave_the_instruction_set_as_it_was():
     before = _kernels.simd_selected()
-    peaks = benchmark.fma_peaks("float64", best_of=1)
+    peaks = fma_peaks("float64", best_of=1)
     assert _kernels.simd_selected() == before
     assert before in peaks
     assert min(peaks.values()) > 1e6
@@ -193,61 +196,60 @@ def test_peaks_leave_the_instruction_set_as_it_was():
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_peak_counts_the_work_of_every_thread(threads, monkeypatch):
-    monkeypatch.setattr(benchmark, "_seconds", lambda call, n: call(n) * 0 + 1)
+    monkeypatch.setattr(measuring, "seconds_each", lambda call, n: call(n) * 0 + 1)
     simd, x = _kernels.simd_selected(), np.full(64, 0.5, "float32")
     of_one = _kernels.multiply_adds(x, 1000) / 1000
     rounds = {1: 1_000_000, 2: 10_000_000}[threads]
-    assert benchmark.fma_peaks(best_of=1, threads=threads)[simd] == threads * rounds * of_one
+    assert fma_peaks(best_of=1, threads=threads)[simd] == threads * rounds * of_one
 
 
-TINY = benchmark.Job("lstm", 2, 8, 3, 5)
+TINY = Job("lstm", 2, 8, 3, 5)
 
 
 def test_only_products_that_are_made_are_counted():
     """Of the first layer W alone, of the others U and W, and V."""
-    assert benchmark.Job("rnn", 1, 10, 2, 3).flops == 6 * 3 * 2 * (10 * 10 + 65 * 10)
+    assert Job("rnn", 1, 10, 2, 3).flops == 6 * 3 * 2 * (10 * 10 + 65 * 10)
     assert TINY.flops == 6 * 5 * 3 * (4 * 64 + 2 * 4 * 64 - 4 * 64 + 4 * 64 + 65 * 8)
-    assert benchmark.Job("gru", 3, 7, 1, 1).flops == 6 * (3 * 49 * 5 + 65 * 7)
+    assert Job("gru", 3, 7, 1, 1).flops == 6 * (3 * 49 * 5 + 65 * 7)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("worker", benchmark.STEPS)
+@pytest.mark.parametrize("worker", [name for name, one in COMPETITORS.items() if one.steps])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # of its own parts, while it compiles
 def test_every_competitor_learns(worker, cell):
-    """From the loss of guessing, ln 65 = 4.17, some of 100 random symbols by heart."""
+    """From the loss of guessing, ln 65 = 4.17, it memorises some of 100 random symbols."""
     if worker != "pycharrnn":
         pytest.importorskip(worker.partition(".")[0])
-    train, version = benchmark.prepare(worker, benchmark.Job(cell, 1, 64, 1, 5))
-    assert abs(train(1) - np.log(65)) < 0.4
-    assert train(500) < 3
-    assert version.split()[1][0].isdigit()
+    ready = prepare(worker, Job(cell, 1, 64, 1, 5))
+    assert abs(ready.train(1) - np.log(65)) < 0.4
+    assert ready.train(500) < 3
+    assert ready.version.split()[1][0].isdigit()
 
 
 def test_streams_are_cut_where_pycharrnn_cuts_them():
-    streams = benchmark._streams(np.arange(21, dtype=np.int32), 2)
-    np.testing.assert_array_equal(streams.T, [np.arange(11), np.arange(10, 21)])
+    columns = streams(np.arange(21, dtype=np.int32), 2)
+    np.testing.assert_array_equal(columns.T, [np.arange(11), np.arange(10, 21)])
 
 
-def test_every_window_is_whole(monkeypatch):
+def test_every_window_is_whole():
     """A short one would count as an update of less work."""
-    monkeypatch.setitem(benchmark.STEPS, "pycharrnn", lambda job, ids, threads: ids)
-    assert (len(benchmark.prepare("pycharrnn", TINY)) - 1) % (TINY.batch_size * TINY.seq_length) == 0
+    assert (len(TINY.text()) - 1) % (TINY.batch_size * TINY.seq_length) == 0
 
 
 def full(jobs=(TINY,), **options):
     file = io.StringIO()
-    benchmark.run_full(repeats=1, seconds=0.001, jobs=jobs, file=file, **options)
+    run_full(repeats=1, seconds=0.001, jobs=jobs, file=file, **options)
     return file.getvalue()
 
 
 def test_a_full_table_has_each_job_for_each_number_of_threads(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setitem(sys.modules, "jax", None)
-    jobs = (TINY, benchmark.Job("rnn", 1, 16, 4, 5))
+    jobs = (TINY, Job("rnn", 1, 16, 4, 5))
     printed = full(jobs)
     _, table, end = printed.split("\n\n")
     rows = [line.split() for line in table.splitlines()[1:]]
-    n_threads = min(2, len(benchmark._cores()) or 2)
+    n_threads = min(2, len(measuring.cores()) or 2)
     assert [row[:-5] for row in rows] == [str(job).split() for _ in range(n_threads) for job in jobs]
     assert [row[-5] for row in rows] == [str(1 + n) for n in range(n_threads) for _ in jobs]
     assert "PyTorch: not installed\nJAX: not installed\n" in printed
@@ -258,14 +260,14 @@ def test_the_figures_of_a_full_table(monkeypatch):
     """For 2 ms an update at a peak of 1 GFLOP/s, PyTorch 3 ms: less than one would be printed, too."""
     times = {"pycharrnn": 0.002, "torch": 0.003, "torch.compile": 0.005, "jax": 0.001}
 
-    def ask(label, kind, arguments, threads, turn, simd, data=b""):
-        name, jobs, _ = arguments
+    def ask(task):
+        name, jobs, _ = task.arguments
         return {"version": f"{name} 1", "update": [times[name]] * len(jobs), "peak": 1e9 * (name == "pycharrnn")}
 
-    monkeypatch.setattr(benchmark, "_ask", ask)
-    monkeypatch.setattr(benchmark, "_installed", lambda worker: True)
-    monkeypatch.setattr(benchmark, "_cores", lambda: [0])
-    printed, job = full([benchmark.Job("lstm", 1, 100, 20, 10)]), "lstm 1 x 100, B 20, T 10"
+    monkeypatch.setattr(measuring, "ask", ask)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(measuring, "cores", lambda: [0])
+    printed, job = full([Job("lstm", 1, 100, 20, 10)]), "lstm 1 x 100, B 20, T 10"
     speed = 6 * 200 * (4 * 10_000 + 6_500) / 0.002
     [row] = [line.split() for line in printed.splitlines() if line.startswith(job)]
     figures = ["1", "2.00", f"{speed / 1e9:.1f}", f"{speed / 1e9:.0%}", "100,000"]
@@ -281,28 +283,28 @@ def test_the_best_turn_counts_and_turns_alternate(monkeypatch):
     said = (turn for pair in zip(ours, theirs, strict=False) for turn in pair)
     asked = []
 
-    def ask(label, kind, arguments, threads, turn, simd, data=b""):
-        asked.append((arguments[0], turn, threads, kind))
+    def ask(task):
+        asked.append((task.arguments[0], task.turn, task.threads, task.kind))
         update, peak = next(said)
         return {"version": "1", "update": update, "peak": peak}
 
-    monkeypatch.setattr(benchmark, "_ask", ask)
-    best = benchmark.steps([TINY, TINY], ["pycharrnn", "torch"], threads=2, repeats=3)
+    monkeypatch.setattr(measuring, "ask", ask)
+    best = measuring.steps([TINY, TINY], ["pycharrnn", "torch"], threads=2, repeats=3)
     assert asked == [(name, turn, 2, "steps") for turn in range(3) for name in ("pycharrnn", "torch")]
-    assert best["pycharrnn"] == {"version": "1", "update": [3.0, 8.0], "peak": 7.0}
-    assert best["torch"]["update"] == [1.0, 0.5]
+    assert best["pycharrnn"] == Steps(version="1", update=[3.0, 8.0], peak=7.0)
+    assert best["torch"].update == [1.0, 0.5]
 
 
 def test_a_failing_competitor_is_an_error_in_full(tmp_path, monkeypatch):
     (tmp_path / "torch.py").write_text("raise OSError('libtorch is broken')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(RuntimeError, match=r"(?s)'torch' failed.*OSError: libtorch is broken"):
-        benchmark.steps([TINY], ["torch"])
+        measuring.steps([TINY], ["torch"])
 
 
 def test_no_turns_are_refused():
     with pytest.raises(ValueError, match="repeats must be at least 1, got 0"):
-        benchmark.run_full(repeats=0)
+        run_full(repeats=0)
 
 
 def test_full_on_the_command_line(monkeypatch, capsys):
