@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 
 class ParameterError(Exception):
     """A parameter is not what it must be: what `ParameterValueError` and `ParameterTypeError` have in common.
@@ -112,3 +115,12 @@ class ModelFileError(ValueError):
 
 class NotFittedError(ValueError, AttributeError):
     """The model has not been trained yet."""
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Issue a warning that names the line of the user's code, which called the library."""
+    frame, depth = sys._getframe(), 0
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "pycharrnn":
+        frame = frame.f_back
+        depth += 1
+    warnings.warn(message, category, stacklevel=depth + 1)

@@ -7,11 +7,10 @@ import errno
 import os
 import re
 import threading
-import warnings
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
-from pycharrnn.errors import PathLikeTextWarning
+from pycharrnn.errors import PathLikeTextWarning, warn
 from pycharrnn.packing import unpack
 
 __all__ = ["MARK", "Fault", "PathLikeTextWarning", "decode", "read_corpus", "read_text", "split_lines", "to_text"]
@@ -69,7 +68,7 @@ def read_corpus(X: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], na
     ['anna', 'bob']
     """
     if isinstance(X, (str, bytes, bytearray, os.PathLike)):
-        return read_text(X, name, stacklevel=4)  # which refuses bytes
+        return read_text(X, name)  # which refuses bytes
     _check_dimensions(X, name)
     if hasattr(X, "read"):
         raise _type_error(name, X, f"a text, a path or a sequence of documents ({name}.read() is the text of a file)")
@@ -84,7 +83,7 @@ def read_corpus(X: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], na
         documents = _read_files(documents, name)
     else:
         _check_documents(documents, name)
-        _warn_of_paths(documents, name, stacklevel=4)
+        _warn_of_paths(documents, name)
     for i, document in enumerate(documents):
         if not document:
             raise ValueError(f"{name}[{i}] is empty, but a document has at least one character; leave it out")
@@ -99,7 +98,7 @@ def read_corpus(X: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], na
     return documents
 
 
-def read_text(X: str | os.PathLike[str], name: str = "X", *, stacklevel: int = 3) -> str:
+def read_text(X: str | os.PathLike[str], name: str = "X") -> str:
     r"""Return the text `X`, a str, or that of the UTF-8 file `X`, a path, with its line ends as they are.
 
     A byte order mark at the start of the file is dropped. A file that is packed with gzip, bzip2, xz or zip is
@@ -111,8 +110,6 @@ def read_text(X: str | os.PathLike[str], name: str = "X", *, stacklevel: int = 3
         The text or the path. If a str looks like a path, a PathLikeTextWarning says so.
     name : str, default "X"
         What the messages call X.
-    stacklevel : int, default 3
-        Which caller a warning blames, counted from within: 3 is that of the function that called this one.
 
     Raises
     ------
@@ -135,7 +132,7 @@ def read_text(X: str | os.PathLike[str], name: str = "X", *, stacklevel: int = 3
     'la\r\nla'
     """
     if isinstance(X, str):
-        _warn_of_paths(X, name, stacklevel)
+        _warn_of_paths(X, name)
         return X
     if not isinstance(X, os.PathLike):
         raise _type_error(name, X, "a str (the text itself) or a pathlib.Path (a file to read)")
@@ -301,7 +298,7 @@ def _missing(value: object) -> bool:
     return isinstance(value, float) and value != value
 
 
-def _warn_of_paths(X: str | Sequence[str], name: str, stacklevel: int) -> None:
+def _warn_of_paths(X: str | Sequence[str], name: str) -> None:
     """Warn if a text, or more than half of the first documents, is surely meant as a path."""
     if isinstance(X, str):
         found, n, use = [(_meant(str(X), alone=True), X)], 1, "is used as the text itself"
@@ -314,11 +311,10 @@ def _warn_of_paths(X: str | Sequence[str], name: str, stacklevel: int) -> None:
     found = [(advice, text) for advice, text in found if advice]
     if 2 * len(found) > n:
         advice, text = found[0][0], str(found[0][1])  # NumPy's show themselves as np.str_('...')
-        warnings.warn(
+        warn(
             f"{name} {use}, but {text!a} {advice}; if it is meant as a text, silence this with "
             'warnings.simplefilter("ignore", pycharrnn.PathLikeTextWarning)',
             PathLikeTextWarning,
-            stacklevel=stacklevel + 1,
         )
 
 

@@ -6,14 +6,13 @@ included, comes back as it went in.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn.errors import UnknownCharacterError
+from pycharrnn.errors import UnknownCharacterError, warn
 
 __all__ = ["UnknownCharacterError", "Vocabulary"]
 
@@ -113,10 +112,9 @@ class Vocabulary:
         rare = int(((counts > 0) & ~kept).sum())
         if rare:
             kept[_REPLACEMENT] = True
-            warnings.warn(
+            warn(
                 f"{rare:,} of {np.count_nonzero(counts):,} characters occur fewer than {min_count:,} times and are "
-                "read as U+FFFD",
-                stacklevel=4,  # blames the line that called the method of the model
+                "read as U+FFFD"
             )
         return cls(np.flatnonzero(kept), documents)
 

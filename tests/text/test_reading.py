@@ -129,15 +129,12 @@ def test_a_str_that_names_a_file_is_still_the_text_but_warns(
     monkeypatch.chdir(path.parent)
     path.write_bytes(b"abc")
 
-    def fit() -> str:  # stands for the method that a user calls
-        return read_corpus("song.txt", "corpus")
-
     with pytest.warns(
         PathLikeTextWarning, match=r"^corpus is used as the text itself, but 'song\.txt' is the"
     ) as caught:
-        assert fit() == "song.txt"
+        assert read_corpus("song.txt", "corpus") == "song.txt"  # the user's own line
     assert "to read the file, pass pathlib.Path('song.txt'); if it is meant" in str(caught[0].message)
-    assert "assert fit()" in linecache.getline(caught[0].filename, caught[0].lineno)  # the user's own line
+    assert "# the user's own line" in linecache.getline(caught[0].filename, caught[0].lineno)
 
 
 def test_no_warning_for_what_is_clearly_a_text(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
