@@ -594,7 +594,7 @@ class CharRNN:
         run = Run(history, sample, save, budget, state.n_updates, budget.updates(trainer.updates_per_epoch), begin)
         schedule = self.schedule if isinstance(self.schedule, Schedule) else SCHEDULES[self.schedule or "constant"]()
         try:
-            fit(trainer, unseen, schedule, run, callbacks, self.patience, _shown(self.verbose))
+            fit(trainer, run, schedule, unseen, callbacks, self.patience, _shown(self.verbose))
         finally:  # after an interrupt or a divergence too: whole updates only
             self._learned = learned
 

@@ -7,9 +7,18 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from pycharrnn.arrays import Floats
 from pycharrnn.training.budget import Budget
-from pycharrnn.training.history import Floats, History
+from pycharrnn.training.history import History
+
+
+class _Recent(NamedTuple):
+    """A running sum of losses in nats per character, and the sum of their weights: 1 - 0.999**n after n windows."""
+
+    total: float = 0.0
+    weight: float = 0.0
 
 
 @dataclass
@@ -73,10 +82,19 @@ class Run:
     characters: int = 0
     start: float = math.nan
     status: str = "training"
-    _mean: tuple[float, float] = (0.0, 0.0)  # of the losses, and the weight of them: 1 - 0.999**n after n windows
+    _recent: _Recent = field(default_factory=_Recent)
 
     def __post_init__(self) -> None:
         self.n_updates = self.first
+
+    def elapsed(self) -> float:
+        """Seconds since this call began, now."""
+        return time.perf_counter() - self.begin
+
+    @property
+    def updates_left(self) -> float:
+        """Updates to make; infinity if only time limits them."""
+        return math.inf if self.total is None else self.total - (self.n_updates - self.first)
 
     @property
     def share(self) -> float:
@@ -101,15 +119,11 @@ class Run:
 
     @property
     def nats(self) -> float:
-        total, weight = self._mean
-        return total / weight if weight else math.nan
+        return self._recent.total / self._recent.weight if self._recent.weight else math.nan
 
     def note(self, loss: Floats, windows: int) -> None:
         """Let `nats` know of the losses of some updates, each of so many windows, in nats per `seq_length`."""
         if len(loss):
             kept = 0.999 ** (windows * len(loss))
-            total, weight = self._mean
-            self._mean = (
-                kept * total + (1 - kept) * float(loss.mean()) / self.history.seq_length,
-                kept * weight + 1 - kept,
-            )
+            total = kept * self._recent.total + (1 - kept) * float(loss.mean()) / self.history.seq_length
+            self._recent = _Recent(total, kept * self._recent.weight + 1 - kept)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from pycharrnn.training.history import Floats
+from pycharrnn.arrays import Floats
 
 __all__ = ["SCHEDULES", "Constant", "Cosine", "Plateau", "Schedule", "ScheduleName", "Step"]
 

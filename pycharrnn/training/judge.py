@@ -1,0 +1,252 @@
+"""Judges: they compare weights by one text, keep the best, and end what diverges or no longer gets better."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+
+from pycharrnn.arrays import Floats, Ids
+from pycharrnn.errors import TrainingDivergedError
+from pycharrnn.network.engine import LOOKED
+from pycharrnn.training.baseline import KneserNey
+from pycharrnn.training.callbacks import Callback
+from pycharrnn.training.history import Look
+from pycharrnn.training.run import Run
+from pycharrnn.training.trainer import Trainer
+
+_COUNTED = 50_000  # characters of a text for each second of a time limit up to which counting n-grams is cheap
+_WHOLE = 0.4  # seconds that reading all of a text may take
+_PART = 20  # a look may take one of so many parts of a time limit
+_FORWARD = 2.5  # a text is read so many times as fast as it is trained on
+_OPERATIONS = 2e8  # of a weight on a symbol: a fiftieth of what a slow processor does in a second
+_FAR = 10  # times the loss of guessing: a divergence. The first steps of AdaGrad may reach five times
+
+
+class Judge(ABC):
+    """Compares weights by the loss of one text: a callback of the training loop that owns all about the comparison.
+
+    It reads the text in a look every `every` updates, keeps the weights of the lowest loss in the trainer's state, and
+    notes each look in the history. All weights are judged by the same characters, read from the same states and
+    without dropout: a smooth loss is comparable neither from one part of a text to the next nor with that of another
+    text.
+
+    A training has diverged if its recent loss is ten times that of guessing and no weights were better than those of
+    the start. Two such looks in a row end it, and so do `patience` looks without a new lowest loss.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        What is trained. Its state keeps the best weights.
+    run : Run
+        The training as callbacks see it. `begin` sets its `start`.
+    text : ndarray of int32
+        The text to judge by.
+    looks : list of Look
+        Where each look is noted.
+    patience : int or None
+        Looks without a new lowest loss after which the training ends; None is any number of them.
+    show : callable
+        Called with the run when a look begins.
+    """
+
+    every: int  # updates between two looks
+
+    def __init__(
+        self, trainer: Trainer, run: Run, text: Ids, looks: list[Look], patience: int | None, show: Callback
+    ) -> None:
+        self.trainer = trainer
+        self.run = run
+        self.text = text
+        self.looks = looks
+        self.patience = patience
+        self.show = show
+        self._lowest = math.inf
+        self._improved = False  # some weights were better than those of the start
+        self._waited = 0  # looks since the lowest loss
+        self._diverged = 0  # looks in a row that found a divergence
+        self._looked: int | None = None  # updates made at the last look
+        self._seconds: float | None = None  # that the last look took
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Judge the weights of the start."""
+
+    @abstractmethod
+    def amount(self) -> int:
+        """Symbols that a look reads, at most."""
+
+    @abstractmethod
+    def keep(self, nats: float) -> None:
+        """Keep the present weights, which have this loss, as the best ones."""
+
+    def __call__(self, run: Run) -> bool:
+        """Look at the text; True ends the training."""
+        if run.n_updates in (self._looked, run.first):
+            return False
+        begin = time.perf_counter()
+        nats = self.read(self.amount())
+        self._seconds = time.perf_counter() - begin
+        self.looks.append(Look(run.n_updates, run.seconds, nats))
+        self._looked = run.n_updates
+        self.compare(nats)
+        self._diverged = self._diverged + 1 if self.diverged() else 0
+        return self._diverged > 1 or (self.patience is not None and self._waited >= self.patience)
+
+    def finish(self) -> None:
+        """Look at the last weights, wherever in an epoch that is.
+
+        Raises
+        ------
+        TrainingDivergedError
+            If the training has diverged.
+        """
+        self(self.run)
+        if self.diverged():
+            raise TrainingDivergedError(self.trainer.state.n_updates, self.run.nats)
+
+    def interrupted(self) -> None:
+        """Look at the last weights of a training that an interrupt, an error or a divergence has ended."""
+        self(self.run)
+
+    def deadline(self) -> float:
+        """Seconds of the run after which no update begins, so that a last look fits into the time limit."""
+        limit = self.run.budget.max_seconds
+        return math.inf if limit is None else limit - (self._seconds or self.cost(limit))
+
+    def cost(self, limit: float) -> float:
+        """Seconds that a look is expected to take, as far as the speed of the training tells."""
+        run = self.run
+        if run.updating < limit / _PART:
+            return 0.0
+        return min(len(self.text), self.amount()) * run.updating / (_FORWARD * run.characters)
+
+    def read(self, most: int) -> float:
+        """The loss of the present weights on at most so many symbols of the text, in nats per character."""
+        self.run.status = "validating"
+        self.show(self.run)
+        try:
+            losses = self.losses(most)
+            return math.fsum(losses) / len(losses)  # exact: the choice of weights is the same on every machine
+        finally:
+            self.run.status = "training"
+
+    def losses(self, most: int) -> Floats:
+        """The losses of at most so many symbols, spread evenly over the text."""
+        trainer = self.trainer
+        return trainer.network.looked_losses(trainer.state.params, self.text, most, n_threads=trainer.n_threads)
+
+    def compare(self, nats: float) -> None:
+        """Keep the present weights if their loss is the lowest so far."""
+        self._waited += 1
+        if nats < self._lowest:
+            self._lowest = nats
+            self._waited = 0
+            self._improved = nats < self.run.start
+            self.keep(nats)
+
+    def diverged(self) -> bool:
+        """Whether the recent loss is far above that of guessing, and no weights were better than those of the start."""
+        return not self._improved and self.run.nats > _FAR * math.log(self.trainer.network.K)
+
+
+class UnseenText(Judge):
+    """Judges by a text that is not trained on, after each epoch.
+
+    It reads all of the text, or as much as can be read in a twentieth of the time limit. It also notes in the history
+    what counting achieves on this text, where that is cheap.
+    """
+
+    def __init__(self, trainer: Trainer, run: Run, text: Ids, patience: int | None, show: Callback) -> None:
+        super().__init__(trainer, run, text, run.history.validation, patience, show)
+        self.every = trainer.updates_per_epoch
+        self._most = 0 if run.budget.max_seconds else len(text)  # 0: the speed is not known yet
+
+    def begin(self) -> None:
+        self.run.start = self.read(LOOKED // 8)
+        ids = self.trainer.ids
+        network = self.trainer.network
+        history = self.run.history
+        limit = self.run.budget.max_seconds
+        if limit is None or len(ids) <= _COUNTED * limit:
+            end = None if network.end < 0 else network.end
+            counted = KneserNey(history.baseline_order).fit(ids, network.K, end)
+            history.baseline = float(counted.nats(self.text).mean())
+
+    def amount(self) -> int:
+        if self._most:
+            return self._most
+        run = self.run
+        speed = run.characters / max(run.updating, 1e-9)
+        return max(LOOKED, int(_FORWARD * speed * (run.budget.max_seconds or 0) / _PART))
+
+    def cost(self, limit: float) -> float:
+        if self.run.updating >= limit / _PART:
+            self._most = self.amount()  # from here on the speed is known well enough
+        return super().cost(limit)
+
+    def keep(self, nats: float) -> None:
+        self.trainer.state.keep(validation=nats)
+
+    def interrupted(self) -> None:
+        """Choose all the same if there was no look yet, but quickly."""
+        if self._seconds is None and self.run.n_updates > self.run.first:
+            self.compare(self.read(LOOKED))
+
+
+class TrainingText(Judge):
+    """Judges by the text that is trained on, so often that looks take some 2 % of the time.
+
+    It reads the same LOOKED symbols each time, spread evenly over the text, or fewer where the whole training is
+    short. A text that one stream trains on is read whole if that takes little time: a network that has memorised it
+    from its start may not find its way where a reader begins elsewhere. The weights of the start compete, too, unless
+    they are new and only parts of the text are read.
+    """
+
+    def __init__(self, trainer: Trainer, run: Run, patience: int | None, show: Callback) -> None:
+        super().__init__(trainer, run, trainer.ids, run.history.training, patience, show)
+        self._whole = self._is_short()
+        self._most = len(self.text) if self._whole else self._affordable()
+        n_read = min(len(self.text), self._most)
+        n_trained = max(32 * min(n_read, LOOKED), 8 * n_read, 10_000)
+        self.every = -(-n_trained // (trainer.network.T * trainer.batch_size))
+
+    def begin(self) -> None:
+        run = self.run
+        run.start = self.read(self._most)
+        self.looks.append(Look(run.first, 0.0, run.start))
+        if run.first > 0 or self._most >= len(self.text):
+            self._lowest = run.start
+            self.keep(run.start)
+
+    def amount(self) -> int:
+        return self._most
+
+    def losses(self, most: int) -> Floats:
+        if self._whole:
+            return self.trainer.network.losses(self.trainer.state.params, self.text)
+        return super().losses(most)
+
+    def keep(self, nats: float) -> None:
+        self.trainer.state.keep(training=nats)
+
+    def _is_short(self) -> bool:
+        """Whether one stream reads all of the text, in little time and hardly more than is trained on."""
+        network = self.trainer.network
+        run = self.run
+        trained = math.inf if run.total is None else max(LOOKED, run.total * network.T)
+        seconds = min(_WHOLE, (run.budget.max_seconds or math.inf) / _PART)
+        most = min(8 * LOOKED, trained, seconds / 0.02 * network.patience)
+        return self.trainer.batch_size == 1 and len(self.text) <= most
+
+    def _affordable(self) -> int:
+        """Symbols to read: hardly more than are trained on, nor more than some 2 % of the time allows."""
+        network = self.trainer.network
+        run = self.run
+        limit = run.budget.max_seconds
+        most = LOOKED
+        if run.total is not None:
+            most = min(most, max(LOOKED // 2, run.total * network.T * self.trainer.batch_size))
+        if limit is not None:
+            most = min(most, max(LOOKED // 8, int(limit * _OPERATIONS / network.layout.size)))
+        return most
