@@ -1,0 +1,98 @@
+"""A job: what a command line asks for, with everything that a command needs made ready."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+
+from pycharrnn import CharRNN
+from pycharrnn.cli.messages import Stop, option
+from pycharrnn.cli.options import LIMITS, Options
+from pycharrnn.cli.source import Source
+from pycharrnn.interrupts import Interrupts
+
+FIXED = frozenset(
+    [
+        *("preset", "cell", "hidden_size", "num_layers", "dropout", "embedding_size", "label_smoothing", "seq_length"),
+        *("initializer", "init_scale", "validation_fraction", "patience", "dtype"),
+    ]
+)  # what training on cannot change
+
+
+@dataclass
+class Job:
+    """What a command line asks for.
+
+    Attributes
+    ----------
+    options : Options
+        What the command line gives.
+    model : CharRNN
+        The trained model of a file, or a new one, with the parameters that the options give.
+    source : Source
+        The text, or the prompt.
+    interrupts : Interrupts
+        What turns signals into exceptions.
+    """
+
+    options: Options
+    model: CharRNN
+    source: Source
+    interrupts: Interrupts
+
+
+def make_model(options: Options, preset: str, fixed: frozenset[str] = FIXED) -> CharRNN:
+    """Load the model that the options name, or make a new one of a preset.
+
+    Parameters
+    ----------
+    options : Options
+        Those of the command line.
+    preset : str
+        The preset of a new model if the options name none.
+    fixed : frozenset of str
+        What a trained model cannot change.
+    """
+    if options.get("model") == "-":
+        raise Stop("a model cannot be read from standard input (./- is a file of that name)", 2)
+    if useless := (options.keys() | options.model.keys()) & fixed if "model" in options else ():
+        names = ", ".join(map(option, sorted(useless)))
+        raise Stop(f"{names}: only for a new model, but --model names a trained one", 2)
+    params = options.model
+    if any(params.get(name) is not None for name in LIMITS):  # instead of those of the preset or the file
+        params = dict.fromkeys(LIMITS) | params
+    if "model" in options:
+        model = CharRNN.load(options["model"]).set_params(**params)
+    else:
+        model = CharRNN.preset(options.get("preset", preset), **params)
+    model._validate()  # fit does it too, but it must wait for the text
+    return model
+
+
+def check_kind(job: Job) -> None:
+    """Raise if the text is documents and the trained model is of running text, or the other way round."""
+    if "model" in job.options and job.source.documents != (job.model.vocabulary_.end is not None):
+        kinds = ("running text, the model is of documents", "documents, the model is of running text")
+        raise Stop(f"{job.source.name}: this is {kinds[job.source.documents]}; see --format", 1)
+
+
+def check_outputs(options: Options) -> None:
+    """Find out before the training, not after it, that a file cannot be written."""
+    taken = {os.path.realpath(path): "the text" for path in options.get("TEXT", ()) if path != "-"}
+    for name in ("output", "save"):
+        if name not in options:
+            continue
+        path = options[name]
+        target = os.path.realpath(path)  # where a symbolic link leads
+        if path == "-":
+            raise Stop(f"{option(name)} '-' cannot be standard output (./- is a file of that name)", 2)
+        if target in taken:
+            raise Stop(f"{option(name)} {path!r} is {taken[target]} itself", 2)
+        if os.path.exists(target) and not os.path.isfile(target):
+            raise Stop(f"{option(name)} {path!r} is a directory or a device", 1)
+        try:
+            tempfile.TemporaryFile(dir=os.path.dirname(target)).close()
+        except OSError as error:
+            raise Stop(f"{option(name)} {path!r} cannot be written: {error.strerror}", 1) from None
+        taken[target] = option(name)

@@ -1,0 +1,176 @@
+"""The command `train`: trains, keeps what was learned whatever ends it, and says how good it is and what comes next."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from pycharrnn import CharRNN, SampleText
+from pycharrnn.cli.job import Job
+from pycharrnn.cli.messages import Stop
+from pycharrnn.cli.options import Options
+from pycharrnn.cli.console import log, print_texts
+from pycharrnn.training.budget import Budget
+from pycharrnn.training.run import Run
+
+_COOL = 0.6  # the temperature of the texts in the end: fewer slips than at 1, and still the model's own words
+_TRIAL = 20  # updates that should teach something,
+_LITTLE = 0.01  # and nats per character that chance may give
+_FEW = 1_000  # characters of a text, a part of which would tell nothing about the rest,
+_FEW_DOCUMENTS = 20  # and documents
+
+
+def train(job: Job) -> None:
+    """Train a model, write it to a file, and print a text of it."""
+    _choose_validation(job)
+    run, stopped = _fit(job)
+    if stopped is None:
+        _check_learned(job.model, run)
+    with job.interrupts.held():
+        if "output" in job.options:
+            job.model.save(job.options["output"])
+        by = getattr(stopped, "by", "")
+        log(f"{'interrupted' + by if stopped else 'done'}: {_summary(job, run)}")
+    if isinstance(stopped, KeyboardInterrupt):
+        raise Stop("", getattr(stopped, "code", 130))
+    if stopped is not None:
+        raise stopped
+    _print_sample(job)
+    if _talks(job) and (lines := _next_commands(job.options)):
+        log("\n".join(("next: " if line is lines[0] else "      ") + line for line in lines))
+
+
+class _Watch(SampleText):
+    """Texts of the training for stdout, which end it when stdout does not take them: the exit code tells why."""
+
+    def on_error(self, error: Exception) -> None:
+        raise error
+
+
+class _Announcement:
+    """Says what is trained on what, and for how long, when it begins."""
+
+    def __init__(self, model: CharRNN, source: str) -> None:
+        self.every = model.n_updates_ if hasattr(model, "vocabulary_") else 2**62  # updates: now, and hardly again
+        network = f"{'a' if model.cell == 'gru' else 'an'} {model.cell.upper()}"
+        layers = "" if model.num_layers == 1 else f"{model.num_layers} x "
+        budget = Budget(model.epochs, model.max_updates, model.max_seconds)
+        self.line = f"training {network} of {layers}{model.hidden_size} units on {source} for {budget}"
+
+    def __call__(self, run: Run) -> None:
+        if run.n_updates == run.first:
+            log(f"{self.line}; Ctrl-C ends it early")
+
+
+def _talks(job: Job) -> bool:
+    """Whether the command says more than its result: not with --quiet."""
+    return bool(job.options.get("verbose", True))
+
+
+def _choose_validation(job: Job) -> None:
+    """Hold no part of a small text back, unless the options ask for it."""
+    few = _FEW_DOCUMENTS if job.source.documents else _FEW
+    if "validation_fraction" not in job.options.model and len(job.source.text) < few:
+        job.model.set_params(validation_fraction=0.0)
+
+
+def _fit(job: Job) -> tuple[Run, KeyboardInterrupt | OSError | None]:
+    """Train; return the run and what ended it early, if something did. From here on, signals are held."""
+    model = job.model.set_params(verbose=_talks(job))
+    seen: list[Run] = []  # the one run, as often as it called back
+    callbacks: list[Callable[[Run], object]] = [seen.append]
+    if _talks(job):
+        callbacks.append(_Announcement(model, job.source.name))
+    if "sample_every" in job.options:
+        callbacks.append(_Watch(job.options["sample_every"]))
+    fit = partial(model.partial_fit, epochs=model.epochs) if "model" in job.options else model.fit
+    try:
+        fit(job.source.text, callbacks=callbacks)
+        job.interrupts.hold()  # in here, so that there is no moment at which a signal loses the model
+    except (KeyboardInterrupt, OSError) as error:  # OSError: stdout does not take the texts of --sample-every
+        job.interrupts.hold()
+        if not seen and isinstance(error, KeyboardInterrupt):
+            by, code = getattr(error, "by", ""), getattr(error, "code", 130)
+            raise Stop(f"interrupted{by} before the first update; no file was written", code) from None
+        if not seen:
+            raise
+        return seen[0], error
+    return seen[0], None
+
+
+def _check_learned(model: CharRNN, run: Run) -> None:
+    """End with an error unless the weights that were kept are better than those of the start, after a fair trial."""
+    best = model.best_
+    n = run.n_updates - run.first
+    if best.training_loss is not None:
+        loss, text = best.training_loss, "the text"
+    else:
+        loss, text = min(best.validation_loss or math.inf, run.nats), "the validation text"
+    found = f"{text} takes {loss:.3f} nats per character, and took {run.start:.3f} at the start"
+    if run.first and best.n_updates == run.first:
+        found = f"{n:,} updates have not made the model better: {found}"
+    elif not run.first and loss > run.start - _LITTLE and run.start > _LITTLE:
+        found = f"{n:,} updates have taught nothing: {found}"
+    else:
+        return
+    if n >= _TRIAL:
+        raise Stop(f"{found}; train longer or with another --learning-rate (no file was written)", 1)
+    log(f"pycharrnn: warning: {found}; train longer")
+
+
+def _summary(job: Job, run: Run) -> str:
+    """How far a training came, how good the model is, and where it is."""
+    model, output = job.model, job.options.get("output")
+    counted = model.history_.baseline
+    quality = f"{run.nats:.3f} nats per character"
+    if model.best_.validation_loss is not None:
+        quality = (
+            f"{model.best_.validation_loss:.3f} nats per character on the last "
+            f"{100 * model.validation_fraction:.3g} % of the {'documents' if job.source.documents else 'text'}, "
+            "which it has not seen"
+        )
+        quality += "" if counted is None else f" (counting {model.history_.baseline_order}-grams: {counted:.3f})"
+    file = "no file written (no --output)" if output is None else f"wrote {output!r}"
+    return f"{run.n_updates - run.first:,} updates on {job.source.name} in {run.seconds:.1f} s, {quality}; {file}"
+
+
+def _print_sample(job: Job) -> None:
+    """Print what the model writes now: a text from the start of a paragraph or a line on, or documents."""
+    text = job.source.text
+    wanted = job.options.get("sample")
+    if isinstance(text, list):
+        n_samples = 10 if wanted is None else wanted
+        print_texts(job.model.sample(n_samples=n_samples, temperature=_COOL), documents=True)
+    elif wanted != 0:
+        length = 500 if wanted is None else wanted
+        prompt = next(start for start in ("\n\n", "\n", "") if start in text)
+        print_texts([job.model.sample(length, prompt=prompt, temperature=_COOL)])
+
+
+def _next_commands(options: Options) -> list[str]:
+    """The commands that a newcomer may want next."""
+    first = not options.get("TEXT") and options.keys().isdisjoint({"corpus", "model"})
+    output = options.get("output")
+    program = _program()
+    lines: list[str] = []
+    if first and output is None:
+        output = "shakespeare.safetensors"
+        lines.append(f"{program} train -o {output}")
+    if output is not None:
+        prompt = " --prompt ROMEO:" * first
+        lines.append(f"{program} sample {shlex.quote(output)}{prompt} --temperature {_COOL}")
+    if first:
+        lines.append(f"{program} train yourtext.txt -o mine.safetensors")
+    return lines
+
+
+def _program() -> str:
+    """What to type to call this program again: its name, or where it is if the shell would not find it."""
+    if shutil.which("pycharrnn") or not os.path.basename(sys.argv[0]).startswith("pycharrnn"):
+        return "pycharrnn"
+    return shlex.quote(sys.argv[0])
