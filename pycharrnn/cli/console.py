@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from functools import partial
+from typing import TextIO
 
 from pycharrnn.cli.messages import with_options
 from pycharrnn.output import escaped, write
@@ -39,9 +40,16 @@ def log(line: str) -> None:
         write(_folded(escaped(line)) + "\n", sys.stderr)
 
 
-def warn(warning: object, *where: object, **how: object) -> None:
+def warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Print a warning on stderr: what `warnings.showwarning` does for a command."""
-    log(f"pycharrnn: warning: {with_options(warning)}")
+    log(f"pycharrnn: warning: {with_options(message)}")
 
 
 def close(message: str) -> None:

@@ -56,16 +56,17 @@ def make_model(options: Options, preset: str, fixed: frozenset[str] = FIXED) -> 
     """
     if options.get("model") == "-":
         raise Stop("a model cannot be read from standard input (./- is a file of that name)", 2)
-    if useless := (options.keys() | options.model.keys()) & fixed if "model" in options else ():
+    if useless := options.model.keys() & fixed if "model" in options else ():
         names = ", ".join(map(option, sorted(useless)))
         raise Stop(f"{names}: only for a new model, but --model names a trained one", 2)
-    params = options.model
+    params = dict(options.model)
+    preset = params.pop("preset", preset)
     if any(params.get(name) is not None for name in LIMITS):  # instead of those of the preset or the file
         params = dict.fromkeys(LIMITS) | params
     if "model" in options:
         model = CharRNN.load(options["model"]).set_params(**params)
     else:
-        model = CharRNN.preset(options.get("preset", preset), **params)
+        model = CharRNN.preset(preset, **params)
     model._validate()  # fit does it too, but it must wait for the text
     return model
 

@@ -33,6 +33,17 @@ def option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def parameter_name(option: str) -> str:
+    """Return the parameter of an option.
+
+    Examples
+    --------
+    >>> parameter_name("--hidden-size")
+    'hidden_size'
+    """
+    return option.removeprefix("--").replace("-", "_")
+
+
 @dataclass
 class Stage:
     """How far a command has come, which decides what a ValueError is about.
@@ -74,7 +85,7 @@ def failure(error: BaseException, stage: Stage) -> tuple[str, int]:
 
 
 def _of_a_value(error: ValueError, stage: Stage) -> tuple[str, int]:
-    """Return the message and the exit code of an error of the API: about an option if it begins with one, or the text."""
+    """Return message and exit code of an error of the API: about an option if it begins with one, or about the text."""
     message = with_options(error) + ", or pass --encoding" * isinstance(error.__context__, UnicodeDecodeError)
     if not stage.reads or message.startswith("--"):
         return message, 2

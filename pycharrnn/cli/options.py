@@ -10,7 +10,7 @@ from typing import Any
 
 from pycharrnn import datasets
 from pycharrnn.arguments import close
-from pycharrnn.cli.messages import Stop, option
+from pycharrnn.cli.messages import option, parameter_name
 from pycharrnn.model import PRESETS
 
 LIMITS = ("epochs", "max_updates", "max_seconds")
@@ -28,7 +28,7 @@ class Options(dict[str, Any]):
     Attributes
     ----------
     model : dict of str to object
-        Those that are parameters of the model.
+        Those that are parameters of the model, and its preset.
     """
 
     def __init__(self, parsed: Mapping[str, Any]) -> None:
@@ -181,17 +181,19 @@ def compare(known: Sequence[Option]) -> Option:
     """Return the option NAME=VALUE,VALUE, which reads each value as the option of that name does."""
     readers = {one.names[-1]: one.how["type"] for one in known if "type" in one.how}
 
+    def read_value(name: str, value: str) -> Any:
+        try:
+            return readers[name](value)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{name}: invalid {readers[name].__name__} value: {value!a}") from None
+
     def read(text: str) -> tuple[str, list[Any]]:
         name, equals, values = text.partition("=")
-        name = name.replace("_", "-")
-        if not equals or f"--{name}" not in readers:
+        name = option(name)
+        if not equals or name not in readers:
             advice = f"must name an option of the model, as in optimizer=sgd,adam, got {text!a}"
-            raise Stop(f"--compare {advice}{close(f'--{name}', readers)}", 2)
-        reader = readers[f"--{name}"]
-        try:
-            return name.replace("-", "_"), [reader(value) for value in values.split(",")]
-        except ValueError:
-            raise Stop(f"--compare {text!a}: argument --{name}: invalid {reader.__name__} value: {values!a}", 2) from None
+            raise argparse.ArgumentTypeError(f"{advice}{close(name, readers)}")
+        return parameter_name(name), [read_value(name, value) for value in values.split(",")]
 
     return Option(
         "--compare",
@@ -258,6 +260,7 @@ PRESET = Option(
     "--preset",
     meaning="parameters that go well together; other options change single ones, and a limit takes the place of the "
     "preset's (default: quick for train, else classic, the network of the lab)",
+    dest=f"{_MODEL}preset",
     choices=tuple(PRESETS),
 )
 PROMPT = Option(

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import partial
 
 from pycharrnn import CharRNN, SampleText
+from pycharrnn.cli.console import log, print_texts
 from pycharrnn.cli.job import Job
 from pycharrnn.cli.messages import Stop
 from pycharrnn.cli.options import Options
-from pycharrnn.cli.console import log, print_texts
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.run import Run
 

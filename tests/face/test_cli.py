@@ -24,8 +24,11 @@ from typing import Any
 import pytest
 
 import pycharrnn
-from pycharrnn import CharRNN, benchmark, cli, datasets
+from pycharrnn import CharRNN, benchmark, datasets
 from pycharrnn.cli import main
+from pycharrnn.cli.commands import parse
+from pycharrnn.cli.messages import with_options
+from pycharrnn.cli.options import FORMAT, ON_BAD, ON_UNKNOWN
 from pycharrnn.files import container as storage
 from pycharrnn.lab import gradcheck, report
 from pycharrnn.text.documents import read_documents
@@ -616,18 +619,18 @@ def test_train_repeats_its_text_if_asked(book: str, capsys: pytest.CaptureFixtur
     ],
 )
 def test_messages_name_options(message: str, expected: str) -> None:
-    assert cli._with_options(ValueError(message)) == expected
+    assert with_options(ValueError(message)) == expected
 
 
 def test_the_choices_are_those_of_the_api() -> None:
-    for name, of in (("--format", "format"), ("--on-bad", "on_bad")):
-        choices = [choice for choice in cli._OPTIONS[name]["choices"] if choice != "text"]
+    for option, of in ((FORMAT, "format"), (ON_BAD, "on_bad")):
+        choices = [choice for choice in option.how["choices"] if choice != "text"]
         with pytest.raises(ValueError, match=f"{of} must be") as caught:
             read_documents("x", **{of: "?"})
         assert re.findall("'(.+?)'", str(caught.value))[:-1] == choices
     with pytest.raises(ValueError, match="on_unknown must be") as caught:
         CharRNN(on_unknown="?").fit("ab")
-    assert re.findall("'(.+?)'", str(caught.value))[:-1] == [*cli._OPTIONS["--on-unknown"]["choices"]]
+    assert re.findall("'(.+?)'", str(caught.value))[:-1] == [*ON_UNKNOWN.how["choices"]]
 
 
 def test_version() -> None:
@@ -1085,9 +1088,9 @@ WRONG: list[tuple[str, int, str]] = [
     ("train book.txt --model model --epochs none --max-updates none", 2, r"would never end: give at least one of --ep"),
     ("train book.txt --model model -o book.txt", 2, r"--output 'book\.txt' is the text itself"),
     # reports
-    ("report book.txt --compare optimizer", 2, r"--compare must name an option .*as in optimizer=sgd,adam, got 'opt"),
+    ("report book.txt --compare optimizer", 2, r"--compare: must name an option .*as in optimizer=sgd,adam, got 'opt"),
     ("report book.txt --compare optimizer=", 2, r"--optimizer must be one of .*got ''"),
-    ("report book.txt --compare optimiser=sgd,adam", 2, r"--compare 'opt.*': .*--optimiser=.* mean --optimizer\?\)"),
+    ("report book.txt --compare optimiser=sgd,adam", 2, r"--compare: must name .*got 'opt.*' \(.* --optimizer\?\)"),
     ("report book.txt --compare seq-length=5,9 --compare cell=rnn,gru", 2, r"argument --compare: given twice"),
     # options given twice, misspelt names
     ("sample model --prompt to --prompt be", 2, r"argument --prompt: given twice"),
@@ -1120,9 +1123,9 @@ WRONG: list[tuple[str, int, str]] = [
     ("sample model --prompt-file folder", 1, r"'folder': Is a directory"),
     ("sample model --prompt-file latin.txt", 1, r"not valid UTF-8: byte 0xE9 at offset 7 of 'latin\.txt'"),
     ("sample model --prompt-file other.txt", 1, r"'other\.txt': unknown character 'Z' .*use --on-unknown skip or --on"),
-    ("report book.txt --compare colour=red,blue", 2, r"--compare '.*': unrecognized arguments: --colour=red \(see"),
-    ("report book.txt --compare output=a,b", 2, r"--compare must name an option of the model, .*got 'output=a,b'"),
-    ("report book.txt --compare hidden-size=8,wide", 2, r"--compare '.*': .* --hidden-size: invalid int value: 'wide'"),
+    ("report book.txt --compare colour=red,blue", 2, r"--compare: must name an option .*, got 'colour=red,blue' \(see"),
+    ("report book.txt --compare output=a,b", 2, r"--compare: must name an option of the model, .*got 'output=a,b'"),
+    ("report book.txt --compare hidden-size=8,wide", 2, r"--compare: --hidden-size: invalid int value: 'wide'"),
     ("report book.txt --compare hidden_size=8,0", 2, r"--hidden-size must be at least 1 .*got 0"),
     ("report book.txt --compare epochs=4", 2, r"--compare must have a value"),
     ("report book.txt -o nowhere/r.html", 1, r"--output 'nowhere/r\.html' cannot be written"),
@@ -1299,6 +1302,13 @@ def test_names_one_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert CharRNN.load(model).vocabulary_.end is None
 
 
+def read(*words: str) -> tuple[Any, str]:
+    """The text that `train` would read, and what it is called."""
+    command, options = parse(["train", *words])
+    source = command.read(options)
+    return source.text, source.name
+
+
 @pytest.mark.parametrize(
     ("name", "data", "options"),
     [
@@ -1326,8 +1336,7 @@ def test_every_format_of_documents(
     monkeypatch.chdir(tmp_path)
     type_in(monkeypatch, data)
     Path(name).write_bytes(data)
-    parsed = vars(cli._parser().parse_args(["train", name, *options.split()]))
-    text, source = cli._read(parsed)
+    text, source = read(name, *options.split())
     assert (list(text), source) == (
         ["anna", "bo"],
         f"2 documents from {'standard input' if name == '-' else repr(name)}",
@@ -1342,18 +1351,11 @@ def test_a_folder_is_documents_and_text_may_be_gzipped(tmp_path: Path, monkeypat
     Path("book.gz").write_bytes(gzip.compress("bl\xe5".encode("latin-1")))
     Path("posts.json").write_text('["a"]')
 
-    def read(*words: str) -> tuple[Any, str]:
-        return cli._read(vars(cli._parser().parse_args(["train", *words])))
-
     assert read("poems") == (["violets", "roses\nare"], "2 documents from 'poems'")
     assert read("book.gz", "--encoding", "latin-1") == ("bl\xe5", "'book.gz'")
     assert read("posts.json", "--format", "text") == ('["a"]', "'posts.json'")
     type_in(monkeypatch, Path("book.gz").read_bytes())
     assert read("-", "--encoding", "latin-1") == ("bl\xe5", "standard input")
-
-
-def read(*words: str) -> tuple[Any, str]:
-    return cli._read(vars(cli._parser().parse_args(["train", *words])))
 
 
 def test_several_texts_are_joined_line_by_line(
@@ -1372,14 +1374,14 @@ def test_several_texts_are_joined_line_by_line(
 
 
 def test_files_and_options_in_any_order(book: str, model_file: str, capsys: pytest.CaptureFixture[str]) -> None:
-    expected = {"hidden_size": 5, "TEXT": ["a", "b", "-c"], "verbose": False}
     for line in (
         "a b --hidden-size 5 --quiet -- -c",
         "--hidden-size 5 a --quiet b -- -c",
         "a --quiet b --hidden-size=5 -- -c",
     ):
-        options = vars(cli._parser().parse_args(["train", *line.split()]))
-        assert {name: options[name] for name in expected} == expected
+        _, options = parse(["train", *line.split()])
+        assert options == {"TEXT": ["a", "b", "-c"], "verbose": False}
+        assert options.model == {"hidden_size": 5}
     assert main(["eval", model_file, "--window", "5", book]) == main(["eval", "--window", "5", model_file, book]) == 0
     assert main(["train", "--prompt", "a"]) == 2  # which train does not have
 
