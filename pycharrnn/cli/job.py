@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
+from typing import Any
 
 from pycharrnn import CharRNN
 from pycharrnn.cli.messages import Stop, option
@@ -60,13 +61,13 @@ def make_model(options: Options, preset: str, fixed: frozenset[str] = FIXED) -> 
         names = ", ".join(map(option, sorted(useless)))
         raise Stop(f"{names}: only for a new model, but --model names a trained one", 2)
     params = dict(options.model)
-    preset = params.pop("preset", preset)
+    name: Any = params.pop("preset", preset)
     if any(params.get(name) is not None for name in LIMITS):  # instead of those of the preset or the file
         params = dict.fromkeys(LIMITS) | params
     if "model" in options:
         model = CharRNN.load(options["model"]).set_params(**params)
     else:
-        model = CharRNN.preset(preset, **params)
+        model = CharRNN.preset(name, **params)
     model._validate()  # fit does it too, but it must wait for the text
     return model
 
