@@ -22,7 +22,7 @@ from pycharrnn.training.trainer import Trainer
 class Competitor(NamedTuple):
     """One row of the tables.
 
-    Attributes
+    Parameters
     ----------
     label : str
         What the tables call it.

@@ -23,7 +23,7 @@ _PRODUCTS = 3
 class Prepared(NamedTuple):
     """A competitor with its weights ready.
 
-    Attributes
+    Parameters
     ----------
     version : str
         Its name and version.
@@ -41,7 +41,7 @@ class Prepared(NamedTuple):
 class Classic(NamedTuple):
     """The classic job: one window of one stream, a step of AdaGrad.
 
-    Attributes
+    Parameters
     ----------
     hidden_size : int
         Units of the hidden state.

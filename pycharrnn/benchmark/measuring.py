@@ -20,7 +20,7 @@ from pycharrnn.benchmark.jobs import Job
 class Turn(NamedTuple):
     """What a competitor did of the classic job in one turn.
 
-    Attributes
+    Parameters
     ----------
     version : str
         The competitor's name and version.
@@ -51,7 +51,7 @@ class Turn(NamedTuple):
 class Steps(NamedTuple):
     """What a competitor did of the larger jobs in one turn.
 
-    Attributes
+    Parameters
     ----------
     version : str
         The competitor's name and version.
@@ -74,7 +74,7 @@ class Steps(NamedTuple):
 class Row(NamedTuple):
     """A competitor in the table of the classic job.
 
-    Attributes
+    Parameters
     ----------
     label : str
         What the table calls the row.
@@ -99,7 +99,7 @@ class Row(NamedTuple):
 class Task(NamedTuple):
     """What is asked of a worker process.
 
-    Attributes
+    Parameters
     ----------
     label : str
         What an error calls the worker.

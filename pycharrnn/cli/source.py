@@ -14,8 +14,9 @@ from pycharrnn.cli.console import log
 from pycharrnn.cli.messages import Stop, option
 from pycharrnn.cli.options import Options
 from pycharrnn.output import count
-from pycharrnn.text.documents import read_documents, suffix
-from pycharrnn.text.reading import decode
+from pycharrnn.text.decoding import decode
+from pycharrnn.text.documents import read_documents
+from pycharrnn.text.formats import suffix
 
 _STDIN = "standard input"
 _DOCUMENTS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")  # what holds documents by its name

@@ -17,16 +17,21 @@ __all__ = ["load", "names", "tinyshakespeare", "topics"]
 def tinyshakespeare() -> str:
     """Return 40,000 lines of Shakespeare's plays: 1,115,394 characters, 65 of them distinct; public domain.
 
-    The package holds them, so this corpus is always there, and the same everywhere.
+    The package holds them, so this corpus is always there and the same everywhere.
 
-    References
-    ----------
-    Andrej Karpathy, char-rnn, 2015: ``data/tinyshakespeare/input.txt``.
+    Returns
+    -------
+    str
+        The corpus, with LF line ends.
 
     Raises
     ------
     OSError
-        The installation lacks the file, or its bytes are not those that were packaged.
+        If the installation lacks the file, or its bytes are not those that were packaged.
+
+    References
+    ----------
+    Andrej Karpathy, "char-rnn", 2015: https://github.com/karpathy/char-rnn, ``data/tinyshakespeare/input.txt``.
 
     Examples
     --------
@@ -55,8 +60,18 @@ def topics() -> str:
 
     They come with CPython, and so **they differ from one Python release to the next**. CPython 3.11.7 has 426,537
     characters, 103 of them distinct; 3.12.1 has 442,502 (104); 3.13.0 has 451,243 (104). Do not compare losses across
-    Python releases; `tinyshakespeare` is the same in all of them. The topics are sorted by
-    name, with a blank line between two, and have lost their tables; one character in a thousand is not ASCII.
+    Python releases; `tinyshakespeare` is the same in all of them. The topics are sorted by name, with a blank line
+    between two, and have lost their tables; one character in a thousand is not ASCII.
+
+    Returns
+    -------
+    str
+        The corpus, with LF line ends.
+
+    Raises
+    ------
+    ImportError
+        If this Python lacks the module ``pydoc_data``.
 
     Examples
     --------
@@ -136,6 +151,11 @@ NAMES: dict[str, Callable[[], str]] = {
 def names() -> tuple[str, ...]:
     """Return the names that `load` knows.
 
+    Returns
+    -------
+    tuple of str
+        The names.
+
     Examples
     --------
     >>> names()
@@ -158,9 +178,9 @@ def load(name: str) -> str:
                                                without its front and back matter; public domain
     ===================  ==========  ========  =====================================================================
 
-    `mysterious_island` is downloaded with pooch (``pip install "pycharrnn[datasets]"``) when it is asked for the first
-    time, 1 MB, and kept in the user's cache folder (on Linux ``~/.cache/pycharrnn``), or where the environment variable
-    ``PYCHARRNN_CACHE`` says. The SHA-256 of all but `topics` is checked every time.
+    `mysterious_island`, 1 MB, is downloaded with pooch (``pip install "pycharrnn[datasets]"``) the first time it is
+    asked for. It is kept in the folder that the environment variable ``PYCHARRNN_CACHE`` names, or in the user's cache
+    folder (on Linux ``~/.cache/pycharrnn``). The SHA-256 of all but `topics` is checked every time.
 
     Parameters
     ----------
@@ -169,19 +189,19 @@ def load(name: str) -> str:
 
     Returns
     -------
-    text : str
+    str
         The corpus, with LF line ends.
 
     Raises
     ------
     ValueError
-        There is no corpus of that name.
+        If there is no corpus of that name.
     ImportError
-        pooch is missing.
+        If pooch is missing, or for "topics" the module ``pydoc_data``.
     ConnectionError
-        The corpus is not in the cache, and cannot be downloaded.
+        If the corpus is not in the cache and cannot be downloaded.
     OSError
-        The cache folder cannot be written to, or the installation is damaged.
+        If the cache folder cannot be written to, or the installation is damaged.
 
     Examples
     --------

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from pycharrnn.output import count
-from pycharrnn.text.records import Bad
+from pycharrnn.text.records import Bad, Record, Row
 
 __all__ = ["Found", "column", "json_lines", "json_list"]
 
-Found = tuple[str, str | Bad]  # where it stands, and the document
 _KINDS = {type(None): "null", bool: "a boolean", float: "a number", list: "a list", dict: "an object"}
 # As in "window.YTD.tweets.part0 = [".
 _ASSIGNED = re.compile(r"\s*(?:(?:var|let|const)\s+)?[A-Za-z_$][\w$.]*\s*=\s*(?=[\[{])")
@@ -22,9 +21,28 @@ _DECODER = json.JSONDecoder(parse_int=float)  # no number is ever used, and int 
 _ABSENT = object()
 
 
-def column(rows: Iterator[tuple[str, list[str] | Bad]], field: str | int) -> Iterator[Found]:
+class Found(NamedTuple):
+    """What a record gives.
+
+    Parameters
+    ----------
+    place : str
+        Where it stands, for messages: "line 3".
+    document : str or Bad
+        The document, or the reason why there is none.
+    file : str
+        The file that it is, if files are documents.
+    """
+
+    place: str
+    document: str | Bad
+    file: str = ""
+
+
+def column(rows: Iterator[Row], field: str | int) -> Iterator[Found]:
     """Take out of each row its document: the column of this name, by the first row, or of this number."""
-    place, header = next(rows, ("", []))
+    first = next(rows, Record("", 0, 0, []))
+    place, header = first.place, first.value
     if isinstance(header, Bad):
         raise ValueError(f"has a first row that is not well formed, on {place}: {header.reason}")
     if isinstance(field, str) and header:
@@ -36,14 +54,14 @@ def column(rows: Iterator[tuple[str, list[str] | Bad]], field: str | int) -> Ite
         column = int(field)
         if column >= len(header):
             raise ValueError(f"has no column {field}; pass field=, the first row has 0 to {len(header) - 1}")
-        yield place, header[column]
-    for place, row in rows:
-        if isinstance(row, Bad):
-            yield place, row
-        elif len(row) != len(header):
-            yield place, Bad(f"{count(len(row), 'field')}, the first row {len(header)}")
+        yield Found(place, header[column])
+    for row in rows:
+        if isinstance(row.value, Bad):
+            yield Found(row.place, row.value)
+        elif len(row.value) != len(header):
+            yield Found(row.place, Bad(f"{count(len(row.value), 'field')}, the first row {len(header)}"))
         else:
-            yield place, row[column]
+            yield Found(row.place, row.value[column])
 
 
 def json_list(text: str, field: str) -> Iterator[Found]:
@@ -57,12 +75,13 @@ def json_list(text: str, field: str) -> Iterator[Found]:
     return _pick([(f"row {i}", value) for i, value in enumerate(values, 1)], field)
 
 
-def json_lines(lines: Iterable[tuple[str, str | Bad]], field: str) -> Iterator[Found]:
+def json_lines(lines: Iterable[Record[str | Bad]], field: str) -> Iterator[Found]:
     """Take out of the JSON value of each line its document; what is no JSON is `Bad`."""
-    return _pick([(place, _json_value(line)) for place, line in lines], field)
+    return _pick([(line.place, _json_value(line.value)) for line in lines], field)
 
 
 def _json_value(line: str | Bad) -> Any:
+    """Return what the JSON of a line stands for, or `Bad`."""
     try:
         return line if isinstance(line, Bad) else _loads(line) if line.strip() else Bad("the line is empty")
     except json.JSONDecodeError as error:
@@ -92,15 +111,15 @@ def _pick(rows: list[tuple[str, Any]], field: str) -> Iterator[Found]:
     for place, value in rows:
         found = value if isinstance(value, (str, Bad)) else _at(value, field)
         if isinstance(found, (str, Bad)):
-            yield place, found
+            yield Found(place, found)
         elif found is not _ABSENT:
-            yield place, Bad(f"field {field!a} is {_KINDS[type(found)]}, not a string")
+            yield Found(place, Bad(f"field {field!a} is {_KINDS[type(found)]}, not a string"))
         elif not isinstance(value, dict):
-            yield place, Bad(f"{_KINDS[type(value)]}, not an object or a string")
+            yield Found(place, Bad(f"{_KINDS[type(value)]}, not an object or a string"))
         else:
             within, inner = _nearest(value, field)
             has = f"; {within!a} has {_names(_fields('', inner))}" if within else ""
-            yield place, Bad(f"field {field!a} is missing{has}")
+            yield Found(place, Bad(f"field {field!a} is missing{has}"))
 
 
 def _at(value: Any, field: str) -> Any:
@@ -137,5 +156,6 @@ def _fields(within: str, value: Any, depth: int = 4) -> Iterator[str]:
 
 
 def _names(names: Iterable[str]) -> str:
+    """Return names for a message, cut off where they are too many."""
     text = ", ".join(map(ascii, names)) or "none"
     return text if len(text) <= 400 else text[:400] + "..."

@@ -1,18 +1,18 @@
 """A text cut into records: its lines, its paragraphs, the parts between separators, the rows of a table.
 
-A record is where it stands, its start in the text, its end, and what it holds: a str, the fields of a row, or `Bad` if
-it is not well formed. If that leaves open where the next one begins, there is a ValueError, whose message goes on from
-the name of the file.
+A row that is not well formed is `Bad`. If it leaves open where the next one begins, there is a ValueError, whose
+message goes on from the name of the file.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["Bad", "Fields", "Record", "delimiter_of", "lines", "paragraphs", "parts", "quoted_rows", "rows"]
+__all__ = ["Bad", "Fields", "Record", "Row", "delimiter_of", "lines", "paragraphs", "parts", "quoted_rows", "rows"]
 
 _LINE = re.compile(r"([^\r\n]*+)(?:\r\n?|\n|\Z)")
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -20,59 +20,88 @@ _DELIMITERS = ",;\t|"
 _LOOK = 20  # rows that tell the delimiter
 
 
+Value = TypeVar("Value", covariant=True)
+
+
+class Record(NamedTuple, Generic[Value]):
+    """A piece of a text.
+
+    Parameters
+    ----------
+    place : str
+        Where it stands, for messages: "line 3".
+    start, end : int
+        The characters of the text that it takes.
+    value : str, list of str or Bad
+        What it holds: a text, or the fields of a row.
+    """
+
+    place: str
+    start: int
+    end: int
+    value: Value
+
+
 class Bad(NamedTuple):
-    """What stands for a record that gives no document: the reason."""
+    """It stands in the place of a value that gives no document.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong with it.
+    """
 
     reason: str
 
 
 Fields = list[str]
-Record = tuple[str, int, int, str]
-Row = tuple[str, int, int, Fields | Bad]
+Row = Record[Fields | Bad]
 
 
-def lines(text: str) -> Iterator[Record]:
+def lines(text: str) -> Iterator[Record[str]]:
     r"""Lines end at LF, CR LF and CR, and nowhere else; the end of the last one starts no other.
 
     Examples
     --------
-    >>> list(lines("la\r\nlo\n"))
-    [('line 1', 0, 2, 'la'), ('line 2', 4, 6, 'lo')]
+    >>> for line in lines("la\r\nlo\n"):
+    ...     print(line)
+    Record(place='line 1', start=0, end=2, value='la')
+    Record(place='line 2', start=4, end=6, value='lo')
     """
     for number, line in enumerate(_LINE.finditer(text), 1):
         if line.start() == len(text):
             return
-        yield f"line {number}", line.start(), line.end(1), line[1]
+        yield Record(f"line {number}", line.start(), line.end(1), line[1])
 
 
-def paragraphs(text: str) -> Iterator[Record]:
+def paragraphs(text: str) -> Iterator[Record[str]]:
     r"""Paragraphs are lines up to a blank one, which is empty or has only white space.
 
     Examples
     --------
-    >>> [paragraph for *_, paragraph in paragraphs("la\nla\n\n \nlo\n")]
+    >>> [paragraph.value for paragraph in paragraphs("la\nla\n\n \nlo\n")]
     ['la\nla', 'lo']
     """
-    place, start, end = "", -1, 0
-    for where, begin, stop, line in lines(text):
-        if line and not line.isspace():
-            place, start = (where, begin) if start < 0 else (place, start)
-            end = stop
-        elif start >= 0:
-            yield place, start, end, text[start:end]
-            start = -1
-    if start >= 0:
-        yield place, start, end, text[start:end]
+    first = last = None  # lines of the paragraph
+    for line in lines(text):
+        if line.value and not line.value.isspace():
+            first = first or line
+            last = line
+        elif first and last:
+            yield Record(first.place, first.start, last.end, text[first.start : last.end])
+            first = last = None
+    if first and last:
+        yield Record(first.place, first.start, last.end, text[first.start : last.end])
 
 
-def parts(text: str, separator: str) -> Iterator[Record]:
+def parts(text: str, separator: str) -> Iterator[Record[str]]:
     r"""Parts stand between separators, without the line ends around them. A "\n" in a separator is any line end.
 
     Before the first separator and after the last there may be nothing.
 
     Examples
     --------
-    >>> [part for *_, part in parts("la\nla\n%%\nlo\n%%\n", "%%\n")]
+    >>> [part.value for part in parts("la\nla\n%%\nlo\n%%\n", "%%\n")]
     ['la\nla', 'lo']
     """
     between = "(?:\r\n?|\n)".join(map(re.escape, re.split("\r\n|[\r\n]", separator)))
@@ -87,12 +116,12 @@ def parts(text: str, separator: str) -> Iterator[Record]:
             start += len(text[start:end]) - len(text[start:end].lstrip("\r\n"))
             number += len(_LINE_END.findall(text, counted, start))
             counted = start
-            yield f"line {number}", start, start + len(part), part
+            yield Record(f"line {number}", start, start + len(part), part)
 
 
 def rows(text: str, delimiter: str) -> Iterator[Row]:
     """Rows of a table without quotes: a field is what stands between delimiters. Empty lines are no rows."""
-    return ((place, start, end, line.split(delimiter)) for place, start, end, line in lines(text) if line)
+    return (Record(line.place, line.start, line.end, line.value.split(delimiter)) for line in lines(text) if line.value)
 
 
 def quoted_rows(text: str, delimiter: str) -> Iterator[Row]:
@@ -103,7 +132,7 @@ def quoted_rows(text: str, delimiter: str) -> Iterator[Row]:
 
     Examples
     --------
-    >>> [row for *_, row in quoted_rows('id,text\n1,"la, ""la""\nlo"\n', ",")]
+    >>> [row.value for row in quoted_rows('id,text\n1,"la, ""la""\nlo"\n', ",")]
     [['id', 'text'], ['1', 'la, "la"\nlo']]
     """
     plain = re.compile(f"[^{re.escape(delimiter)}\r\n]*+")
@@ -118,7 +147,7 @@ def quoted_rows(text: str, delimiter: str) -> Iterator[Row]:
             last += len(_LINE_END.findall(text, at, end))
         place = f"line {number}" if last == number else f"lines {number} to {last}"
         if end > at and not (number == 1 and fields == ["sep=", ""]):  # how Excel writes down the delimiter
-            yield place, at, end, fields
+            yield Record(place, at, end, fields)
         ended = _LINE_END.match(text, end)
         at, number = (len(text) if ended is None else ended.end()), last + 1
 
@@ -180,11 +209,9 @@ def delimiter_of(text: str, field: str | int) -> str:
     tables = {}
     for delimiter in _DELIMITERS:
         head: list[Fields] = []
-        try:
-            for *_, row in islice(quoted_rows(text, delimiter), _LOOK):
-                head += [] if isinstance(row, Bad) else [row]
-        except ValueError:  # if this is the delimiter, it will be raised again
-            pass
+        with suppress(ValueError):  # if this is the delimiter, the file is read with it, and raises it again
+            for row in islice(quoted_rows(text, delimiter), _LOOK):
+                head += [] if isinstance(row.value, Bad) else [row.value]
         if head and len(head[0]) > 1:
             tables[delimiter] = head
     named = {delimiter: head for delimiter, head in tables.items() if field in head[0]}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pycharrnn.errors import UnknownCharacterError, warn
 
-__all__ = ["UnknownCharacterError", "Vocabulary"]
+__all__ = ["Vocabulary"]
 
 _N_CODE_POINTS = 0x110000
 _LINE_END = ord("\n")
@@ -33,6 +33,16 @@ class Vocabulary:
     documents : bool, default False
         Whether there is one symbol more, with the last id: it begins and ends every document.
 
+    Attributes
+    ----------
+    end : int or None
+        The id of the symbol between documents; None if there is none.
+
+    Raises
+    ------
+    ValueError
+        If `code_points` are no integers, none, out of order or no code points.
+
     Examples
     --------
     >>> vocabulary = Vocabulary.from_text("hello\n")
@@ -47,7 +57,6 @@ class Vocabulary:
     __slots__ = ("_characters", "_code_points", "_ids", "_symbols", "end")
 
     end: int | None
-    """The id of the symbol between documents, if there is one."""
 
     def __init__(self, code_points: npt.ArrayLike, documents: bool = False) -> None:
         codes = np.asarray(code_points)
@@ -71,21 +80,29 @@ class Vocabulary:
 
     @classmethod
     def from_text(cls, text: str | Sequence[str], min_count: int = 1, known: Vocabulary | None = None) -> Self:
-        """Collect the distinct characters of a text or of documents, which must not be empty.
+        """Collect the distinct characters of a text or of documents.
 
         Parameters
         ----------
         text : str or list of str
+            The text, or the documents, for which there will be a symbol more.
         min_count : int, default 1
-            How often a character must occur. Those that occur less often are left out, and U+FFFD, which stands for
-            them, comes in; a UserWarning says how many they are.
+            How often a character must occur. Rarer ones are left out, and U+FFFD stands for all of them; a UserWarning
+            says how many they are.
         known : Vocabulary or None, default None
-            Characters that belong to it however often they occur.
+            Characters that are kept however often they occur.
+
+        Returns
+        -------
+        Vocabulary
+            The characters.
 
         Raises
         ------
         ValueError
             If the text is empty, or no character of it occurs `min_count` times.
+        TypeError
+            If the text is no str.
 
         Examples
         --------
@@ -120,7 +137,7 @@ class Vocabulary:
 
     @property
     def code_points(self) -> npt.NDArray[np.uint32]:
-        """The code points, shape (N,), increasing, read-only."""
+        """The code points, shape (N,), in increasing order, read-only."""
         return self._code_points
 
     @property
@@ -138,9 +155,24 @@ class Vocabulary:
         Parameters
         ----------
         text : str or list of str
-        on_unknown : {"raise", "skip", "replace"}
+            The text or the documents.
+        on_unknown : {"raise", "skip", "replace"}, default "raise"
             What to do with a character that the vocabulary lacks: raise `UnknownCharacterError`, leave it out, or
             put in its place the first of U+FFFD, ``"?"`` and the space that the vocabulary has.
+
+        Returns
+        -------
+        ndarray of int32, shape (N,)
+            The ids, from 0 to K - 1.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If `on_unknown` is "raise" and there is such a character, or "replace" and there is nothing to replace it.
+        ValueError
+            If `on_unknown` is something else, or the vocabulary has no symbol between documents.
+        TypeError
+            If the text is no str.
 
         Examples
         --------
@@ -173,7 +205,24 @@ class Vocabulary:
         return ids[ids >= 0]
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        r"""Turn a 1-d array of ids, each 0 <= id < K, back into a text; the symbol `end` becomes a line end.
+        r"""Turn ids back into a text; the symbol `end` becomes a line end.
+
+        Parameters
+        ----------
+        ids : array_like of int, shape (N,)
+            Each from 0 to K - 1.
+
+        Returns
+        -------
+        str
+            The text.
+
+        Raises
+        ------
+        TypeError
+            If `ids` is no 1-d array of integers.
+        ValueError
+            If an id is out of range.
 
         Examples
         --------
@@ -188,10 +237,6 @@ class Vocabulary:
             position = int(bad.argmax())
             raise ValueError(f"ids[{position}] is {a[position]}, but ids go from 0 to {self.n_symbols - 1}")
         return self._symbols[a.astype(np.intp)].tobytes().decode(*_UTF32)
-
-    def __or__(self, other: Self) -> Self:
-        """The characters of both."""
-        return type(self)(np.union1d(self._code_points, other._code_points), self.end is not None)
 
     def __len__(self) -> int:
         return self._code_points.size

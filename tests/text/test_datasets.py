@@ -75,7 +75,13 @@ def test_tinyshakespeare_can_be_read_out_of_a_zip_file(tmp_path: Path) -> None:
     source = Path(datasets.__file__).parents[1]
     with zipfile.ZipFile(tmp_path / "app.zip", "w") as archive:
         archive.writestr("pycharrnn/__init__.py", "")
-        for name in ("arguments.py", "text/__init__.py", "text/datasets.py", "text/tinyshakespeare.txt.gz"):
+        for name in (
+            "arguments.py",
+            "errors.py",
+            "text/__init__.py",
+            "text/datasets.py",
+            "text/tinyshakespeare.txt.gz",
+        ):
             archive.write(source / name, f"pycharrnn/{name}")
     code = "from pycharrnn.text import datasets; print(datasets.__file__, len(datasets.load('tinyshakespeare')))"
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "app.zip"), "PYTHONSAFEPATH": "1"}

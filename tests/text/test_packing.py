@@ -22,7 +22,8 @@ import pytest
 
 from pycharrnn import read_documents
 from pycharrnn.packing import identify, looks_like_text, unpack
-from pycharrnn.text.reading import decode, read_text
+from pycharrnn.text.decoding import decode
+from pycharrnn.text.reading import read_text
 
 TEXT = "caf\u00e9, to be or not to be\r\n".encode() * 500
 

@@ -19,8 +19,9 @@ import pytest
 
 from pycharrnn import CharRNN, PathLikeTextWarning
 from pycharrnn.packing import unpack
-from pycharrnn.text import reading as reading_module
-from pycharrnn.text.reading import MARK, Fault, decode, read_corpus, read_text, split_lines, to_text
+from pycharrnn.text import decoding, documents, formats, reading, records, vocabulary
+from pycharrnn.text.decoding import MARK, Fault, decode, split_lines, to_text
+from pycharrnn.text.reading import read_corpus, read_text
 
 # What editors, codecs, str.splitlines and Unicode normalisation like to change.
 LINE_ENDS = "a\r\nb\rc\n\r\x85\u2028\u2029\v\f\x1c\x00"
@@ -449,8 +450,8 @@ def test_cross_validation_of_one_text_says_what_is_wrong() -> None:
     model, grid = CharRNN(max_updates=5, random_state=0), {"hidden_size": [3, 4]}
     with pytest.raises(ValueError, match=r"documents of one character each, like one text that was cut up"):
         selection.GridSearchCV(model, grid, cv=2).fit("to be or not to be " * 20)
-    for documents in (["to be", "or not"] * 10, np.array(["to be", "or not"] * 10)):
-        assert selection.GridSearchCV(model, grid, cv=2).fit(documents).best_score_ < 0
+    for lines in (["to be", "or not"] * 10, np.array(["to be", "or not"] * 10)):
+        assert selection.GridSearchCV(model, grid, cv=2).fit(lines).best_score_ < 0
 
 
 # decode
@@ -550,6 +551,7 @@ def test_threads_mark_their_own_bytes() -> None:
         assert [fault.offset for fault in faults] == [n + i * (n + 1) for i in range(2000)]
 
 
-def test_the_examples_run() -> None:
-    result = doctest.testmod(reading_module)
-    assert (result.failed, result.attempted > 8) == (0, True)
+@pytest.mark.parametrize("module", [decoding, documents, formats, reading, records, vocabulary])
+def test_the_examples_run(module: Any) -> None:
+    result = doctest.testmod(module)
+    assert (result.failed, result.attempted > 0) == (0, True)
