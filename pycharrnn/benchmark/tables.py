@@ -37,6 +37,14 @@ def run(updates: int = 20_000, repeats: int = 5, text: str | None = None, file: 
         If `updates` or `repeats` is below 1, or the text is not longer than a window.
     RuntimeError
         If a competitor that is installed fails.
+
+    Examples
+    --------
+    >>> import io
+    >>> table = io.StringIO()
+    >>> run(updates=20, repeats=1, text="to be or not to be " * 20, file=table)
+    >>> print(table.getvalue().partition("; ")[0])
+    100 units, windows of 25, batch 1, AdaGrad 0.1, clip 5
     """
     text = datasets.load("topics") if text is None else text
     if updates < 1 or repeats < 1:
@@ -116,6 +124,14 @@ def run_full(repeats: int = 3, seconds: float = 0.3, jobs: Sequence[Job] = JOBS,
         If `repeats` is below 1.
     RuntimeError
         If a competitor that is installed fails.
+
+    Examples
+    --------
+    >>> import io
+    >>> table = io.StringIO()
+    >>> run_full(repeats=1, seconds=0.01, jobs=[Job("gru", 1, 16, 2, 5)], file=table)
+    >>> print(table.getvalue().partition(";")[0])
+    Training steps in float32: forward, backward, clip by norm, Adam
     """
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")

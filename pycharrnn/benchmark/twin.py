@@ -19,9 +19,9 @@ class NumpyCharRNN:
     Parameters
     ----------
     n_symbols : int
-        K, the distinct characters.
+        The distinct characters, K.
     hidden_size : int, default 100
-        m, the units of the hidden state.
+        The units of the hidden state, m.
     seq_length : int, default 25
         Characters of a window.
     dtype : {"float64", "float32"}, default "float64"
@@ -114,7 +114,20 @@ class NumpyCharRNN:
         return loss, h, p
 
     def backward(self, x: Ids, y: Ids, h: Array, p: Array) -> dict[str, Array]:
-        """Return the gradients of the summed loss by name, from what `forward` returned."""
+        """Compute the gradients of the summed loss by back-propagation through the window.
+
+        Parameters
+        ----------
+        x, y : ndarray of int32, shape (n,)
+            The symbols of the window, as for `forward`.
+        h, p : ndarray
+            The states and the probabilities that `forward` returned.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The gradients, by the names and with the shapes of `params`.
+        """
         W, V = self.params["W"], self.params["V"]
         grads = {name: np.zeros_like(value) for name, value in self.params.items()}
         dh_next = np.zeros_like(h[0])
@@ -164,7 +177,20 @@ class NumpyCharRNN:
         return losses
 
     def sample(self, n: int, rng: np.random.Generator) -> Ids:
-        """Draw n symbols, the first from the zero state."""
+        """Draw symbols, the first from the zero state.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        rng : numpy.random.Generator
+            What draws them.
+
+        Returns
+        -------
+        ndarray of int32, shape (n,)
+            The symbols.
+        """
         U, W, V, b, c = (self.params[name] for name in "UWVbc")
         h = np.zeros_like(b)
         out = np.empty(n, np.int32)
