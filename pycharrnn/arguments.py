@@ -41,6 +41,14 @@ class Kind:
         """Return the value that a text stands for; a ValueError says that it is none. The range is not checked."""
         return text
 
+    def plain(self, value: Any) -> Any:
+        """Return a checked value as a file has it: a number, a string, a bool, None, or a dict or list of these."""
+        return value.item() if isinstance(value, np.generic) else value
+
+    def restore(self, stored: Any) -> Any:
+        """Return the value that a file has; the range is not checked."""
+        return stored
+
 
 class Integer(Kind):
     """An integer from `least` to `most`.
@@ -152,9 +160,14 @@ class OneOf(Choice):
         if not isinstance(value, tuple(self.classes.values())):
             super().check(name, value)
 
-    def object(self, value: Any) -> Any:
-        """Return the object of a checked value: itself, or a new one of the class that it names."""
-        return self.classes[value]() if isinstance(value, str) else value
+    def plain(self, value: Any) -> Any:
+        return value if isinstance(value, str) else {"name": value.name} | value.numbers()
+
+    def restore(self, stored: Any) -> Any:
+        if not isinstance(stored, dict):
+            return stored
+        numbers = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+        return self.classes[str(numbers.pop("name"))](**numbers)
 
 
 class Flag(Kind):
@@ -216,6 +229,12 @@ class Maybe(Kind):
             return None
         return text if text in self.words else self.kind.read(text)
 
+    def plain(self, value: Any) -> Any:
+        return None if value is None else self.kind.plain(value)
+
+    def restore(self, stored: Any) -> Any:
+        return None if stored is None else self.kind.restore(stored)
+
 
 class Several(Kind):
     """A sequence of values of one kind.
@@ -254,6 +273,9 @@ class Seed(Kind):
 
     def read(self, text: str) -> int | None:
         return None if text.lower() == "none" else int(text)
+
+    def plain(self, value: Any) -> int | None:
+        return int(value) if isinstance(value, (int, np.integer)) else None  # a generator is no number to begin from
 
 
 def generator(random_state: Any) -> np.random.Generator:

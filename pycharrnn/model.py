@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import os
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn.arguments import choice, close, generator, integer, real, string
+from pycharrnn.arguments import choice, generator, integer, real, string
 from pycharrnn.arrays import Ids
 from pycharrnn.errors import NotFittedError
 from pycharrnn.files import container as storage
 from pycharrnn.lab import gradcheck
 from pycharrnn.network.engine import Network
 from pycharrnn.network.state import Best, Squares, State
+from pycharrnn.parameters import Parameters, architecture, changed, check_parameters, descent, plain, restored
 from pycharrnn.sampling.sampler import Sampler, claim_texts
+from pycharrnn.tables import Docstring
 from pycharrnn.text.reading import read_corpus
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.fitting import fit, shuffled, split
 from pycharrnn.training.history import History
-from pycharrnn.training.optimizers import OPTIMIZERS, Descent, Optimizer
+from pycharrnn.training.optimizers import OPTIMIZERS
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import SCHEDULES, Schedule
 from pycharrnn.training.trainer import Trainer
@@ -40,21 +41,6 @@ if TYPE_CHECKING:  # NumPy imports its random module at the first use of it
 Text = str | os.PathLike[str] | Sequence[str] | Sequence[os.PathLike[str]]
 _LONGEST = 10_000  # characters of a document for which nobody gave a length: some models never come to an end
 _Corpus = TypeVar("_Corpus", str, list[str], str | list[str], Ids)
-
-
-PRESETS: dict[str, dict[str, Any]] = {"classic": {}}
-PRESETS["minute"] = {
-    "cell": "gru", "hidden_size": 192, "num_layers": 2, "dropout": 0.1, "seq_length": 64, "batch_size": 16,
-    "optimizer": "adam", "learning_rate": 0.005, "schedule": "cosine", "clip_value": None, "clip_norm": 64.0,
-    "epochs": None, "max_seconds": 60.0, "validation_fraction": 0.1,
-}  # fmt: skip
-PRESETS["quick"] = PRESETS["minute"] | {
-    "num_layers": 1, "learning_rate": 0.007, "epochs": 20, "max_seconds": 25.0,
-}  # fmt: skip
-PRESETS["quality"] = PRESETS["minute"] | {
-    "cell": "lstm", "hidden_size": 512, "dropout": 0.45, "label_smoothing": 0.04, "weight_decay": 0.05,
-    "batch_size": 32, "learning_rate": 0.004, "max_seconds": 900.0,
-}  # fmt: skip
 
 
 class _Learned(NamedTuple):
@@ -78,8 +64,9 @@ class Evaluation(NamedTuple):
     n_characters: int
 
 
-class CharRNN:
-    """A character-level recurrent network: learns to write from a text.
+class CharRNN(Parameters):
+    __doc__: Any = Docstring("""
+    A character-level recurrent network: learns to write from a text.
 
     The model (Elman 1990; Karpathy 2015), for m = `hidden_size` and K distinct characters::
 
@@ -95,74 +82,7 @@ class CharRNN:
 
     Parameters
     ----------
-    cell : {"rnn", "lstm", "gru"}, default "rnn"
-        The recurrent cell; LSTM and GRU remember longer and cost four and three times as much.
-    hidden_size : int, default 100
-        Units of the hidden state of a layer.
-    num_layers : int, default 1
-        Layers, each of which reads the states of the one below.
-    dropout : float, default 0.0
-        The share of the outputs of each layer, and of the embeddings, that what lies above does not see in training.
-    embedding_size : int or None, default None
-        Numbers in which the first layer reads a character, learned for each one. None reads characters as they are
-        (one-hot), which costs least.
-    label_smoothing : float, default 0.0
-        The share of each target that is spread evenly over all characters (Szegedy et al. 2016): a model that reads a
-        text many times becomes less sure of what it has memorised and better at what it has not seen. The losses of
-        training are then those of such targets, never below their entropy; `evaluate` and validation have none. Texts
-        are drawn from the probabilities without that share, which would put stray characters into them, and without
-        those that are smaller (Hewitt, Manning, Liang 2022).
-    seq_length : int, default 25
-        Characters through which the gradient flows back.
-    batch_size : int, default 1
-        Streams that are read at once: the text is cut into so many parts of equal length, and each update takes a
-        window of `seq_length` characters of every one. Losses and gradients are the mean over the streams.
-    optimizer : {"adagrad", "sgd", "momentum", "rmsprop", "adam"} or an `optim` object, default "adagrad"
-        The update rule.
-    learning_rate : float or None, default None
-        Its step. None takes what suits the rule: AdaGrad 0.1, SGD 0.005, Momentum 0.0005, RMSProp and Adam 0.002.
-    schedule : {"constant", "cosine", "step", "plateau"}, an `optim` object or None, default None
-        How the learning rate changes over the budget, be it one of epochs, updates or seconds. None is constant.
-    clip_value : float or None, default 5.0
-        Every entry of the gradient is clipped to [-clip_value, clip_value].
-    clip_norm : float or None, default None
-        The whole gradient is scaled down to this Euclidean norm, before `clip_value`.
-    weight_decay : float, default 0.0
-        Decoupled decay (Loshchilov and Hutter 2019): before each step all weights shrink by learning rate times this.
-    initializer : {"normal", "uniform", "orthogonal"} or None, default None
-        How the weights begin: ~ N(0, init_scale^2), uniform in +-init_scale, or so with orthogonal recurrent weights.
-        None is "normal" for an RNN, else "uniform". Biases begin at zero, those of an LSTM's forget gate at one.
-    init_scale : float or None, default None
-        None is 0.01 for "normal" and 1 / sqrt(hidden_size) else. What LSTM and GRU read begins larger then, and they
-        learn much faster: U, or the embeddings, ~ N(0, 1), and U2, U3, ... ~ N(0, 4 / hidden_size).
-    epochs : int or None, default 4
-        Passes over the text.
-    max_updates : int or None, default None
-        Updates, one for each window. Training ends with whichever of the three limits comes first.
-    max_seconds : float or None, default None
-        Seconds that `fit` or `partial_fit` takes, from the call on: with reading, validation and callbacks.
-    validation_fraction : float, default 0.0
-        The share of the text, at its end, or of the documents, that is not trained on. After each epoch its loss is
-        computed; the best model is then the one for which it is lowest.
-    patience : int or None, default None
-        Epochs without a new lowest validation loss after which training ends.
-    dtype : {"float32", "float64"}, default "float32"
-        Precision of the computation.
-    min_count : int, default 1
-        How often a character must occur in the training text to be a symbol of its own. Those that occur less often are
-        all read as one, U+FFFD, which the model may then write, too: fewer symbols take less memory and time. In other
-        texts they, and all other unknown characters, are read so, too, unless `on_unknown` is "skip".
-    on_unknown : {"raise", "skip", "replace"}, default "raise"
-        What to do with a character that the trained model does not know, wherever a text goes in: raise an
-        UnknownCharacterError, leave it out, or put in its place the first of U+FFFD, "?" and the space that it knows.
-    n_threads : int or None, default None
-        Threads for a batch, at most one a stream; any number gives the same bits. None takes the
-        processors that this process may use, if there is work enough for them; trainings at a time share them.
-    random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
-        Where randomness comes from. With a number, everything repeats to the bit in every process, texts included.
-    verbose : bool or None, default None
-        Whether to show progress, from half a second on. None shows it on a terminal and in a notebook, True also
-        elsewhere, as a log: a line every 30 seconds.
+    {parameters}
 
     Attributes
     ----------
@@ -189,140 +109,13 @@ class CharRNN:
     >>> model = CharRNN(hidden_size=32, epochs=60, random_state=0).fit("hello world, hello moon. " * 10)
     >>> model.sample(12, prompt="hello ", temperature=0)
     'world, hello'
-    """
-
-    def __init__(
-        self,
-        cell: Literal["rnn", "lstm", "gru"] = "rnn",
-        hidden_size: int = 100,
-        num_layers: int = 1,
-        dropout: float = 0.0,
-        embedding_size: int | None = None,
-        label_smoothing: float = 0.0,
-        seq_length: int = 25,
-        batch_size: int = 1,
-        optimizer: Literal["adagrad", "sgd", "momentum", "rmsprop", "adam"] | Optimizer = "adagrad",
-        learning_rate: float | None = None,
-        schedule: Literal["constant", "cosine", "step", "plateau"] | Schedule | None = None,
-        clip_value: float | None = 5.0,
-        clip_norm: float | None = None,
-        weight_decay: float = 0.0,
-        initializer: Literal["normal", "uniform", "orthogonal"] | None = None,
-        init_scale: float | None = None,
-        epochs: int | None = 4,
-        max_updates: int | None = None,
-        max_seconds: float | None = None,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        dtype: Literal["float32", "float64"] = "float32",
-        min_count: int = 1,
-        on_unknown: Literal["raise", "skip", "replace"] = "raise",
-        n_threads: int | None = None,
-        random_state: _Seed = None,
-        verbose: bool | None = None,
-    ) -> None:
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.dropout = dropout
-        self.embedding_size = embedding_size
-        self.label_smoothing = label_smoothing
-        self.seq_length = seq_length
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.clip_value = clip_value
-        self.clip_norm = clip_norm
-        self.weight_decay = weight_decay
-        self.initializer = initializer
-        self.init_scale = init_scale
-        self.epochs = epochs
-        self.max_updates = max_updates
-        self.max_seconds = max_seconds
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.dtype = dtype
-        self.min_count = min_count
-        self.on_unknown = on_unknown
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.verbose = verbose
-
-    @classmethod
-    def preset(cls, name: Literal["classic", "quick", "minute", "quality"], **overrides: Any) -> Self:
-        """A model with parameters that go well together.
-
-        Parameters
-        ----------
-        name : {"classic", "quick", "minute", "quality"}
-            "classic" is ``CharRNN()``. "quick" trains a GRU for 25 seconds, or for 20 epochs if the text is small: what
-            the command ``pycharrnn train`` does when nothing else is said. "minute" trains two layers of a GRU for 60
-            seconds, "quality" larger ones of an LSTM with much dropout and smoothed labels for 15 minutes; a
-            ``max_seconds`` of your own stretches or shortens the schedule of each.
-        **overrides
-            Parameters in place of the preset's.
-
-        Returns
-        -------
-        CharRNN
-            A model that has not been trained.
-
-        Raises
-        ------
-        ValueError
-            If there is no preset of that name.
-        TypeError
-            If an override is no parameter.
-
-        Examples
-        --------
-        >>> CharRNN.preset("minute", max_seconds=10, random_state=0).hidden_size
-        192
-        """
-        choice("name", name, PRESETS)
-        cls._known(overrides, TypeError)
-        return cls(**(PRESETS[name] | overrides))
-
-    # --- parameters ---------------------------------------------------------------------------------------------
-
-    @classmethod
-    def _defaults(cls) -> dict[str, Any]:
-        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-        return {p.name: p.default for p in parameters}
-
-    @classmethod
-    def _known(cls, names: Iterable[str], error: type[Exception]) -> None:
-        known = cls._defaults()
-        for name in names:
-            if name not in known:
-                question = close(name, known)
-                raise error(f"CharRNN has no parameter {name!a}{question}; it has {', '.join(known)}")
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The constructor's parameters by name; `deep` is there for scikit-learn."""
-        return {name: getattr(self, name) for name in self._defaults()}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change constructor parameters. They count from the next `fit` on, but `on_unknown` at once."""
-        self._known(params, ValueError)
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
-
-    def _changed(self) -> dict[str, str]:
-        """The parameters that are not the defaults, as they are written."""
-        defaults, own = self._defaults(), self.get_params().items()
-        return {name: repr(value) for name, value in own if value is not (d := defaults[name]) and value != d}
-
-    def __repr__(self) -> str:
-        return f"CharRNN({', '.join(f'{name}={value}' for name, value in self._changed().items())})"
+    """)
 
     def _repr_html_(self) -> str:
         """The same for a notebook, and what came of the training."""
         from pycharrnn.lab import notebook  # only now: few programs are notebooks
 
-        rows = self._changed()
+        rows = changed(self)
         if not self.__sklearn_is_fitted__():
             return notebook.table("CharRNN", rows | {"trained": "not yet"})
         best, vocabulary = self.best_, self.vocabulary_
@@ -349,43 +142,6 @@ class CharRNN:
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_trainer"}  # a copy is not in training
-
-    def _validate(self) -> None:
-        choice("cell", self.cell, Network.cells)
-        choice("dtype", self.dtype, ("float32", "float64"))
-        choice("on_unknown", self.on_unknown, ("raise", "skip", "replace"))
-        if not isinstance(self.optimizer, Optimizer):
-            choice("optimizer", self.optimizer, OPTIMIZERS)
-        if self.schedule is not None and not isinstance(self.schedule, Schedule):
-            choice("schedule", self.schedule, SCHEDULES)
-        if self.initializer is not None:
-            choice("initializer", self.initializer, ("normal", "uniform", "orthogonal"))
-        for name in ("dropout", "label_smoothing", "validation_fraction", "weight_decay"):
-            real(name, getattr(self, name), zero=True)
-            if name != "weight_decay" and getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be below 1, got {getattr(self, name)!r}")
-        for name in ("hidden_size", "seq_length", "batch_size"):
-            integer(name, getattr(self, name), 1, 65_536)
-        integer("num_layers", self.num_layers, 1, 64)
-        integer("min_count", self.min_count, 1, 2**31)
-        optional = {
-            "embedding_size": 65_536,
-            "epochs": 2**62,
-            "max_updates": 2**62,
-            "patience": 2**31,
-            "n_threads": 1024,
-        }
-        for name, most in optional.items():
-            if getattr(self, name) is not None:
-                integer(name, getattr(self, name), 1, most)
-        if self.init_scale is not None:
-            real("init_scale", self.init_scale, zero=True)
-        for name in ("learning_rate", "clip_value", "clip_norm", "max_seconds"):
-            if getattr(self, name) is not None:
-                real(name, getattr(self, name))
-        if self.verbose is not None and not isinstance(self.verbose, bool):
-            raise ValueError(f"verbose must be True, False or None, got {self.verbose!r}")
-        generator(self.random_state)
 
     # --- training -----------------------------------------------------------------------------------------------
 
@@ -438,7 +194,7 @@ class CharRNN:
         """
         begin = time.perf_counter()
         with self._training():
-            self._validate()
+            check_parameters(self)
             text = _trainable(read_corpus(X))
             other = None if validation is None else read_corpus(validation, "validation")
             self._fit(text, other, Budget(self.epochs, self.max_updates, self.max_seconds), callbacks, begin)
@@ -456,7 +212,7 @@ class CharRNN:
         network = self._network(vocabulary)
         rng = generator(self.random_state)
         params = network.initial(rng, self.init_scale, self.initializer)
-        state = network.state(params, self._update(), self.batch_size)
+        state = network.state(params, descent(self), self.batch_size)
         network.seed(state, rng)
         ids = shuffled(vocabulary.encode(text, "replace"), vocabulary.end, rng)
         unseen = None
@@ -464,7 +220,7 @@ class CharRNN:
             unseen = self._encode(validation, vocabulary)
         elif self.validation_fraction:
             ids, unseen = split(ids, vocabulary.end, self.validation_fraction)
-        trainer = Trainer(network, state, self._update(), ids, self.n_threads)
+        trainer = Trainer(network, state, descent(self), ids, self.n_threads)
         learned = _Learned(vocabulary, network, state, History(seq_length=self.seq_length))
         self._train(trainer, learned, budget, callbacks, begin, unseen)
 
@@ -521,7 +277,7 @@ class CharRNN:
         if epochs is not None:
             integer("epochs", epochs, 1, 2**62)
         with self._training():
-            self._validate()
+            check_parameters(self)
             text, budget = read_corpus(X), Budget(epochs, self.max_updates, self.max_seconds)
             if hasattr(self, "_learned"):
                 self._fit_on(text, budget, callbacks, begin)
@@ -546,11 +302,11 @@ class CharRNN:
             old_ids = vocabulary.encode("".join(known))
             old_ids = old_ids if vocabulary.end is None else np.append(old_ids, vocabulary.end)
             fresh = network.initial(rng, self.init_scale, self.initializer)
-            state = small.grown(state, network, old_ids, self._update(), fresh)
-        foreign, squares = state.rule != self._update().name, self._learned.state.squares
-        state = network.resume(state, self._update(), self.batch_size)
+            state = small.grown(state, network, old_ids, descent(self), fresh)
+        foreign, squares = state.rule != descent(self).name, self._learned.state.squares
+        state = network.resume(state, descent(self), self.batch_size)
         network.seed(state, rng)
-        trainer = Trainer(network, state, self._update(), shuffled(ids, vocabulary.end, rng), self.n_threads)
+        trainer = Trainer(network, state, descent(self), shuffled(ids, vocabulary.end, rng), self.n_threads)
         if foreign or len(new):
             trainer.measure(new, foreign, squares)
         learned = _Learned(vocabulary, network, state, history.copy())  # readers keep what they have
@@ -603,9 +359,7 @@ class CharRNN:
         return self._network_of(vocabulary.n_symbols, vocabulary.end is not None, **instead)
 
     def _network_of(self, n_symbols: int, documents: bool, **instead: Any) -> Network:
-        names = [name for name in inspect.signature(Network).parameters if name in self._defaults()]
-        own = {name: getattr(self, name) for name in names} | instead
-        return Network(n_symbols=n_symbols, documents=documents, **own)
+        return Network(**vars(architecture(self, n_symbols, documents, **instead)))
 
     def _unknown(self, vocabulary: Vocabulary) -> Literal["raise", "skip", "replace"]:
         """What to do with unknown characters: a model that reads rare ones as U+FFFD reads these so, too."""
@@ -631,10 +385,6 @@ class CharRNN:
                 "one to read and one to predict from it"
             )
         return ids if documents else _trainable(ids)
-
-    def _update(self) -> Descent:
-        rule = self.optimizer if isinstance(self.optimizer, Optimizer) else OPTIMIZERS[self.optimizer]()
-        return Descent(rule, self.learning_rate, self.clip_value, self.clip_norm, self.weight_decay)
 
     # --- what was learned ---------------------------------------------------------------------------------------
 
@@ -837,7 +587,7 @@ class CharRNN:
             vocabulary, net, state, _ = self._fitted()
             network = Network(**(net.architecture | exact))
             return vocabulary, network, network.flatten(net.named(state.best))
-        self._validate()
+        check_parameters(self)
         vocabulary = Vocabulary.from_text(text)
         network = self._network(vocabulary, **exact)
         return vocabulary, network, network.initial(generator(self.random_state), self.init_scale, self.initializer)
@@ -997,23 +747,16 @@ class CharRNN:
         self._write(path, learned, learned.state.best, learned.state.kept)
 
     def _write(self, path: str | os.PathLike[str], learned: _Learned, weights: npt.NDArray[Any], kept: Best) -> None:
-        self._validate()  # no file that load would refuse
+        check_parameters(self)  # no file that load would refuse
         vocabulary, network = learned.vocabulary, learned.network
-        params = self.get_params()  # as trained, whatever set_params has said since:
+        params = plain(self)  # as trained, whatever set_params has said since:
         params |= {name: value for name, value in network.architecture.items() if name in params}
-        if isinstance(self.optimizer, Optimizer):
-            params["optimizer"] = {"name": self.optimizer.name} | self.optimizer.numbers()
-        if isinstance(self.schedule, Schedule):
-            params["schedule"] = {"name": self.schedule.name} | self.schedule.numbers()
-        if not isinstance(self.random_state, (int, np.integer)):
-            params["random_state"] = None  # a generator is a state of its own, not a parameter
         params["verbose"] = None  # says how it was watched, not what it is
-        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
         best: dict[str, Any] = kept._asdict()
         if not math.isfinite(kept.smooth_loss):
             best["smooth_loss"] = None  # stopped before the first update
         documents = vocabulary.end is not None
-        metadata = {"params": plain, "n_characters": len(vocabulary), "documents": documents, "best": best}
+        metadata = {"params": params, "n_characters": len(vocabulary), "documents": documents, "best": best}
         squares = network.squares(learned.state)
         if squares is not None:
             metadata["squares"] = squares._asdict()
@@ -1042,10 +785,10 @@ class CharRNN:
             If it cannot be read.
         """
         tensors, metadata = storage.load(path, cls._layout)
-        model = cls._from_metadata(metadata)
+        model = cls(**restored(metadata["params"]))
         vocabulary = Vocabulary(tensors.pop("vocabulary"), metadata["documents"])
         network = model._network(vocabulary)
-        state = network.state(network.flatten(tensors), model._update())
+        state = network.state(network.flatten(tensors), descent(model))
         state.rule = ""  # the moments are not in the file
         state.reach(**metadata["best"])
         if "squares" in metadata:
@@ -1054,23 +797,9 @@ class CharRNN:
         return model
 
     @classmethod
-    def _from_metadata(cls, metadata: dict[str, Any]) -> Self:
-        params = dict(metadata["params"])
-        tables: dict[str, dict[str, Any]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
-        for name, table in tables.items():
-            if isinstance(params.get(name), dict):
-                numbers = {key: tuple(n) if isinstance(n, list) else n for key, n in params[name].items()}
-                params[name] = table[str(numbers.pop("name"))](**numbers)
-        if unknown := set(params) - set(cls._defaults()):
-            raise ValueError(f"this version does not know the parameters {sorted(unknown)}")
-        model = cls(**params)
-        model._validate()
-        return model
-
-    @classmethod
     def _layout(cls, metadata: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], str]]:
         """The tensors that a file with this metadata holds, from a few bounded integers."""
-        model = cls._from_metadata(metadata)
+        model = cls(**restored(metadata["params"]))
         n_characters, documents, best = (metadata[name] for name in ("n_characters", "documents", "best"))
         integer("n_characters", n_characters, 1, 0x110000)
         if not isinstance(documents, bool):

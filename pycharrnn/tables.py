@@ -75,16 +75,20 @@ def table(function: Callable[..., Any]) -> Table:
     import inspect
     import typing
 
-    annotated: Any = vars(function)["__init__"] if isinstance(function, type) else function
+    annotated: Any = function
+    if isinstance(function, type):
+        annotated = annotated.__init__
     hints = typing.get_type_hints(annotated, include_extras=True)
-    documented = meanings(inspect.getdoc(function) or "")
     found: Table = {}
     for name, parameter in inspect.signature(function).parameters.items():
         notes = getattr(hints.get(name), "__metadata__", ())
         for kind in (note for note in notes if isinstance(note, Kind)):
-            texts = (note for note in notes if isinstance(note, str))
+            meaning = next((note for note in notes if isinstance(note, str)), "")
             default = REQUIRED if parameter.default is parameter.empty else parameter.default
-            found[name] = Parameter(name, kind, default, next(texts, documented.get(name, "")))
+            found[name] = Parameter(name, kind, default, meaning)
+    if any(not row.meaning for row in found.values()):
+        documented = meanings(inspect.getdoc(function) or "")
+        found = {name: row._replace(meaning=row.meaning or documented.get(name, "")) for name, row in found.items()}
     return found
 
 
@@ -120,3 +124,23 @@ def meanings(docstring: str) -> dict[str, str]:
             names = line.partition(" : ")[0].split(", ")
             found |= dict.fromkeys(names, "")
     return found
+
+
+class Docstring:
+    """The docstring of a class whose parameters are a table: made when somebody reads it, so that no import waits.
+
+    Parameters
+    ----------
+    text : str
+        The docstring, with ``{parameters}`` where the entries of its Parameters section belong.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __get__(self, instance: object, owner: type) -> str:
+        import inspect
+
+        return inspect.cleandoc(self.text).replace(
+            "{parameters}", "\n".join(row.entry for row in table(owner).values())
+        )

@@ -68,7 +68,7 @@ def make_model(options: Options, preset: str, fixed: frozenset[str] = FIXED) -> 
         model = CharRNN.load(options["model"]).set_params(**params)
     else:
         model = CharRNN.preset(name, **params)
-    model._validate()  # fit does it too, but it must wait for the text
+    check_parameters(model)  # fit does it too, but it must wait for the text
     return model
 
 

@@ -29,6 +29,7 @@ from pycharrnn.lab.gradcheck import GradientTable
 from pycharrnn.model import Text
 from pycharrnn.network.engine import LOOKED
 from pycharrnn.network.state import Best
+from pycharrnn.parameters import check_parameters, descent
 from pycharrnn.text.reading import read_corpus
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.callbacks import Callback
@@ -147,7 +148,7 @@ def write(
     model = CharRNN() if model is None else model
     if not isinstance(model.random_state, (int, np.integer)):
         model.random_state = int(generator(model.random_state).integers(2**32))
-    model._validate()
+    check_parameters(model)
     _budget(model)  # which must end
     variants = _variants(model, compare)
     corpus = read_corpus(X)
@@ -206,7 +207,7 @@ def write(
         "n_evaluated": n_evaluated,
         "looked_at": _looked_at(model, len(ids)),
         "epochs_read": watch[0].characters / (len(ids) - 1) / (1 - model.validation_fraction),
-        "params": model.get_params() | {"optimizer": model._update().rule, "learning_rate": _rate(model)},
+        "params": model.get_params() | {"optimizer": descent(model).rule, "learning_rate": _rate(model)},
         "repeat": repr(_fresh(model, verbose=None, **again)),
         "versions": _versions(),
         "gradients": gradients,
@@ -273,7 +274,7 @@ def _fresh(model: CharRNN, **changes: Any) -> CharRNN:
 
 def _rate(model: CharRNN) -> float:
     """The learning rate; of a model that has None, the usual one of its rule."""
-    return float(model._update().options()["hyper"]["rate"])
+    return float(descent(model).options()["hyper"]["rate"])
 
 
 def _variants(model: CharRNN, compare: tuple[str, Sequence[Any]] | None) -> dict[str, CharRNN]:
@@ -288,7 +289,7 @@ def _variants(model: CharRNN, compare: tuple[str, Sequence[Any]] | None) -> dict
     variants = {f"{name}={value}": _fresh(model, **{name: value}) for value in (*[own] * (own not in values), *values)}
     variants[f"{name}={own}"] = model
     for variant in variants.values():
-        variant._validate()
+        check_parameters(variant)
     if len(variants) == 1:
         raise ValueError(f"compare must have a value of {name} other than the model's own, {own!a}; got {values!a}")
     return variants

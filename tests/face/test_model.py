@@ -15,8 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference import loss_and_gradients, rnn_forward, softmax
 
 from pycharrnn import CharRNN, ModelFileError, UnknownCharacterError, read_documents
-from pycharrnn.model import PRESETS
 from pycharrnn.network.cells import CELLS
+from pycharrnn.presets import PRESETS
 from pycharrnn.training.optimizers import OPTIMIZERS, AdaGrad, Adam, Momentum
 from pycharrnn.training.schedules import SCHEDULES
 

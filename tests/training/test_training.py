@@ -17,6 +17,7 @@ from reference import OrderedRNN
 from pycharrnn import CharRNN, SampleText, TrainingDivergedError, Vocabulary, _kernels
 from pycharrnn.errors import NotFittedError
 from pycharrnn.network.engine import Network
+from pycharrnn.parameters import descent
 from pycharrnn.training.history import History
 from pycharrnn.training.optimizers import OPTIMIZERS, AdaGrad, Descent, Momentum
 from pycharrnn.training.schedules import Step
@@ -693,7 +694,7 @@ def test_training_on_with_the_same_rule_goes_on_with_its_moments(text, rule):
     n, params, moments = model.n_updates_, model._state.params.copy(), (model._state.m, model._state.v)
     model.partial_fit(text)
     assert model.n_updates_ == n + -(-(len(text) - 1) // 25)
-    network, update = model._net, model._update()
+    network, update = model._net, descent(model)
     twin = network.state(params, update)
     twin.m[:], twin.v[:] = moments
     twin.scalars[1:] = [update.rule.numbers().get(name, 0.0) ** n for name in ("beta1", "beta2")]
@@ -799,7 +800,7 @@ def test_new_characters_join_with_moments_of_their_own(text, rule):
 
 def test_a_state_is_not_trained_with_the_moments_of_another_rule(text):
     model = CharRNN(hidden_size=8, epochs=1).fit(text)
-    adam = CharRNN(optimizer="adam")._update()
+    adam = descent(CharRNN(optimizer="adam"))
     with pytest.raises(ValueError, match="moments of adagrad, not of adam"):
         Trainer(model._net, model._state, adam, model.vocabulary_.encode(text))
 
