@@ -12,6 +12,7 @@ from pycharrnn.cli.messages import Stop, option
 from pycharrnn.cli.options import LIMITS, Options
 from pycharrnn.cli.source import Source
 from pycharrnn.interrupts import Interrupts
+from pycharrnn.parameters import check_parameters
 
 FIXED = frozenset(
     [
