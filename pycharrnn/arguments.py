@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
 
+# NumPy imports its random module at the first use of it; so this is text until somebody asks for the type
+RandomState: TypeAlias = "int | np.random.Generator | np.random.SeedSequence | None"
 _ENDLESS = 2**31  # from here on an upper bound protects the kernels: no reader needs to know it
 
 

@@ -10,12 +10,25 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, overload
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn.arguments import choice, generator, integer, real, string
+from pycharrnn.arguments import (
+    Integer,
+    Maybe,
+    RandomState,
+    Real,
+    Seed,
+    Several,
+    Text,
+    choice,
+    generator,
+    integer,
+    real,
+    string,
+)
 from pycharrnn.arrays import Ids
 from pycharrnn.errors import NotFittedError
 from pycharrnn.files import container as storage
@@ -36,9 +49,8 @@ from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import SCHEDULES, Schedule
 from pycharrnn.training.trainer import Trainer
 
-if TYPE_CHECKING:  # NumPy imports its random module at the first use of it
-    _Seed = int | np.random.Generator | np.random.SeedSequence | None
-Text = str | os.PathLike[str] | Sequence[str] | Sequence[os.PathLike[str]]
+Texts = str | os.PathLike[str] | Sequence[str] | Sequence[os.PathLike[str]]
+LENGTH = Maybe(Integer(0, 2**48))
 _LONGEST = 10_000  # characters of a document for which nobody gave a length: some models never come to an end
 _Corpus = TypeVar("_Corpus", str, list[str], str | list[str], Ids)
 
@@ -146,7 +158,7 @@ class CharRNN(Parameters):
     # --- training -----------------------------------------------------------------------------------------------
 
     def fit(
-        self, X: Text, y: None = None, *, validation: Text | None = None, callbacks: Sequence[Callback] = ()
+        self, X: Texts, y: None = None, *, validation: Texts | None = None, callbacks: Sequence[Callback] = ()
     ) -> Self:
         """Train a new model.
 
@@ -225,7 +237,7 @@ class CharRNN(Parameters):
         self._train(trainer, learned, budget, callbacks, begin, unseen)
 
     def partial_fit(
-        self, X: Text, y: None = None, *, epochs: int | None = 1, callbacks: Sequence[Callback] = ()
+        self, X: Texts, y: None = None, *, epochs: int | None = 1, callbacks: Sequence[Callback] = ()
     ) -> Self:
         """Train on: more passes over a text, from the last weights and optimiser moments.
 
@@ -436,21 +448,21 @@ class CharRNN(Parameters):
     @overload
     def sample(
         self, length: int | None = ..., *, prompt: str = ..., temperature: float = ..., n_samples: None = ...,
-        random_state: _Seed = ...,
+        random_state: RandomState = ...,
     ) -> str: ...  # fmt: skip
     @overload
     def sample(
         self, length: int | None = ..., *, prompt: str = ..., temperature: float = ..., n_samples: int,
-        random_state: _Seed = ...,
+        random_state: RandomState = ...,
     ) -> list[str]: ...  # fmt: skip
     def sample(
         self,
-        length: int | None = None,
+        length: Annotated[int | None, LENGTH] = None,
         *,
-        prompt: str = "",
-        temperature: float = 1.0,
-        n_samples: int | None = None,
-        random_state: _Seed = None,
+        prompt: Annotated[str, Text()] = "",
+        temperature: Annotated[float, Real(zero=True)] = 1.0,
+        n_samples: Annotated[int | None, LENGTH] = None,
+        random_state: Annotated[RandomState, Seed()] = None,
     ) -> str | list[str]:
         """Write text.
 
@@ -500,11 +512,11 @@ class CharRNN(Parameters):
 
     def stream(
         self,
-        length: int | None = None,
+        length: Annotated[int | None, LENGTH] = None,
         *,
-        prompt: str = "",
-        temperature: float = 1.0,
-        random_state: _Seed = None,
+        prompt: Annotated[str, Text()] = "",
+        temperature: Annotated[float, Real(zero=True)] = 1.0,
+        random_state: Annotated[RandomState, Seed()] = None,
     ) -> Iterator[str]:
         """Write text character by character: the same characters as `sample` gives, each as soon as it is drawn.
 
@@ -525,7 +537,7 @@ class CharRNN(Parameters):
 
         return characters()
 
-    def _sampler(self, prompt: str, temperature: float, random_state: _Seed) -> tuple[Vocabulary, Sampler]:
+    def _sampler(self, prompt: str, temperature: float, random_state: RandomState) -> tuple[Vocabulary, Sampler]:
         vocabulary, network, state, _ = self._fitted()
         string("prompt", prompt)
         real("temperature", temperature, zero=True)
@@ -540,11 +552,11 @@ class CharRNN(Parameters):
 
     # --- evaluation ---------------------------------------------------------------------------------------------
 
-    def score(self, X: Text, y: None = None) -> float:
+    def score(self, X: Texts, y: None = None) -> float:
         """Mean log-likelihood of the text, in nats per character: higher is better. Arguments as for `fit`."""
         return -self.evaluate(X).nats
 
-    def evaluate(self, X: Text, window: int | None = None) -> Evaluation:
+    def evaluate(self, X: Texts, window: Annotated[int | None, Maybe(Integer(1, 65_536))] = None) -> Evaluation:
         """Nats, bits and perplexity per character of a text: each after the first is predicted from all before it.
 
         Of documents every character is predicted, and the end of each.
@@ -631,15 +643,15 @@ class CharRNN(Parameters):
 
     def check_gradients(
         self,
-        text: Text,
-        seq_lengths: Sequence[int] = (5, 10, 15, 25),
+        text: Texts,
+        seq_lengths: Annotated[Sequence[int], Several(Integer(1, 65_536))] = (5, 10, 15, 25),
         *,
-        batches: int = 2,
-        h: float = 1e-4,
-        eps: float = 1e-3,
-        tolerance: float = 1e-6,
-        max_entries: int | Literal["auto"] | None = "auto",
-        max_seconds: float | None = 60.0,
+        batches: Annotated[int, Integer(1, 2**20)] = 2,
+        h: Annotated[float, Real()] = 1e-4,
+        eps: Annotated[float, Real()] = 1e-3,
+        tolerance: Annotated[float, Real()] = 1e-6,
+        max_entries: Annotated[int | Literal["auto"] | None, Maybe(Integer(1, 2**62), "auto")] = "auto",
+        max_seconds: Annotated[float | None, Maybe(Real())] = 60.0,
         log: Callable[[str], object] | None = None,
     ) -> gradcheck.GradientTable:
         """Compare back-propagation with central differences, for every tensor, in double precision.

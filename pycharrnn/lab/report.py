@@ -26,7 +26,7 @@ from pycharrnn.files.atomic import replace
 from pycharrnn.lab import gradcheck
 from pycharrnn.lab import plots as plotting
 from pycharrnn.lab.gradcheck import GradientTable
-from pycharrnn.model import Text
+from pycharrnn.model import Texts
 from pycharrnn.network.engine import LOOKED
 from pycharrnn.network.state import Best
 from pycharrnn.parameters import check_parameters, descent
@@ -58,7 +58,7 @@ class Report(NamedTuple):
 
 
 def write(
-    path: str | os.PathLike[str], X: Text, model: CharRNN | None = None, *,
+    path: str | os.PathLike[str], X: Texts, model: CharRNN | None = None, *,
     source: str = "", sample_every: int = 10_000, sample_length: int = 1000,
     seq_lengths: Sequence[int] = (5, 10, 15, 25), batches: int = 2, h: float = 1e-4, eps: float = 1e-3,
     tolerance: float = 1e-6, max_entries: int | Literal["auto"] | None = "auto", check_seconds: float | None = 60.0,
@@ -250,7 +250,7 @@ def _render(jinja2: Any, data: dict[str, Any]) -> str:
     return str(environment.from_string(template).render(data))
 
 
-def _writable(path: str | os.PathLike[str], X: Text) -> None:
+def _writable(path: str | os.PathLike[str], X: Texts) -> None:
     """Find out before the training, not after it, that the page cannot be written there."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"path must be a str or path-like, got {path!a}")
