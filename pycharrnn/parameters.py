@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pycharrnn.arguments import Choice, Flag, Integer, Maybe, OneOf, RandomState, Real, Seed, close
+import numpy as np
+
+from pycharrnn.arguments import Choice, Flag, Integer, Maybe, OneOf, Real, Seed, close
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.precision import PRECISIONS
@@ -147,7 +149,7 @@ class Parameters:
         "this process may use, if there is enough work for them; trainings that run at a time share them.",
     ] = None
     random_state: Annotated[
-        RandomState,
+        "int | np.random.Generator | np.random.SeedSequence | None",
         Seed(),
         "Where randomness comes from. With a number, everything repeats to the bit in every process, sampled texts "
         "included.",
