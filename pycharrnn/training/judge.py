@@ -84,10 +84,7 @@ class Judge(ABC):
         """Look at the text; True ends the training."""
         if run.n_updates in (self._looked, run.first):
             return False
-        begin = time.perf_counter()
-        nats = self.read(self.amount())
-        self._seconds = time.perf_counter() - begin
-        self.looks.append(Look(run.n_updates, run.seconds, nats))
+        nats = self.look(run.seconds)
         self._looked = run.n_updates
         self.compare(nats)
         self._diverged = self._diverged + 1 if self.diverged() else 0
@@ -120,6 +117,14 @@ class Judge(ABC):
         if run.updating < limit / _PART:
             return 0.0
         return min(len(self.text), self.amount()) * run.updating / (_FORWARD * run.characters)
+
+    def look(self, seconds: float) -> float:
+        """Read as much as each time, and note the loss at this time of the run."""
+        begin = time.perf_counter()
+        nats = self.read(self.amount())
+        self._seconds = time.perf_counter() - begin
+        self.looks.append(Look(self.run.n_updates, seconds, nats))
+        return nats
 
     def read(self, most: int) -> float:
         """The loss of the present weights on at most so many symbols of the text, in nats per character."""
@@ -213,8 +218,7 @@ class TrainingText(Judge):
 
     def begin(self) -> None:
         run = self.run
-        run.start = self.read(self._most)
-        self.looks.append(Look(run.first, 0.0, run.start))
+        run.start = self.look(0.0)
         if run.first > 0 or self._most >= len(self.text):
             self._lowest = run.start
             self.keep(run.start)
