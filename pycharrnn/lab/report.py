@@ -114,7 +114,7 @@ def write(
     Examples
     --------
     >>> import pathlib, tempfile
-    >>> from pycharrnn import report
+    >>> from pycharrnn.lab import report
     >>> model = CharRNN(hidden_size=8, random_state=0)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "report.html")

@@ -10,9 +10,26 @@ import numpy.typing as npt
 
 from pycharrnn.arrays import Floats
 
+_Table = npt.NDArray[np.void]  # of entries, one an update
+
 
 class Sample(NamedTuple):
-    """A text written while training."""
+    """A text written in training.
+
+    Parameters
+    ----------
+    n_updates : int
+        Updates made before it.
+    smooth_loss : float
+        The smooth loss then, in nats per `seq_length` characters.
+    text : str
+        The text.
+
+    Examples
+    --------
+    >>> Sample(n_updates=10_000, smooth_loss=51.25, text="to be or").text
+    'to be or'
+    """
 
     n_updates: int
     smooth_loss: float
@@ -20,30 +37,71 @@ class Sample(NamedTuple):
 
 
 class Divergence(NamedTuple):
-    """A loss that was not finite: training went on from `n_updates`, its learning rate multiplied by `factor`."""
+    """A loss that was not finite: training went on from earlier weights at a lower learning rate.
+
+    Parameters
+    ----------
+    n_updates : int
+        Updates that those weights had made.
+    factor : float
+        What multiplies the learning rate from there on.
+
+    Examples
+    --------
+    >>> Divergence(n_updates=120, factor=0.3).factor
+    0.3
+    """
 
     n_updates: int
     factor: float
 
 
 class Look(NamedTuple):
-    """A look at a text while training: the validation text, or a fixed part of the training text."""
+    """The loss of a text in training: of the validation text, or of a fixed part of the training text.
+
+    Parameters
+    ----------
+    n_updates : int
+        Updates that the weights had made.
+    seconds : float
+        Time since the call of `fit` or `partial_fit` began, in seconds.
+    nats : float
+        The loss, in nats per character.
+
+    Examples
+    --------
+    >>> looks = [Look(40, 0.1, 2.5), Look(80, 0.2, 2.25), Look(120, 0.3, 2.375)]
+    >>> min(looks, key=lambda look: look.nats).n_updates
+    80
+    """
 
     n_updates: int
     seconds: float
     nats: float
 
 
+class _Epochs(NamedTuple):
+    """The passes over a text that one run has completed."""
+
+    length: int  # updates of each
+    n: int
+
+
+_ENTRY = np.dtype(
+    [("updates", np.int64), ("loss", np.float64), ("smooth_loss", np.float64), ("seconds", np.float64)]
+)  # what is remembered of one update
+
+
 class History:
     """What is remembered of training: losses, texts and times.
 
     Losses are in nats per `seq_length` characters. Those of every update are remembered until there are more than
-    `limit`. Then every second one is forgotten, and so on: a run of any length takes little memory.
+    `limit`. Then every second one is dropped, and so on: a run of any length takes little memory.
 
     Parameters
     ----------
     limit : int, default 20_000
-        Losses to remember at most.
+        The most losses to remember.
     seq_length : int, default 0
         Characters of a window; 0 if it is not known.
 
@@ -51,33 +109,47 @@ class History:
     ----------
     n_updates : int
         Updates made.
+    stride : int
+        Updates between two losses that are remembered.
     epochs : ndarray of int64
         Updates that had been made when each pass over a text ended.
     updates : ndarray of int64, (n,)
         Updates that had been made when each loss was measured.
-    loss, smooth_loss : ndarray of float64, (n,)
-        The loss of a window and the running mean of such losses, 0.999 of the old and 0.001 of the new; of a batch of
-        B windows, nearly B times as much of the new.
+    loss : ndarray of float64, (n,)
+        The loss of each update: of a window, or the mean over those of a batch.
+    smooth_loss : ndarray of float64, (n,)
+        The running mean of these losses, 0.999 of the old one and 0.001 of the new. A batch of B windows counts as B
+        of them: nearly B times as much of the new.
     seconds : ndarray of float64, (n,)
-        Time since training began.
+        Time since the call of `fit` or `partial_fit` began, in seconds.
     divergences : list of Divergence
-        ``(n_updates, factor)`` of each time that the loss was not finite and training went on more slowly.
+        Each time that a loss was not finite and training went on more slowly: ``(n_updates, factor)``.
     validation : list of Look
-        ``(n_updates, seconds, nats)`` of each look at the validation text, in nats per character.
+        Each look at the validation text: ``(n_updates, seconds, nats)``, in nats per character.
     training : list of Look
-        The same of each look at the fixed part of the training text by which, without a validation text, the weights to
-        keep are chosen.
+        Each look at the fixed part of the training text by which, without a validation text, the weights to keep are
+        chosen.
     baseline : float or None
-        Nats per character of the validation text by a Kneser-Ney model of `baseline_order`-grams of the training text:
-        what counting achieves.
+        The loss of the validation text by a Kneser-Ney model of `baseline_order`-grams of the training text, in nats
+        per character: what counting achieves.
+    baseline_order : int
+        5.
     texts : list of Sample
-        ``(n_updates, smooth_loss, text)`` of each text that a `SampleText` callback wrote.
+        Each text that a `SampleText` callback wrote: ``(n_updates, smooth_loss, text)``.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> history = CharRNN(hidden_size=8, epochs=3, random_state=0).fit("hello world. " * 20).history_
+    >>> history.n_updates, history.epochs.tolist(), len(history.loss)
+    (33, [11, 22, 33], 33)
     """
 
     baseline_order = 5
 
     def __init__(self, limit: int = 20_000, seq_length: int = 0) -> None:
-        self.limit, self.seq_length = limit, seq_length
+        self.limit = limit
+        self.seq_length = seq_length
         self.stride = 1
         self.baseline: float | None = None
         self.n_updates = 0
@@ -85,11 +157,25 @@ class History:
         self.validation: list[Look] = []
         self.training: list[Look] = []
         self.divergences: list[Divergence] = []
-        self._blocks: list[Floats] = [np.zeros((4, 0))]  # updates, loss, smooth loss and seconds, side by side
-        self._passes: dict[int, tuple[int, int]] = {}  # updates before a run: those of an epoch, epochs
+        self._blocks: list[_Table] = [np.zeros(0, _ENTRY)]
+        self._passes: dict[int, _Epochs] = {}  # by the updates made before a run
 
     def copy(self) -> History:
-        """Another history that remembers the same, and goes on by itself."""
+        """Copy the history.
+
+        Returns
+        -------
+        History
+            One that remembers the same, and goes on by itself.
+
+        Examples
+        --------
+        >>> history = History()
+        >>> other = history.copy()
+        >>> other.remember(0, float("nan"), "to be")
+        >>> len(history.texts), len(other.texts)
+        (0, 1)
+        """
         new = copy(self)
         for name, value in vars(self).items():
             if isinstance(value, (list, dict)):
@@ -97,67 +183,121 @@ class History:
         return new
 
     def extend(self, first: int, loss: Floats, smooth_loss: Floats, begin: float, end: float) -> None:
-        """Remember updates ``first, first + 1, ...``, made between two times."""
+        """Remember the losses of some updates. Updates that are known already stay as they are.
+
+        Parameters
+        ----------
+        first : int
+            Updates made before the first of them.
+        loss, smooth_loss : ndarray of float64, (n,)
+            The losses of updates first, first + 1, ...
+        begin, end : float
+            When they were made, in seconds.
+
+        Examples
+        --------
+        >>> history = History()
+        >>> history.extend(0, np.array([5.0, 4.0]), np.array([5.0, 4.999]), begin=0.0, end=0.5)
+        >>> history.seconds
+        array([0.25, 0.5 ])
+        """
         if not len(loss) or first + len(loss) <= self.n_updates:  # known already
             return
         keep = np.arange(-first % self.stride, len(loss), self.stride)
-        seconds = begin + (end - begin) * (keep + 1) / len(loss)
-        block = np.stack([first + keep, loss[keep], smooth_loss[keep], seconds])
+        block = np.empty(len(keep), _ENTRY)
+        block["updates"] = first + keep
+        block["loss"] = loss[keep]
+        block["smooth_loss"] = smooth_loss[keep]
+        block["seconds"] = begin + (end - begin) * (keep + 1) / len(loss)
         self._blocks, self.n_updates = [*self._blocks, block], first + len(loss)  # no call here: no interrupt between
         if len(self._blocks) > 50:  # joining them each time would cost too much
             self._table()
 
     def rewind(self, n_updates: int) -> None:
-        """Forget what came after `n_updates`: it has been undone."""
+        """Drop what came after `n_updates`: it has been undone."""
         if n_updates < self.n_updates:
             table = self._table()
             self.texts = [text for text in self.texts if text.n_updates <= n_updates]
             for looks in (self.validation, self.training):
                 looks[:] = [look for look in looks if look.n_updates <= n_updates]
-            self._blocks, self.n_updates = [table[:, table[0] < n_updates]], n_updates
+            self._blocks, self.n_updates = [table[table["updates"] < n_updates]], n_updates
+
+    def remember(self, n_updates: int, smooth_loss: float, text: str) -> None:
+        """Keep a text written in training."""
+        self.texts.append(Sample(n_updates, smooth_loss, text))
 
     def count_epochs(self, first: int, updates_per_epoch: int, epochs: int) -> None:
         """Note how many passes the run has made that began at update `first`."""
-        self._passes[first] = updates_per_epoch, epochs
+        self._passes[first] = _Epochs(updates_per_epoch, epochs)
 
-    def _table(self) -> Floats:
-        table = np.concatenate(self._blocks, axis=1) if len(self._blocks) > 1 else self._blocks[0]
-        while table.shape[1] > self.limit:
+    def _table(self) -> _Table:
+        """What is remembered, as one array."""
+        table = np.concatenate(self._blocks) if len(self._blocks) > 1 else self._blocks[0]
+        while len(table) > self.limit:
             self.stride *= 2
-            table = table[:, table[0] % self.stride == 0]
+            table = table[table["updates"] % self.stride == 0]
         self._blocks = [table]
         return table
 
-    def _row(self, i: int) -> Floats:
-        row: Floats = self._table()[i]
-        return row
-
     @property
     def updates(self) -> npt.NDArray[np.int64]:
-        return self._row(0).astype(np.int64)
+        return np.array(self._table()["updates"])
 
     @property
     def loss(self) -> Floats:
-        return self._row(1)
+        return np.asarray(self._table()["loss"])
 
     @property
     def smooth_loss(self) -> Floats:
-        return self._row(2)
+        return np.asarray(self._table()["smooth_loss"])
 
     @property
     def seconds(self) -> Floats:
-        return self._row(3)
+        return np.asarray(self._table()["seconds"])
 
     @property
     def epochs(self) -> npt.NDArray[np.int64]:
-        ends = [first + length * np.arange(1, n + 1, dtype=np.int64) for first, (length, n) in self._passes.items()]
-        return np.concatenate([np.empty(0, np.int64), *ends])
+        ends = [first + epochs.length * np.arange(1, epochs.n + 1) for first, epochs in self._passes.items()]
+        return np.concatenate([np.empty(0, np.int64), *ends], dtype=np.int64)
 
     def __len__(self) -> int:
-        return len(self._row(0))
+        return len(self._table())
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "History(nothing yet)"
+        return (
+            f"History({self.n_updates} updates in {self.seconds[-1]:.1f} s, "
+            f"smooth loss {self.smooth_loss[0]:.2f} -> {self.smooth_loss[-1]:.2f})"
+        )
 
     def plot(self, **options: Any) -> Any:
-        """Draw the losses: see `plotting.plot_losses` for the options and what is returned."""
+        """Draw the losses against the updates.
+
+        Parameters
+        ----------
+        **options
+            The options of `pycharrnn.lab.plots.plot_losses`: `per_character`, `show_loss` and `ax`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure drawn on.
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        ValueError
+            If there is nothing to draw.
+
+        Examples
+        --------
+        >>> from pycharrnn import CharRNN
+        >>> history = CharRNN(hidden_size=4, random_state=0).fit("to be or not to be " * 200).history_
+        >>> history.plot(per_character=True).axes[0].get_xlabel()
+        'characters read'
+        """
         from pycharrnn.lab.plots import plot_losses  # only now: matplotlib is an extra
 
         return plot_losses(self, **options)
@@ -181,15 +321,3 @@ class History:
         except ImportError:  # matplotlib is an extra
             picture = ""
         return notebook.table("History", rows, picture)
-
-    def remember(self, n_updates: int, smooth_loss: float, text: str) -> None:
-        """Keep a text written while training."""
-        self.texts.append(Sample(n_updates, smooth_loss, text))
-
-    def __repr__(self) -> str:
-        if not len(self):
-            return "History(nothing yet)"
-        return (
-            f"History({self.n_updates} updates in {self.seconds[-1]:.1f} s, "
-            f"smooth loss {self.smooth_loss[0]:.2f} -> {self.smooth_loss[-1]:.2f})"
-        )

@@ -23,36 +23,12 @@ class _Recent(NamedTuple):
 
 @dataclass
 class Run:
-    """A training run as a callback sees it.
+    """A training run as a callback sees it: one call of `fit` or `partial_fit`.
 
-    Attributes
+    Parameters
     ----------
-    n_updates : int
-        Updates made, those of earlier calls of `partial_fit` included.
-    epoch : int
-        Passes over the text that are complete.
-    loss, smooth_loss : float
-        Of the last update, in nats per `seq_length` characters.
-    nats : float
-        The recent loss in nats per character: the mean over this call, the last 1,000 windows weighing most. NaN before
-        the first update.
-    seconds : float
-        Time since this call began.
-    updating : float
-        Time in updates alone.
-    total : int or None
-        Updates that this call will make, if that is known.
-    share : float
-        The share of the budget that is spent, 0 to 1, of whichever limit is nearest.
-    seconds_left : float or None
-        Time to the end of the budget, at the speed so far; None before the first update.
-    start : float
-        The loss of the weights at the start, in nats per character of the text by which the best ones are chosen.
-    status : {"training", "validating"}
-        What is being done.
-    characters : int
-        Characters read in this call.
     history : History
+        What is remembered of the training.
     sample : callable
         ``sample(length, prompt="", temperature=1.0)`` writes text with the present weights. The same update writes
         the same text, and writing it does not change the training.
@@ -62,8 +38,47 @@ class Run:
         The limits of this call.
     first : int
         Updates that had been made when this call began.
+    total : int or None
+        Updates that this call will make. None if only time limits them.
     begin : float
-        When this call began, by `time.perf_counter`.
+        When this call began, by `time.perf_counter`; now, if it is not given.
+
+    Attributes
+    ----------
+    n_updates : int
+        Updates made, those of earlier calls of `partial_fit` included.
+    epoch : int
+        Passes over the text that are complete.
+    loss, smooth_loss : float
+        Of the last update, in nats per `seq_length` characters. NaN before the first update.
+    nats : float
+        The recent loss in nats per character: the mean over this call, in which the last 1,000 windows weigh most. NaN
+        before the first update.
+    seconds : float
+        Time since this call began, in seconds.
+    updating : float
+        Time in updates alone, in seconds.
+    updates_left : float
+        Updates that this call has still to make. Infinity if only time limits them.
+    share : float
+        The share of the budget that is spent, 0 to 1, of whichever limit is nearest.
+    seconds_left : float or None
+        Time to the end of the budget in seconds, at the speed so far. None before the first update.
+    start : float
+        The loss of the weights at the start, in nats per character of the text by which the best ones are chosen.
+    status : {"training", "validating"}
+        What is being done.
+    characters : int
+        Characters read in this call.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> def enough(run):
+    ...     return run.nats < 1.0  # True ends the training
+    >>> model = CharRNN(epochs=1000, random_state=0).fit("to be or not to be " * 50, callbacks=[enough])
+    >>> model.n_updates_ < 38_000
+    True
     """
 
     history: History
@@ -73,27 +88,26 @@ class Run:
     first: int
     total: int | None
     begin: float = field(default_factory=time.perf_counter)
-    n_updates: int = 0
-    epoch: int = 0
-    loss: float = float("nan")
-    smooth_loss: float = float("nan")
-    seconds: float = 0.0
-    updating: float = 0.0
-    characters: int = 0
-    start: float = math.nan
-    status: str = "training"
-    _recent: _Recent = field(default_factory=_Recent)
+    n_updates: int = field(init=False)
+    epoch: int = field(default=0, init=False)
+    loss: float = field(default=math.nan, init=False)
+    smooth_loss: float = field(default=math.nan, init=False)
+    seconds: float = field(default=0.0, init=False)
+    updating: float = field(default=0.0, init=False)
+    characters: int = field(default=0, init=False)
+    start: float = field(default=math.nan, init=False)
+    status: str = field(default="training", init=False)
+    _recent: _Recent = field(default_factory=_Recent, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.n_updates = self.first
 
     def elapsed(self) -> float:
-        """Seconds since this call began, now."""
+        """Tell the time since this call began, in seconds: `seconds` is that of the last update."""
         return time.perf_counter() - self.begin
 
     @property
     def updates_left(self) -> float:
-        """Updates to make; infinity if only time limits them."""
         return math.inf if self.total is None else self.total - (self.n_updates - self.first)
 
     @property
@@ -107,14 +121,14 @@ class Run:
 
     @property
     def seconds_left(self) -> float | None:
-        if self.n_updates == self.first:
+        done = self.n_updates - self.first
+        if not done:
             return None
         left = [math.inf]
         if self.budget.max_seconds is not None:
             left.append(self.budget.max_seconds - self.seconds)
         if self.total is not None:
-            done = self.n_updates - self.first
-            left.append(self.seconds / done * (self.total - done))
+            left.append(self.seconds / done * self.updates_left)
         return max(0.0, min(left))
 
     @property

@@ -14,13 +14,15 @@ import pycharrnn
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 MODULES = [
-    module.name for module in pkgutil.iter_modules(pycharrnn.__path__) if module.name not in ("__main__", "_kernels")
+    module.name
+    for module in pkgutil.walk_packages(pycharrnn.__path__, "pycharrnn.")
+    if module.name not in ("pycharrnn.__main__", "pycharrnn._kernels")
 ]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
-    module = importlib.import_module(f"pycharrnn.{name}")
+    module = importlib.import_module(name)
     assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
 
 
