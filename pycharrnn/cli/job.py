@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from pycharrnn import CharRNN
 from pycharrnn.cli.messages import Stop, option
 from pycharrnn.cli.options import LIMITS, Options
 from pycharrnn.cli.source import Source
+from pycharrnn.files.atomic import check_writable
 from pycharrnn.interrupts import Interrupts
 from pycharrnn.parameters import check_parameters
 
@@ -92,10 +92,8 @@ def check_outputs(options: Options) -> None:
             raise Stop(f"{option(name)} '-' cannot be standard output (./- is a file of that name)", 2)
         if target in taken:
             raise Stop(f"{option(name)} {path!r} is {taken[target]} itself", 2)
-        if os.path.exists(target) and not os.path.isfile(target):
-            raise Stop(f"{option(name)} {path!r} is a directory or a device", 1)
         try:
-            tempfile.TemporaryFile(dir=os.path.dirname(target)).close()
+            check_writable(path)
         except OSError as error:
-            raise Stop(f"{option(name)} {path!r} cannot be written: {error.strerror}", 1) from None
+            raise Stop(f"{option(name)} {path!r} {error.strerror}", 1) from None
         taken[target] = option(name)

@@ -1,21 +1,58 @@
-"""A file is replaced whole or not at all."""
+"""A file is replaced whole or not at all; and whether one can be written is known before."""
+
+from __future__ import annotations
 
 import errno
 import os
 import stat
 from collections.abc import Iterable
 
+__all__ = ["check_writable", "replace"]
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out whether a file can be written, before the work that it is for.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where the file will be.
+
+    Raises
+    ------
+    OSError
+        If it cannot; the error's `strerror` is what to say of the path: "is a directory or a device".
+    """
+    import tempfile  # only now: it is slow to import
+
+    target = os.path.realpath(path)
+    _refuse_what_is_no_file(target, os.fspath(path))
+    try:
+        tempfile.TemporaryFile(dir=os.path.dirname(target)).close()
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be written: {error.strerror}", os.fspath(path)) from None
+
 
 def replace(path: str, pieces: Iterable[bytes]) -> None:
-    """Put a complete, durable file where `path` leads, or leave what is there and raise."""
+    """Put a complete, durable file where a path leads, or leave what is there and raise.
+
+    Parameters
+    ----------
+    path : str
+        An existing file keeps its permissions; a symbolic link stays one.
+    pieces : iterable of bytes
+        What the file holds.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written durably; the path holds the old or the new one, never a part.
+    """
     target = os.path.realpath(path)  # os.replace would turn a symbolic link into a file
     folder, base = os.path.split(target)
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "No such directory", folder)
-    old = os.stat(target).st_mode if os.path.lexists(target) else None
-    if old is not None and not stat.S_ISREG(old):  # os.replace would do away with /dev/null
-        code = errno.EISDIR if stat.S_ISDIR(old) else errno.EINVAL
-        raise OSError(code, os.strerror(code), path)
+    old = _refuse_what_is_no_file(target, path)
 
     # Cut, because a name may have 255 bytes; random, so that no one else's file is met.
     temporary = os.path.join(folder, f".{base[:40]}.{os.urandom(8).hex()}.tmp")
@@ -32,12 +69,27 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
         if os.path.lexists(temporary):
             os.unlink(temporary)
         raise
-    if os.name == "posix":  # elsewhere a directory cannot be opened
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)  # makes the new name as durable as the bytes
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # how a file system says that it has no such call
-                raise
-        finally:
-            os.close(descriptor)
+    _sync(folder)
+
+
+def _refuse_what_is_no_file(target: str, path: str) -> int | None:
+    """Return the mode of the file there, None if there is none; os.replace would do away with /dev/null."""
+    mode = os.stat(target).st_mode if os.path.lexists(target) else None
+    if mode is not None and not stat.S_ISREG(mode):
+        code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+        raise OSError(code, "is a directory or a device", path)
+    return mode
+
+
+def _sync(folder: str) -> None:
+    """Make a new name as durable as the bytes of its file."""
+    if os.name != "posix":  # elsewhere a directory cannot be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # how a file system says that it has no such call
+            raise
+    finally:
+        os.close(descriptor)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import itertools
 import math
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -22,7 +20,7 @@ from pycharrnn.arguments import choice, generator, integer, real
 from pycharrnn.arrays import Ids
 from pycharrnn.benchmark import NumpyCharRNN
 from pycharrnn.errors import TrainingDivergedError
-from pycharrnn.files.atomic import replace
+from pycharrnn.files.atomic import check_writable, replace
 from pycharrnn.lab import gradcheck
 from pycharrnn.lab import plots as plotting
 from pycharrnn.lab.gradcheck import GradientTable
@@ -255,16 +253,12 @@ def _writable(path: str | os.PathLike[str], X: Texts) -> None:
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"path must be a str or path-like, got {path!a}")
     target = os.path.realpath(path)  # where a symbolic link leads
-    if os.path.exists(target):
-        if isinstance(X, os.PathLike) and os.path.exists(X) and os.path.samefile(target, X):
-            raise ValueError(f"path {os.fspath(path)!a} is the text itself; give the page another name")
-        if not os.path.isfile(target):
-            code = errno.EISDIR if os.path.isdir(target) else errno.EINVAL
-            raise OSError(code, "path is a directory or a device; give the name of a file", os.fspath(path))
+    if isinstance(X, os.PathLike) and os.path.exists(target) and os.path.exists(X) and os.path.samefile(target, X):
+        raise ValueError(f"path {os.fspath(path)!a} is the text itself; give the page another name")
     try:
-        tempfile.TemporaryFile(dir=os.path.dirname(target)).close()
+        check_writable(path)
     except OSError as error:
-        raise OSError(error.errno, f"path cannot be written: {error.strerror}", os.fspath(path)) from None
+        raise OSError(error.errno, f"path {error.strerror}", os.fspath(path)) from None
 
 
 def _fresh(model: CharRNN, **changes: Any) -> CharRNN:
