@@ -26,7 +26,7 @@ def worker(name: str, job: list) -> None:
     """Train, and print the peaks after the imports and after the updates."""
     from pycharrnn.benchmark.competitors import prepare
     from pycharrnn.benchmark.jobs import SYMBOLS, Job
-    from pycharrnn.network.engine import Network
+    from pycharrnn.network.network import Network
 
     if name != "pycharrnn":
         importlib.import_module(name)

@@ -33,10 +33,12 @@ from pycharrnn.arrays import Ids
 from pycharrnn.errors import NotFittedError
 from pycharrnn.files import container as storage
 from pycharrnn.lab import gradcheck
-from pycharrnn.network.engine import Network
+from pycharrnn.network.growth import grown
+from pycharrnn.network.network import Network
 from pycharrnn.network.state import Best, Squares, State
 from pycharrnn.parameters import Parameters, architecture, changed, check_parameters, descent, plain, restored
 from pycharrnn.sampling.sampler import Sampler, claim_texts
+from pycharrnn.sampling.settings import Sampling
 from pycharrnn.tables import Docstring
 from pycharrnn.text.reading import read_corpus
 from pycharrnn.text.vocabulary import Vocabulary
@@ -51,7 +53,6 @@ from pycharrnn.training.trainer import Trainer
 
 Texts = str | os.PathLike[str] | Sequence[str] | Sequence[os.PathLike[str]]
 LENGTH = Maybe(Integer(0, 2**48))
-_LONGEST = 10_000  # characters of a document for which nobody gave a length: some models never come to an end
 _Corpus = TypeVar("_Corpus", str, list[str], str | list[str], Ids)
 
 
@@ -313,8 +314,9 @@ class CharRNN(Parameters):
             small, network = network, Network(**(network.architecture | {"n_symbols": vocabulary.n_symbols}))
             old_ids = vocabulary.encode("".join(known))
             old_ids = old_ids if vocabulary.end is None else np.append(old_ids, vocabulary.end)
-            fresh = network.initial(rng, self.init_scale, self.initializer)
-            state = small.grown(state, network, old_ids, descent(self), fresh)
+            weights = network.initial(rng, self.init_scale, self.initializer)
+            fresh = State.begin(network.whole, weights, descent(self), state.batch_size)
+            state = grown(small.whole, state, network.whole, old_ids, fresh)
         foreign, squares = state.rule != descent(self).name, self._learned.state.squares
         state = network.resume(state, descent(self), self.batch_size)
         network.seed(state, rng)
@@ -353,11 +355,12 @@ class CharRNN(Parameters):
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
             string("prompt", prompt)
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
-            ids = _prompt(vocabulary, vocabulary.encode(prompt, self._unknown(vocabulary)))
-            return vocabulary.decode(Sampler(network, state.params, ids, rng, temperature).draw(length))
+            ids = vocabulary.encode(prompt, self._unknown(vocabulary))
+            sampling = Sampling(length, temperature)
+            return vocabulary.decode(Sampler(network.whole, state.weights, ids, sampling, rng).draw(length))
 
         def save(path: str | os.PathLike[str]) -> None:
-            self._write(path, learned, state.params, Best(state.n_updates, state.smooth_loss))
+            self._write(path, learned, state.weights, Best(state.n_updates, state.smooth_loss))
 
         run = Run(history, sample, save, budget, state.n_updates, budget.updates(trainer.updates_per_epoch), begin)
         schedule = self.schedule if isinstance(self.schedule, Schedule) else SCHEDULES[self.schedule or "constant"]()
@@ -506,8 +509,8 @@ class CharRNN(Parameters):
             integer("n_samples", n_samples, 0, 2**48)
         many = 1 if n_samples is None else n_samples
         claim_texts(many, length)
-        vocabulary, sampler = self._sampler(prompt, temperature, random_state)
-        texts = [_one(vocabulary, sampler, length) for _ in range(many)]
+        vocabulary, sampler = self._sampler(prompt, Sampling(length, temperature), random_state)
+        texts = [vocabulary.decode(sampler.text()) for _ in range(many)]
         return texts[0] if n_samples is None else texts
 
     def stream(
@@ -524,31 +527,21 @@ class CharRNN(Parameters):
         """
         if length is not None:
             integer("length", length, 0, 2**48)
-        vocabulary, sampler = self._sampler(prompt, temperature, random_state)
+        vocabulary, sampler = self._sampler(prompt, Sampling(length, temperature), random_state)
+        return map(vocabulary.decode, sampler.symbols())
 
-        def characters() -> Iterator[str]:
-            n = 0
-            while length is None or n < length:
-                symbol = sampler.draw(1)
-                if symbol[0] == vocabulary.end:
-                    return
-                yield vocabulary.decode(symbol)
-                n += 1
-
-        return characters()
-
-    def _sampler(self, prompt: str, temperature: float, random_state: RandomState) -> tuple[Vocabulary, Sampler]:
+    def _sampler(self, prompt: str, sampling: Sampling, random_state: RandomState) -> tuple[Vocabulary, Sampler]:
         vocabulary, network, state, _ = self._fitted()
         string("prompt", prompt)
-        real("temperature", temperature, zero=True)
+        real("temperature", sampling.temperature, zero=True)
         if random_state is None and isinstance(self.random_state, (int, np.integer)):
             self._n_samples = getattr(self, "_n_samples", 0) + 1
             random_state = np.random.SeedSequence([int(self.random_state), self._n_samples])
         elif random_state is None:
             random_state = self.random_state
         rng = generator(random_state)
-        ids = _prompt(vocabulary, vocabulary.encode(prompt, self._unknown(vocabulary)))
-        return vocabulary, Sampler(network, state.best, ids, rng, float(temperature))
+        ids = vocabulary.encode(prompt, self._unknown(vocabulary))
+        return vocabulary, Sampler(network.whole, state.best, ids, sampling, rng)
 
     # --- evaluation ---------------------------------------------------------------------------------------------
 
@@ -843,30 +836,9 @@ def _trainable(text: _Corpus) -> _Corpus:
     return text
 
 
-def _prompt(vocabulary: Vocabulary, ids: Ids) -> Ids:
-    """What is read before the first character is drawn: a document begins with the end of the one before it."""
-    return ids if vocabulary.end is None else np.insert(ids, 0, vocabulary.end)
-
-
 def _arrays(network: Network, weights: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
     """Copies of the weights by name."""
     return {name: np.ascontiguousarray(view) for name, view in network.named(weights).items()}
-
-
-def _one(vocabulary: Vocabulary, sampler: Sampler, length: int | None) -> str:
-    """A text, or a document to its end."""
-    sampler.restart()
-    if vocabulary.end is None:
-        return vocabulary.decode(sampler.draw(200 if length is None else length))
-    ids = sampler.draw(_LONGEST if length is None else length, whole=True)
-    if ids.size and ids[-1] == vocabulary.end:
-        ids = ids[:-1]
-    elif length is None:
-        advice = f"raise the temperature, train longer, or use length={_LONGEST} to cut without this warning"
-        warnings.warn(
-            f"a document had no end after {_LONGEST:,} characters and is cut off there: {advice}", stacklevel=3
-        )
-    return vocabulary.decode(ids)
 
 
 def _shown(verbose: bool | None) -> bool:

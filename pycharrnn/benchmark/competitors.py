@@ -14,7 +14,7 @@ from pycharrnn.arrays import Ids
 from pycharrnn.benchmark import in_jax, in_torch
 from pycharrnn.benchmark.jobs import CLASSIC, SYMBOLS, Job, Prepared
 from pycharrnn.benchmark.twin import NumpyCharRNN
-from pycharrnn.network.engine import Network
+from pycharrnn.network.network import Network
 from pycharrnn.training.optimizers import Adam, Descent
 from pycharrnn.training.trainer import Trainer
 

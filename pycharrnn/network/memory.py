@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 
 import numpy as np
 import numpy.typing as npt
 
 from pycharrnn.arrays import Array
+from pycharrnn.errors import warn
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 
@@ -61,7 +61,7 @@ def claim(n_bytes: int, what: str, advice: str) -> None:
     if n_bytes > free:
         raise MemoryError(f"{message}and {free / 2**30:,.1f} GiB are free: {advice}")
     if n_bytes > free / 2:
-        warnings.warn(f"{message}most of the {free / 2**30:,.1f} GiB that are free: {advice}", stacklevel=2)
+        warn(f"{message}most of the {free / 2**30:,.1f} GiB that are free: {advice}")
 
 
 def aligned(size: int, dtype: npt.DTypeLike) -> Array:

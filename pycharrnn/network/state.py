@@ -1,20 +1,45 @@
-"""What training changes: weights, moments, carried state and counters."""
+"""What training changes: weights, moments, carried state, and the numbers of a run."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn.arrays import Array
+from pycharrnn.arrays import Array, Floats
+from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.memory import aligned
+
+RUN = np.dtype(
+    [
+        ("position", "i8"),  # steps of each stream read in the current epoch
+        ("n_updates", "i8"),
+        ("seed", "i8"),  # of dropout masks, and of the places where passes over the text begin
+        ("shift", "i8"),  # the place where the current pass began
+        ("smooth_loss", "f8"),  # per T symbols; negative before the first update
+        ("power1", "f8"),  # Adam's beta1 to the number of its updates
+        ("power2", "f8"),
+    ]
+)
 
 
 class Rule(Protocol):
-    """What a network needs to know of an optimiser: see `optim`."""
+    """What a run needs to know of its optimiser.
+
+    Attributes
+    ----------
+    name : str
+        The kernel's name for it.
+    moments : tuple of str
+        Which moments it has: "m", "v", both or none.
+    start : float
+        What each entry of v begins with.
+    sums : bool
+        Whether v sums squares, as AdaGrad's does, and so never forgets any.
+    """
 
     @property
     def name(self) -> str: ...
@@ -24,7 +49,9 @@ class Rule(Protocol):
     def start(self) -> float: ...
     @property
     def sums(self) -> bool: ...
-    def options(self) -> dict[str, Any]: ...
+    def options(self) -> dict[str, Any]:
+        """Its numbers, as the kernel takes them."""
+        ...
 
 
 class Best(NamedTuple):
@@ -40,6 +67,11 @@ class Best(NamedTuple):
         Nats per character of the validation text.
     training_loss : float or None
         Nats per character of the training text, or of some 16,000 characters spread evenly over a longer one.
+
+    Examples
+    --------
+    >>> Best(n_updates=400, smooth_loss=51.2, validation_loss=2.03).validation_loss
+    2.03
     """
 
     n_updates: int
@@ -49,7 +81,15 @@ class Best(NamedTuple):
 
 
 class Squares(NamedTuple):
-    """How large the squares of gradients were that a rule has kept: the mean of each array of v."""
+    """How large the squared gradients are that a rule has in v.
+
+    Attributes
+    ----------
+    rule : str
+        Whose v it is.
+    means : dict of str to float
+        The mean of each parameter's part of v.
+    """
 
     rule: str
     means: dict[str, float]
@@ -57,18 +97,49 @@ class Squares(NamedTuple):
 
 @dataclass
 class State:
-    """All that training changes: weights, moments, carried state and counters. Flat vectors, padding included."""
+    """All that training changes. Flat vectors include their padding.
 
-    params: Array
+    Parameters
+    ----------
+    weights, best : ndarray, (P,)
+        The present weights, and those that are kept.
+    m, v : ndarray, (P,) or (0,)
+        The optimiser's moments: the mean of gradients and of their squares, as far as the rule has them.
+    carried : ndarray, (L, states, B, H)
+        What goes from one window to the next.
+    run : ndarray of RUN, (1,)
+        The numbers that the kernels change, by name.
+    rule : str
+        Whose moments m and v are; "" if there are none yet.
+    kept : Best
+        What is known of the best weights.
+    squares : Squares or None, default None
+        Of a state read from a file: what is known of the v that it had.
+    """
+
+    weights: Array
     best: Array
     m: Array
     v: Array
-    carried: npt.NDArray[Any]  # (L, states, B, H)
-    counts: npt.NDArray[np.int64]  # position in the text, updates made, seed, shift
-    scalars: npt.NDArray[np.float64]  # smooth loss, negative before the first update; two powers of Adam
-    rule: str  # whose moments m and v are; empty: there are none yet
-    kept: Best  # what is known of the best weights
-    squares: Squares | None = None  # of a state from a file: what is known of the v that it had
+    carried: Array
+    run: npt.NDArray[Any]
+    rule: str
+    kept: Best
+    squares: Squares | None = None
+
+    @classmethod
+    def begin(cls, architecture: Architecture, weights: Array, rule: Rule, batch_size: int = 1) -> Self:
+        """A new run from these weights, which it takes as its own: nothing accumulated, nothing read."""
+        precision = architecture.precision
+        m, v = (aligned(weights.size if name in rule.moments else 0, precision.moments) for name in "mv")
+        v[:] = rule.start
+        best = aligned(weights.size, precision.weights)
+        best[:] = weights
+        carried = np.zeros(architecture.carried(batch_size), precision.activations)
+        run = np.zeros(1, RUN)
+        run["smooth_loss"] = -1
+        run["power1"] = run["power2"] = 1
+        return cls(weights, best, m, v, carried, run, rule.name, Best(0, np.inf))
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         """Take arrays as they come, mapped from a file and read-only perhaps, but none that lie across their items."""
@@ -76,51 +147,78 @@ class State:
             setattr(self, name, np.require(value, None, "A") if isinstance(value, np.ndarray) else value)
 
     @property
-    def n_updates(self) -> int:
-        return int(self.counts[1])
+    def batch_size(self) -> int:
+        """Streams that are read at once."""
+        return int(self.carried.shape[2])
 
     @property
     def position(self) -> int:
-        """Characters of the text read in the current epoch."""
-        return int(self.counts[0])
+        """Steps of each stream read in the current epoch."""
+        return int(self.run["position"][0])
+
+    @property
+    def n_updates(self) -> int:
+        """Updates made."""
+        return int(self.run["n_updates"][0])
 
     @property
     def smooth_loss(self) -> float:
         """In nats per T characters; infinite before the first update."""
-        return float(self.scalars[0]) if self.scalars[0] >= 0 else np.inf
+        smooth = float(self.run["smooth_loss"][0])
+        return smooth if smooth >= 0 else np.inf
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """The run's integers, as the kernel takes them: a view."""
+        return self.run.view(np.int64)[:4]
+
+    @property
+    def scalars(self) -> Floats:
+        """The run's other numbers, as the kernel takes them: a view."""
+        return self.run.view(np.float64)[4:]
+
+    @property
+    def params(self) -> Array:
+        """The weights."""
+        return self.weights
+
+    def draw_seed(self, architecture: Architecture, rng: np.random.Generator) -> None:
+        """Draw the seed of dropout and of the places where passes begin; draw nothing if the run has neither."""
+        if architecture.dropout or self.batch_size > 1:
+            self.run["seed"] = rng.integers(2**62)
 
     def restart(self) -> None:
-        """Begin a text: from its start, with a smooth loss and a best model of its own."""
-        self.counts[0] = 0
-        self.scalars[0] = -1
+        """Begin a text: from its start, with a smooth loss and best weights of its own."""
+        self.run["position"] = 0
+        self.run["smooth_loss"] = -1
         self.keep()
 
     def reach(self, n_updates: int, smooth_loss: float | None, **losses: float | None) -> None:
-        """Become the state of a run whose best weights, read from a file, are all that is left of it."""
-        self.counts[1] = n_updates
-        self.scalars[0] = -1 if smooth_loss is None else smooth_loss
+        """Become the state of a run of which a file has only the best weights."""
+        self.run["n_updates"] = n_updates
+        self.run["smooth_loss"] = -1 if smooth_loss is None else smooth_loss
         self.kept = Best(n_updates, self.smooth_loss, **losses)
 
     def keep(self, training: float | None = None, validation: float | None = None) -> None:
         """Take the present weights for the best: they have these losses, in nats per character."""
-        self.best[:] = self.params
+        self.best[:] = self.weights
         known = (nats if nats is not None and math.isfinite(nats) else None for nats in (validation, training))
         self.kept = Best(self.n_updates, self.smooth_loss, *known)
 
     def recover(self) -> None:
-        """Go back to the best weights, with no moments: what came after them is worth nothing."""
-        self.params[:] = self.best
+        """Go back to the best weights, and discard the moments."""
+        self.weights[:] = self.best
         self.rule = ""
 
     def copy(self) -> State:
-        params, best, m, v = (aligned(old.size, old.dtype) for old in (self.params, self.best, self.m, self.v))
-        carried, counts, scalars = self.carried.copy(), self.counts.copy(), self.scalars.copy()
-        new = State(params, best, m, v, carried, counts, scalars, self.rule, self.kept)
+        """The same state in memory of its own, without what is known of a file."""
+        weights, best, m, v = (aligned(old.size, old.dtype) for old in (self.weights, self.best, self.m, self.v))
+        new = State(weights, best, m, v, self.carried.copy(), self.run.copy(), self.rule, self.kept)
         new.assign(self)
         return new
 
     def assign(self, other: State) -> None:
         """Take the values of `other`, in place."""
-        for name in ("params", "best", "m", "v", "carried", "counts", "scalars"):
+        for name in ("weights", "best", "m", "v", "carried", "run"):
             getattr(self, name)[:] = getattr(other, name)
         self.kept = other.kept

@@ -1,19 +1,29 @@
-"""Drawing symbols from a network: prompt, temperature, one stream of uniform numbers."""
+"""Drawing symbols: a prompt, settings, and one stream of uniform numbers."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from pycharrnn import _kernels
-from pycharrnn.arrays import Ids
+from pycharrnn.arrays import Array, Floats, Ids
+from pycharrnn.errors import warn
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.engine import Engine
 from pycharrnn.network.memory import claim
+from pycharrnn.sampling.settings import DEFAULT_LENGTH, LONGEST, Sampling
+
+_UNUSED = 512  # numbers drawn in advance at most where a document may end before it needs them
 
 
 def claim_texts(n_samples: int, length: int | None) -> None:
-    """See that there is memory for so many texts of this length, and for the symbols of one."""
+    """See that there is memory for so many texts of this length, and for the symbols of one.
+
+    Raises
+    ------
+    MemoryError
+        If there is not.
+    """
     each = 1 if length is None else length
     claim(
         n_samples * (64 + 4 * each) + 20 * each,
@@ -22,82 +32,117 @@ def claim_texts(n_samples: int, length: int | None) -> None:
     )
 
 
-class Network(Protocol):
-    """What sampling needs of a network."""
-
-    end: int
-    label_smoothing: float
-
-    @property
-    def patience(self) -> int: ...
-
-    def workspace(self, T: int) -> Any: ...
-
-
 class Sampler:
-    """One stream of symbols: its state, and nothing that it shares with another stream.
+    """One stream of symbols. It shares nothing with another stream.
 
     Parameters
     ----------
-    network : Network
-    params : ndarray
+    architecture : Architecture
+        What draws.
+    weights : ndarray, (P,)
         Flat weights; they must not change while the stream lives.
     prompt : ndarray of int32, (M,)
-        Symbols read before the first is drawn. With none the first is drawn from the zero state.
+        Symbols read before the first is drawn. A document begins with the end of the one before it, which is read
+        before the prompt. Where nothing is read, the first symbol is drawn from the zero state.
+    sampling : Sampling
+        How symbols are drawn.
     rng : numpy.random.Generator
-    temperature : float
-        Divides the logits; 0 always takes the likeliest symbol.
+        What draws them: one uniform number per symbol.
 
     Notes
     -----
     A network that was trained with label smoothing e has learned q = (1 - e) p + e / K. Symbols are drawn from p, and
-    none whose share in q is not more than twice e / K (Hewitt, Manning, Liang 2022): drawn from q, those that the text
-    never has at this place would come now and then.
+    none whose share in q is at most twice e / K (Hewitt, Manning, Liang 2022): drawn from q, symbols that never stand
+    here in the text would come now and then.
+
+    References
+    ----------
+    J. Hewitt, C. D. Manning, P. Liang (2022). Truncation Sampling as Language Model Desmoothing. Findings of EMNLP.
+
+    Examples
+    --------
+    >>> lab = Architecture("rnn", n_symbols=3, hidden_size=4, seq_length=5)
+    >>> rng = np.random.default_rng(0)
+    >>> Sampler(lab, lab.initial(rng), np.array([1], np.int32), Sampling(length=6), rng).text().size
+    6
     """
 
     def __init__(
-        self,
-        network: Network,
-        params: npt.NDArray[Any],
-        prompt: Ids,
-        rng: np.random.Generator,
-        temperature: float,
+        self, architecture: Architecture, weights: Array, prompt: Ids, sampling: Sampling, rng: np.random.Generator
     ) -> None:
-        self._space = network.workspace(1)
-        self._params, self._rng, self._temperature = params, rng, temperature
-        self._weights = np.zeros(self._space.plan["Kp"])
-        self._prompt, self._pack, self._patience, self._end = prompt, True, network.patience, network.end
-        self._uniform, self._smoothing = np.empty(0), network.label_smoothing
+        architecture.check(prompt)
+        self._architecture = architecture
+        self._prompt = np.insert(prompt, 0, architecture.end) if architecture.documents else prompt
+        self._sampling = sampling
+        self._rng = rng
+        self._uniform = np.empty(0)  # numbers drawn and not used
+        self._engine = Engine(architecture, 1)
+        self._engine.pack(weights)
         self.restart()
 
     def restart(self) -> None:
         """Forget all but the prompt, and the numbers that were drawn: what comes is another text."""
-        self._unread, self._ended = self._prompt, False
-        self._space.put(None)
+        self._unread = self._prompt
+        self._ended = False
+        self._engine.start()
+
+    def text(self) -> Ids:
+        """Draw one text of the wanted length, or a document to its end, which is not part of it.
+
+        Warns
+        -----
+        UserWarning
+            If no length was given and a document has no end after `LONGEST` symbols.
+        """
+        length, end = self._sampling.length, self._architecture.end
+        self.restart()
+        if not self._architecture.documents:
+            return self.draw(DEFAULT_LENGTH if length is None else length)
+        ids = self.draw(LONGEST if length is None else length, whole=True)
+        if ids.size and ids[-1] == end:
+            return ids[:-1]
+        if length is None:
+            advice = f"raise the temperature, train longer, or use length={LONGEST} to cut without this warning"
+            warn(f"a document had no end after {LONGEST:,} characters and is cut off there: {advice}")
+        return ids
+
+    def symbols(self) -> Iterator[Ids]:
+        """Draw the symbols of `text` one by one, each in an array of its own; without a length, text never ends."""
+        n = 0
+        while self._sampling.length is None or n < self._sampling.length:
+            symbol = self.draw(1)
+            if symbol[0] == self._architecture.end:
+                return
+            yield symbol
+            n += 1
 
     def draw(self, length: int, whole: bool = False) -> Ids:
-        """The next `length` symbols. Drawing n and then m gives the same as drawing n + m.
+        """Draw the next `length` symbols. Drawing n and then m gives the same as drawing n + m.
 
         A `whole` document ends with its end symbol, and nothing comes after it.
         """
         out = np.empty(length, np.int32)
-        done = 0
-        most = min(self._patience, 512) if whole else self._patience  # numbers to draw beforehand, for nothing perhaps
+        done, chunk = 0, self._architecture.chunk_size
+        most = min(chunk, _UNUSED) if whole else chunk
         while (done < length or len(self._unread) > 1) and not (whole and self._ended):
-            prompt, self._unread = self._unread[: self._patience], self._unread[self._patience :]
-            n = 0 if len(self._unread) else min(length - done, most)  # back in Python now and then, for signals
-            part, uniform = out[done : done + n], self._uniforms(n)
-            n = _kernels.sample(
-                prompt, self._params, self._space.memory, self._space.plan, self._space.layers, self._pack, uniform,
-                self._temperature, self._weights, whole, part, self._smoothing,
-            )  # fmt: skip
-            self._pack, self._uniform = False, np.concatenate([uniform[n:], self._uniform])
-            if n:
-                self._unread, self._ended = part[n - 1 : n].copy(), part[n - 1] == self._end
+            prompt, self._unread = self._unread[:chunk], self._unread[chunk:]
+            n = 0 if len(self._unread) else min(length - done, most)
+            n = self._draw(prompt, out[done : done + n], whole)
             done += n
         return out[:done]
 
-    def _uniforms(self, n: int) -> npt.NDArray[np.float64]:
+    def _draw(self, prompt: Ids, out: Ids, whole: bool) -> int:
+        """Read a part of the prompt and draw as many symbols as there is room for in `out`, or fewer to the end."""
+        uniform = self._uniforms(out.size)
+        smoothing = self._architecture.label_smoothing
+        n = self._engine.draw(prompt, uniform, out, self._sampling.temperature, smoothing, whole)
+        self._uniform = np.concatenate([uniform[n:], self._uniform])
+        if n:
+            self._unread = out[n - 1 : n].copy()
+            self._ended = out[n - 1] == self._architecture.end
+        return n
+
+    def _uniforms(self, n: int) -> Floats:
         """The next n numbers of the stream, those first that were drawn and not used."""
         left, self._uniform = self._uniform[:n], self._uniform[n:]
         return np.concatenate([left, self._rng.random(n - left.size)])

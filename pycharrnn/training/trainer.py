@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from pycharrnn import _kernels
 from pycharrnn.arrays import Ids
-from pycharrnn.network.engine import Network
-from pycharrnn.network.memory import aligned
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.memory import aligned, processors
+from pycharrnn.network.network import Network
 from pycharrnn.network.state import Rule, Squares, State
 
 if TYPE_CHECKING:
@@ -26,23 +27,20 @@ MEASURED = 1000  # windows that tell the size of gradients
 MARGIN = 2.0  # of squares that the next updates forget: of the first steps after a file was read
 
 
-def _processors() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Trainer:
     """Updates of one state over one text: `network.Network.trainer` makes it."""
 
     def __init__(
         self,
-        network: Network,
+        network: Network | Architecture,
         state: State,
         rule: Rule,
         ids: Ids,
         n_threads: int | None = 1,
     ) -> None:
-        network._check(ids)
+        network = Network.of(network)
+        self.architecture = network.whole
+        self.architecture.check(ids)
         if rule.name != state.rule:
             raise ValueError(f"the state has the moments of {state.rule}, not of {rule.name}: resume it first")
         self.batch_size = int(state.carried.shape[2])
@@ -53,7 +51,7 @@ class Trainer:
         self._share = n_threads is None
         if n_threads is None:  # below some 100 microseconds a step, meeting costs more than sharing gains
             work = self.batch_size * network.H * (network.cell.gates * network.H + network.K)
-            n_threads = _processors() if work > 2**20 else 1
+            n_threads = processors() if work > 2**20 else 1
             _sharing.add(self)
         self._most = min(n_threads, self.batch_size)
         self._space = network.workspace(network.T, self.batch_size, training=True)
@@ -66,7 +64,7 @@ class Trainer:
     @property
     def n_threads(self) -> int:
         """Of the next call: those asked for, or a fair share of the processors. The bits are the same."""
-        return max(1, min(self._most, _processors() // max(1, len(_sharing)))) if self._share else self._most
+        return max(1, min(self._most, processors() // max(1, len(_sharing)))) if self._share else self._most
 
     @property
     def updates_per_epoch(self) -> int:
@@ -93,7 +91,7 @@ class Trainer:
         w.put(s.carried)
         try:
             self._together(
-                self.ids, s.params, self._grads, s.m, s.v, w.memory,
+                self.ids, s.weights, self._grads, s.m, s.v, w.memory,
                 self._seen, self._xy, w.plan, w.layers, self.rule.name, options, s.counts, s.scalars,
                 np.ascontiguousarray(rates), self._step_loss, loss, smooth,
             )  # fmt: skip

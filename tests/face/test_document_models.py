@@ -8,8 +8,9 @@ import reference
 from numpy.testing import assert_allclose
 
 from pycharrnn import CharRNN, UnknownCharacterError, Vocabulary
-from pycharrnn.model import _one
+from pycharrnn.network.architecture import Architecture
 from pycharrnn.sampling.sampler import Sampler
+from pycharrnn.sampling.settings import Sampling
 from pycharrnn.training.history import History
 
 NAMES = ["anna", "bob", "carla", "dan", "eve", "frida\nmaria", "gus"] * 6
@@ -76,15 +77,14 @@ def test_a_stream_ends_with_the_document(names):
     assert "".join(names.stream(2, random_state=0)) == names.sample(2, random_state=0)
 
 
-def test_large_networks_give_the_same_documents(names):
+def test_large_networks_give_the_same_documents(names, monkeypatch):
     expected = names.sample(n_samples=30, random_state=3)
-    _, sampler = names._sampler("", 1.0, 3)
-    sampler._patience = 2  # symbols between two looks at signals
-    assert [_one(names.vocabulary_, sampler, None) for _ in range(30)] == expected
+    monkeypatch.setattr(Architecture, "chunk_size", 2)  # symbols between two looks at signals
+    assert names.sample(n_samples=30, random_state=3) == expected
 
 
 def test_an_endless_document_is_cut_with_a_warning(names, monkeypatch):
-    monkeypatch.setattr("pycharrnn.model._LONGEST", 2)
+    monkeypatch.setattr("pycharrnn.sampling.sampler.LONGEST", 2)
     with pytest.warns(UserWarning, match="no end after 2 characters"):
         assert len(names.sample(random_state=0)) == 2
 
@@ -223,8 +223,8 @@ def test_a_wrong_on_unknown_is_named(model):
 
 def test_a_sampler_draws_documents_in_any_portions(names):
     def sampler():
-        prompt = np.array([names.vocabulary_.end], np.int32)
-        return Sampler(names._net, names._state.best, prompt, np.random.default_rng(3), 1.0)
+        prompt = np.empty(0, np.int32)
+        return Sampler(names._net.whole, names._state.best, prompt, Sampling(), np.random.default_rng(3))
 
     one, other = sampler(), sampler()
     whole = np.concatenate([one.draw(1000, whole=True)])

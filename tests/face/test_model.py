@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference import loss_and_gradients, rnn_forward, softmax
 
 from pycharrnn import CharRNN, ModelFileError, UnknownCharacterError, read_documents
+from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.presets import PRESETS
 from pycharrnn.training.optimizers import OPTIMIZERS, AdaGrad, Adam, Momentum
@@ -331,7 +332,7 @@ def test_evaluate(model, text):
 
 def test_evaluation_in_slices_is_evaluation_at_once(model, text, monkeypatch):
     expected = model.evaluate(text * 5)
-    monkeypatch.setattr(type(model._net), "patience", 13)
+    monkeypatch.setattr(Architecture, "chunk_size", 13)
     assert model.evaluate(text * 5) == expected
 
 

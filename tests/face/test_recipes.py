@@ -8,7 +8,7 @@ import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pycharrnn import CharRNN, SampleText, TrainingDivergedError
-from pycharrnn.network.engine import Network
+from pycharrnn.network.network import Network
 from pycharrnn.training.baseline import KneserNey
 from pycharrnn.training.optimizers import SGD, Adam, Descent
 from pycharrnn.training.schedules import Constant, Cosine, Plateau, Step

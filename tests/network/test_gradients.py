@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 
 from pycharrnn import CharRNN
 from pycharrnn.lab import gradcheck
-from pycharrnn.network.engine import Network
+from pycharrnn.network.network import Network
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pycharrnn import _kernels
-from pycharrnn.network.engine import Network
 from pycharrnn.network.memory import aligned
+from pycharrnn.network.network import Network
 from pycharrnn.training.optimizers import SGD, AdaGrad, Adam, Descent, Momentum, RMSProp
 from pycharrnn.training.trainer import Trainer
 
@@ -600,7 +600,7 @@ def test_there_are_no_more_threads_than_streams():
 
 
 def test_trainings_at_a_time_share_the_processors(monkeypatch):
-    monkeypatch.setattr("pycharrnn.training.trainer._processors", lambda: 4)
+    monkeypatch.setattr("pycharrnn.training.trainer.processors", lambda: 4)
     one, expected = training(None, H=256), training(1, H=256)
     loss = np.empty((2, 9))
     assert one.n_threads == 4

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pycharrnn import CharRNN, cli
-from pycharrnn.network.engine import Network
 from pycharrnn.network.memory import claim, free_memory
+from pycharrnn.network.network import Network
 
 CELLS = ["rnn", "lstm", "gru"]
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from pycharrnn import CharRNN, NotFittedError, UnknownCharacterError
+from pycharrnn.network.architecture import Architecture
 from pycharrnn.sampling.sampler import Sampler
+from pycharrnn.sampling.settings import Sampling
 
 
 def test_length(model):
@@ -36,15 +38,16 @@ def test_a_program_repeats_itself_but_its_texts_differ(text):
     assert free.sample(200) != free.sample(200)
 
 
-def test_drawing_in_parts_is_drawing_at_once(model):
+def test_drawing_in_parts_is_drawing_at_once(model, monkeypatch):
     def sampler():
         prompt = model.vocabulary_.encode("to be ")
-        return Sampler(model._net, model._state.best, prompt, np.random.default_rng(3), 0.9)
+        sampling = Sampling(temperature=0.9)
+        return Sampler(model._net.whole, model._state.best, prompt, sampling, np.random.default_rng(3))
 
     whole, parts = sampler().draw(600), sampler()
     assert np.array_equal(whole, np.concatenate([parts.draw(n) for n in (0, 1, 2, 97, 0, 500)]))
     parts = sampler()
-    parts._patience = 4  # as a large network would have it, prompt included
+    monkeypatch.setattr(Architecture, "chunk_size", 4)  # as a large network would have it, prompt included
     assert np.array_equal(whole, parts.draw(600))
 
 

@@ -16,7 +16,7 @@ from reference import OrderedRNN
 
 from pycharrnn import CharRNN, SampleText, TrainingDivergedError, Vocabulary, _kernels
 from pycharrnn.errors import NotFittedError
-from pycharrnn.network.engine import Network
+from pycharrnn.network.network import Network
 from pycharrnn.parameters import descent
 from pycharrnn.training.history import History
 from pycharrnn.training.optimizers import OPTIMIZERS, AdaGrad, Descent, Momentum

@@ -1,0 +1,79 @@
+"""Training on: states for another optimiser, another batch or a larger vocabulary, from one that has learned."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pycharrnn.arrays import Array, Ids
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.state import Rule, Squares, State
+
+
+def mean(array: Array) -> float:
+    """The mean, summed one by one: the same bits on every machine."""
+    return float(np.cumsum(array, dtype=np.float64)[-1]) / array.size
+
+
+def squares(architecture: Architecture, state: State) -> Squares | None:
+    """What is known of the squared gradients that led to a state."""
+    if not state.rule or not state.v.size:
+        return state.squares
+    return Squares(state.rule, {name: mean(view) for name, view in architecture.named(state.v).items()})
+
+
+def resumed(architecture: Architecture, state: State, rule: Rule, batch_size: int = 1) -> State:
+    """A copy of `state` that begins a text and trains on with `rule`.
+
+    The moments stay if they are this rule's, and the carried state if there are as many streams as before.
+    """
+    new = state.copy()
+    if rule.name != state.rule or new.batch_size != batch_size:
+        fresh = State.begin(architecture, new.weights, rule, batch_size)
+        if new.batch_size == batch_size:
+            fresh.carried[:] = new.carried
+        if rule.name == state.rule:
+            fresh.m[:] = new.m
+            fresh.v[:] = new.v
+            fresh.run[:] = new.run
+        fresh.counts[:] = new.counts
+        new = fresh
+    new.restart()
+    return new
+
+
+def grown(architecture: Architecture, state: State, larger: Architecture, old: Ids, fresh: State) -> State:
+    """The state for an architecture with more symbols, written into a `fresh` one.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        That of `state`.
+    state : State
+        What has been learned.
+    larger : Architecture
+        The same but for `n_symbols`.
+    old : ndarray of int32, (K,)
+        The ids that the symbols of `state` have among those of `larger`.
+    fresh : State
+        A new run of `larger`, with initial weights: those of the new symbols stay. A new symbol begins as unlikely as
+        the least likely old one, and with no moments.
+    """
+    new = np.setdiff1d(np.arange(larger.n_symbols), old)
+    same_rule = fresh.rule == state.rule
+    for name in ("weights", "best", *("mv" if same_rule else "")):
+        ours, theirs = (network.named(getattr(s, name)) for network, s in ((architecture, state), (larger, fresh)))
+        if not getattr(state, name).size:
+            continue
+        for key, array in ours.items():
+            rows, own = larger.rows(key, theirs[key]), architecture.rows(key, array)
+            if rows is None or own is None:
+                theirs[key][...] = array
+                continue
+            rows[old] = own
+            if key == "c" and name in ("weights", "best"):
+                rows[new] = array.min()
+    fresh.carried[:] = state.carried
+    fresh.run[:] = state.run
+    fresh.rule = state.rule
+    fresh.kept = state.kept
+    return fresh

@@ -1,0 +1,179 @@
+"""The losses of a long text: in nats, one for each symbol after the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pycharrnn.arrays import Array, Floats, Ids
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.engine import Engine
+from pycharrnn.network.workspace import affordable_steps
+
+EXCERPTS = 16_384  # symbols that suffice to compare weights by
+_COLD = 64  # windows that are read at once, each from a zero state
+
+
+def streamed_losses(architecture: Architecture, weights: Array, ids: Ids, carried: Array | None = None) -> Floats:
+    """Losses of a text read from its start to its end by one stream.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        What reads the text.
+    weights : ndarray, (P,)
+        Flat weights.
+    ids : ndarray of int32, (N,)
+        The symbols.
+    carried : ndarray, (L, states, 1, H), or None, default None
+        The state before the text; None is zeros.
+
+    Returns
+    -------
+    ndarray of float64, (N - 1,)
+        Nats of each symbol after the first.
+    """
+    architecture.check(ids)
+    found = np.empty(len(ids) - 1)
+    engine = Engine(architecture, affordable_steps(architecture, 1, min(architecture.seq_length, max(1, found.size))))
+    engine.start(carried)
+    for start in range(0, found.size, architecture.chunk_size):
+        part = found[start : start + architecture.chunk_size]
+        engine.read(weights, ids[start : start + part.size + 1], part)
+    return found
+
+
+def parallel_losses(
+    architecture: Architecture, weights: Array, ids: Ids, streams: int = 64, warm_up: int = 256, n_threads: int = 1
+) -> Floats:
+    """Losses of a text read by several streams at once: nearly those of `streamed_losses`, many times as fast.
+
+    Parameters
+    ----------
+    architecture, weights, ids
+        As for `streamed_losses`.
+    streams : int, default 64
+        Parts of the text, one for each stream; fewer if it is short.
+    warm_up : int, default 256
+        Each stream but the first reads so many symbols before its part, from a zero state.
+    n_threads : int, default 1
+        Threads that share the streams. The bits are the same for any number.
+
+    Returns
+    -------
+    ndarray of float64, (N - 1,)
+        Nats of each symbol after the first.
+    """
+    N = len(ids) - 1
+    streams = min(streams, N // (2 * warm_up))
+    if streams < 2:
+        return streamed_losses(architecture, weights, ids)
+    architecture.check(ids)
+    length = -(-N // streams)
+    starts = np.minimum(np.arange(streams) * length, N - length)
+    found = np.empty(N)
+    parts = _Parts(architecture, weights, ids, length, warm_up)
+    found[starts[:, None] + np.arange(length)] = parts.losses(starts, n_threads)
+    return found
+
+
+def excerpt_losses(
+    architecture: Architecture, weights: Array, ids: Ids, most: int = EXCERPTS, warm_up: int = 128, n_threads: int = 1
+) -> Floats:
+    """Losses of excerpts spread evenly over a text, or of all of it if it has no more than `most` predictions.
+
+    Parameters
+    ----------
+    architecture, weights, ids, n_threads
+        As for `parallel_losses`.
+    most : int, default EXCERPTS
+        Symbols to read, those of the warm-up among them.
+    warm_up : int, default 128
+        Symbols read before each excerpt, from a zero state.
+
+    Returns
+    -------
+    ndarray of float64
+        Nats. The same text has the same excerpts at each call, so that weights can be compared by them.
+    """
+    N = len(ids) - 1
+    if most >= N:
+        return parallel_losses(architecture, weights, ids, n_threads=n_threads)
+    architecture.check(ids)
+    excerpts = max(2, min(32, most // (4 * warm_up)))
+    length = most // excerpts - warm_up
+    starts = np.arange(excerpts) * (N - length) // (excerpts - 1)
+    return _Parts(architecture, weights, ids, length, warm_up).losses(starts, n_threads).ravel()
+
+
+def cold_losses(architecture: Architecture, weights: Array, ids: Ids, window: int) -> Floats:
+    """Losses of a text read in windows, each from a zero state.
+
+    Parameters
+    ----------
+    architecture, weights, ids
+        As for `streamed_losses`.
+    window : int
+        Predictions of a window.
+
+    Returns
+    -------
+    ndarray of float64, (N - 1,)
+        Nats of each symbol after the first.
+    """
+    architecture.check(ids)
+    found = np.empty(len(ids) - 1)
+    whole = found.size // window * window
+    parts = _Parts(architecture, weights, ids, window, warm_up=0)
+    for start in range(0, whole, _COLD * window):
+        end = min(start + _COLD * window, whole)
+        found[start:end] = parts.losses(np.arange(start, end, window)).ravel()
+    if whole < found.size:
+        found[whole:] = streamed_losses(architecture, weights, ids[whole:])
+    return found
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Parts of a text, all of one length, that are read at once, each after a warm-up from a zero state."""
+
+    architecture: Architecture
+    weights: Array
+    ids: Ids
+    length: int
+    warm_up: int
+
+    def losses(self, starts: npt.NDArray[np.intp], n_threads: int = 1) -> Floats:
+        """Nats of the symbols after each start, (parts, length), by so many threads."""
+        most = affordable_steps(self.architecture, len(starts), self.warm_up or self.length)
+        T = next(T for T in range(most, 0, -1) if self.warm_up % T == 0)  # a window begins where the part does
+        groups = np.array_split(starts, min(n_threads, len(starts)))
+        halt: list[bool] = []
+        if len(groups) == 1:
+            return self._read(starts, T, halt)
+        from concurrent.futures import ThreadPoolExecutor  # only now: it takes a while to import
+
+        with ThreadPoolExecutor(len(groups)) as pool:
+            try:
+                return np.concatenate(list(pool.map(lambda group: self._read(group, T, halt), groups)))
+            except BaseException:  # the pool is left only when its threads have ended
+                halt.append(True)
+                raise
+
+    def _read(self, starts: npt.NDArray[np.intp], T: int, halt: Sequence[bool]) -> Floats:
+        """Nats of the symbols after each start, in windows of T steps, until there is something in `halt`."""
+        found = np.empty((len(starts), self.length))
+        engine = Engine(self.architecture, T, len(starts))
+        engine.start()
+        for at in range(-self.warm_up, self.length, T):
+            if halt:
+                break
+            steps = np.maximum(starts + np.minimum(at + np.arange(T), self.length - 1)[:, None], 0)
+            losses = engine.losses(self.weights, self.ids[steps], self.ids[steps + 1]).reshape(T, -1)
+            engine.go_on(begun=(starts > 0) | (at >= 0))  # before the first symbol there is nothing
+            new = np.arange(max(at, 0), min(at + T, self.length))
+            found[:, new] = losses[new - at].T
+        return found

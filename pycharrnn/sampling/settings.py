@@ -1,0 +1,31 @@
+"""How texts are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The settings by which symbols are drawn: one object from `CharRNN.sample` to the kernel.
+
+    Parameters
+    ----------
+    length : int or None, default None
+        Symbols of a text. None is `DEFAULT_LENGTH` for running text; a document is then written to its end, which must
+        come within `LONGEST` symbols.
+    temperature : float in [0, inf), default 1.0
+        What the logits are divided by; 0 takes the likeliest symbol.
+
+    Examples
+    --------
+    >>> Sampling(temperature=0.5)
+    Sampling(length=None, temperature=0.5)
+    """
+
+    length: int | None = None
+    temperature: float = 1.0
+
+
+DEFAULT_LENGTH = 200
+LONGEST = 10_000  # some models never come to an end
