@@ -59,15 +59,13 @@ def grown(architecture: Architecture, state: State, larger: Architecture, old: I
         the least likely old one, and with no moments.
     """
     new = np.setdiff1d(np.arange(larger.n_symbols), old)
-    same_rule = fresh.rule == state.rule
-    for name in ("weights", "best", *("mv" if same_rule else "")):
-        ours, theirs = (network.named(getattr(s, name)) for network, s in ((architecture, state), (larger, fresh)))
-        if not getattr(state, name).size:
-            continue
-        for key, array in ours.items():
-            rows, own = larger.rows(key, theirs[key]), architecture.rows(key, array)
+    vectors = ("weights", "best", "m", "v") if fresh.rule == state.rule else ("weights", "best")
+    for name in (name for name in vectors if getattr(state, name).size):
+        wide = larger.named(getattr(fresh, name))
+        for key, array in architecture.named(getattr(state, name)).items():
+            rows, own = larger.rows(key, wide[key]), architecture.rows(key, array)
             if rows is None or own is None:
-                theirs[key][...] = array
+                wide[key][...] = array
                 continue
             rows[old] = own
             if key == "c" and name in ("weights", "best"):
