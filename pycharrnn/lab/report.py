@@ -25,7 +25,7 @@ from pycharrnn.lab import gradcheck
 from pycharrnn.lab import plots as plotting
 from pycharrnn.lab.gradcheck import GradientTable
 from pycharrnn.model import Texts
-from pycharrnn.network.engine import LOOKED
+from pycharrnn.network.scoring import EXCERPTS
 from pycharrnn.network.state import Best
 from pycharrnn.parameters import check_parameters, descent
 from pycharrnn.text.reading import read_corpus
@@ -394,7 +394,7 @@ def _looked_at(model: CharRNN, n_symbols: int) -> str:
     """What the best weights were chosen by."""
     if model.best_.validation_loss is not None:
         return "the validation text"
-    return f"{'a fixed part of ' * (n_symbols > LOOKED + 1)}the training text"
+    return f"{'a fixed part of ' * (n_symbols > EXCERPTS + 1)}the training text"
 
 
 def _nats(best: Best) -> float:

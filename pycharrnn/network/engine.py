@@ -188,6 +188,3 @@ def loss_function(
     """A function of nothing that gives the losses of a window at the present `weights`, which may change in place."""
     engine = window(architecture, x, y, carried)
     return lambda: engine.losses(weights, x, y, seed)
-
-
-LOOKED = 16_384

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 
 from pycharrnn.arrays import Floats, Ids
 from pycharrnn.errors import TrainingDivergedError
-from pycharrnn.network.engine import LOOKED
+from pycharrnn.network.scoring import EXCERPTS, excerpt_losses, streamed_losses
 from pycharrnn.training.baseline import KneserNey
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.history import Look
@@ -139,7 +139,7 @@ class Judge(ABC):
     def losses(self, most: int) -> Floats:
         """The losses of at most so many symbols, spread evenly over the text."""
         trainer = self.trainer
-        return trainer.network.looked_losses(trainer.state.params, self.text, most, n_threads=trainer.n_threads)
+        return excerpt_losses(trainer.architecture, trainer.state.weights, self.text, most, n_threads=trainer.n_threads)
 
     def compare(self, nats: float) -> None:
         """Keep the present weights if their loss is the lowest so far."""
@@ -152,7 +152,7 @@ class Judge(ABC):
 
     def diverged(self) -> bool:
         """Whether the recent loss is far above that of guessing, and no weights were better than those of the start."""
-        return not self._improved and self.run.nats > _FAR * math.log(self.trainer.network.K)
+        return not self._improved and self.run.nats > _FAR * math.log(self.trainer.architecture.n_symbols)
 
 
 class UnseenText(Judge):
@@ -168,14 +168,14 @@ class UnseenText(Judge):
         self._most = 0 if run.budget.max_seconds else len(text)  # 0: the speed is not known yet
 
     def begin(self) -> None:
-        self.run.start = self.read(LOOKED // 8)
+        self.run.start = self.read(EXCERPTS // 8)
         ids = self.trainer.ids
-        network = self.trainer.network
+        architecture = self.trainer.architecture
         history = self.run.history
         limit = self.run.budget.max_seconds
         if limit is None or len(ids) <= _COUNTED * limit:
-            end = None if network.end < 0 else network.end
-            counted = KneserNey(history.baseline_order).fit(ids, network.K, end)
+            end = None if architecture.end < 0 else architecture.end
+            counted = KneserNey(history.baseline_order).fit(ids, architecture.n_symbols, end)
             history.baseline = float(counted.nats(self.text).mean())
 
     def amount(self) -> int:
@@ -183,7 +183,7 @@ class UnseenText(Judge):
             return self._most
         run = self.run
         speed = run.characters / max(run.updating, 1e-9)
-        return max(LOOKED, int(_FORWARD * speed * (run.budget.max_seconds or 0) / _PART))
+        return max(EXCERPTS, int(_FORWARD * speed * (run.budget.max_seconds or 0) / _PART))
 
     def cost(self, limit: float) -> float:
         if self.run.updating >= limit / _PART:
@@ -196,13 +196,13 @@ class UnseenText(Judge):
     def interrupted(self) -> None:
         """Choose all the same if there was no look yet, but quickly."""
         if self._seconds is None and self.run.n_updates > self.run.first:
-            self.compare(self.read(LOOKED))
+            self.compare(self.read(EXCERPTS))
 
 
 class TrainingText(Judge):
     """Judges by the text that is trained on, so often that looks take some 2 % of the time.
 
-    It reads the same LOOKED symbols each time, spread evenly over the text, or fewer where the whole training is
+    It reads the same EXCERPTS symbols each time, spread evenly over the text, or fewer where the whole training is
     short. A text that one stream trains on is read whole if that takes little time: a network that has memorised it
     from its start may not find its way where a reader begins elsewhere. The weights of the start compete, too, unless
     they are new and only parts of the text are read.
@@ -213,8 +213,8 @@ class TrainingText(Judge):
         self._whole = self._is_short()
         self._most = len(self.text) if self._whole else self._affordable()
         n_read = min(len(self.text), self._most)
-        n_trained = max(32 * min(n_read, LOOKED), 8 * n_read, 10_000)
-        self.every = -(-n_trained // (trainer.network.T * trainer.batch_size))
+        n_trained = max(32 * min(n_read, EXCERPTS), 8 * n_read, 10_000)
+        self.every = -(-n_trained // (trainer.architecture.seq_length * trainer.batch_size))
 
     def begin(self) -> None:
         run = self.run
@@ -228,7 +228,7 @@ class TrainingText(Judge):
 
     def losses(self, most: int) -> Floats:
         if self._whole:
-            return self.trainer.network.losses(self.trainer.state.params, self.text)
+            return streamed_losses(self.trainer.architecture, self.trainer.state.weights, self.text)
         return super().losses(most)
 
     def keep(self, nats: float) -> None:
@@ -236,21 +236,21 @@ class TrainingText(Judge):
 
     def _is_short(self) -> bool:
         """Whether one stream reads all of the text, in little time and hardly more than is trained on."""
-        network = self.trainer.network
+        architecture = self.trainer.architecture
         run = self.run
-        trained = math.inf if run.total is None else max(LOOKED, run.total * network.T)
+        trained = math.inf if run.total is None else max(EXCERPTS, run.total * architecture.seq_length)
         seconds = min(_WHOLE, (run.budget.max_seconds or math.inf) / _PART)
-        most = min(8 * LOOKED, trained, seconds / 0.02 * network.patience)
+        most = min(8 * EXCERPTS, trained, seconds / 0.02 * architecture.chunk_size)
         return self.trainer.batch_size == 1 and len(self.text) <= most
 
     def _affordable(self) -> int:
         """Symbols to read: hardly more than are trained on, nor more than some 2 % of the time allows."""
-        network = self.trainer.network
+        architecture = self.trainer.architecture
         run = self.run
         limit = run.budget.max_seconds
-        most = LOOKED
+        most = EXCERPTS
         if run.total is not None:
-            most = min(most, max(LOOKED // 2, run.total * network.T * self.trainer.batch_size))
+            most = min(most, max(EXCERPTS // 2, run.total * architecture.seq_length * self.trainer.batch_size))
         if limit is not None:
-            most = min(most, max(LOOKED // 8, int(limit * _OPERATIONS / network.layout.size)))
+            most = min(most, max(EXCERPTS // 8, int(limit * _OPERATIONS / architecture.layout.size)))
         return most

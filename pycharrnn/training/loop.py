@@ -82,7 +82,7 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
             run.note(part.loss[: state.n_updates - part.first], trainer.batch_size)
             _settle(trainer, run, part)
             run.updating += run.seconds - part.begin
-            if state.n_updates < part.first + n or not np.isfinite(state.params).all():
+            if state.n_updates < part.first + n or not np.isfinite(state.weights).all():
                 rollback.recover()
                 _settle(trainer, run, part)
                 run.history.divergences.append(Divergence(state.n_updates, rollback.factor))

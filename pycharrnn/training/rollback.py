@@ -83,7 +83,7 @@ class Rollback:
         later = self._marks[len(marks) - 1 :]
         factors = np.concatenate([factor for mark in later for factor in mark.factors])[:n]
         self._trainer.advance(np.empty(n), np.empty(n), factors)
-        if not np.isfinite(state.params).all():
+        if not np.isfinite(state.weights).all():
             state.assign(saved)
         self.factor *= _CUT
         self._forget()

@@ -18,6 +18,7 @@ from pycharrnn import CharRNN, SampleText, TrainingDivergedError, Vocabulary, _k
 from pycharrnn.errors import NotFittedError
 from pycharrnn.network.network import Network
 from pycharrnn.parameters import descent
+from pycharrnn.training import judge
 from pycharrnn.training.history import History
 from pycharrnn.training.optimizers import OPTIMIZERS, AdaGrad, Descent, Momentum
 from pycharrnn.training.schedules import Step
@@ -98,13 +99,13 @@ def test_budgets(text):
 
 
 def test_a_limit_of_time_includes_the_looks(text, monkeypatch):
-    read = Network.looked_losses
+    read = judge.excerpt_losses
 
     def slow(*arguments, **options):
         time.sleep(0.5)
         return read(*arguments, **options)
 
-    monkeypatch.setattr(Network, "looked_losses", slow)
+    monkeypatch.setattr(judge, "excerpt_losses", slow)
     for times, options in ((200, {}), (20, {"validation": text[:300]})):
         model = CharRNN(hidden_size=100, epochs=None, max_seconds=2.5).fit(text * times, **options)
         assert 0.5 < model.history_.seconds[-1] < 2.3  # the last look has its time
@@ -368,14 +369,14 @@ def test_new_weights_are_not_kept_by_parts_of_a_long_text():
 
 
 def test_a_short_training_is_not_mostly_looks(text, monkeypatch):
-    read, sizes = Network.looked_losses, []
+    read, sizes = judge.excerpt_losses, []
 
-    def count(self, params, ids, *arguments, **options):
-        losses = read(self, params, ids, *arguments, **options)
+    def count(*arguments, **options):
+        losses = read(*arguments, **options)
         sizes.append(len(losses))
         return losses
 
-    monkeypatch.setattr(Network, "looked_losses", count)
+    monkeypatch.setattr(judge, "excerpt_losses", count)
     for options, most in (
         ({"max_updates": 3}, 8_192),
         ({"max_updates": 400}, 10_000),
