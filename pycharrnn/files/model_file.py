@@ -1,0 +1,161 @@
+"""A model file: what stands in it, version by version. The container below keeps it intact and reads it strictly.
+
+A new version touches two places: the number in the container, and here a writer in place of the old one, whose reader
+stays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from pycharrnn.arguments import Choice, Integer, Real
+from pycharrnn.files import container
+
+__all__ = ["ModelFile"]
+
+_BEST = ("n_updates", "smooth_loss", "validation_loss", "training_loss")
+_COUNT = Integer(0, 2**62)
+_LOSS = Real(zero=True)
+Weights = Callable[[dict[str, Any], int, bool], container.Specs]
+
+
+class ModelFile(NamedTuple):
+    """What stands in a model file.
+
+    Attributes
+    ----------
+    parameters : dict of str to object
+        The constructor's parameters as JSON has them.
+    code_points : ndarray of uint32, (N,)
+        The characters that the model knows, increasing.
+    documents : bool
+        Whether the model writes documents, and so knows one symbol more, which ends them.
+    best : dict of str to object
+        Of the weights: `n_updates`, the updates that they have made, and the losses `smooth_loss`, `validation_loss`
+        and `training_loss`, a number or None.
+    squares : dict of str to object or None
+        How large the squares of gradients were: the `rule` that kept them, and `means`, a number for each weight array.
+        None if the rule keeps none.
+    weights : dict of str to ndarray
+        The weights by name, shaped as in the equations.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> file = ModelFile({"size": 2}, np.array([97, 98], np.uint32), False, {"n_updates": 9, "smooth_loss": 1.5,
+    ...     "validation_loss": None}, None, {"W": np.eye(2)})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "tiny.safetensors")
+    ...     file.write(path)
+    ...     again = ModelFile.read(path, lambda params, n, documents: {"W": ((params["size"],) * 2, "float64")}, [])
+    >>> again.best["n_updates"], again.weights["W"].shape
+    (9, (2, 2))
+    """
+
+    parameters: dict[str, Any]
+    code_points: npt.NDArray[np.uint32]
+    documents: bool
+    best: dict[str, Any]
+    squares: dict[str, Any] | None
+    weights: dict[str, npt.NDArray[Any]]
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the file, version 1: the same bytes for the same content, all of them or none.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where. An existing file is replaced once the new one is complete.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If something cannot be stored; the disk is not touched.
+        OSError
+            If the file cannot be written.
+        """
+        metadata = {
+            "params": self.parameters,
+            "n_characters": len(self.code_points),
+            "documents": self.documents,
+            "best": self.best,
+        }
+        if self.squares is not None:
+            metadata["squares"] = self.squares
+        container.save(path, self.weights | {"vocabulary": self.code_points}, metadata)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], weights: Weights, rules: Collection[str]) -> Self:
+        """Read a file of version 1, and nothing that `write` would not have written.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        weights : callable
+            ``weights(parameters, n_symbols, documents)`` checks the parameters, which may come from anybody, and
+            returns shape and dtype of each weight array by name. A ValueError, KeyError or TypeError of it says that
+            the file is bad.
+        rules : collection of str
+            The update rules that exist.
+
+        Returns
+        -------
+        ModelFile
+
+        Raises
+        ------
+        ModelFileError
+            If anything in the file is not as `write` writes it.
+        OSError
+            If it cannot be read.
+        """
+
+        def layout(metadata: dict[str, Any]) -> container.Specs:
+            return _layout_1(metadata, weights, rules)
+
+        tensors, metadata = container.load(path, layout)
+        code_points = tensors.pop("vocabulary")
+        parameters, documents, best = (metadata[name] for name in ("params", "documents", "best"))
+        return cls(parameters, code_points, documents, best, metadata.get("squares"), tensors)
+
+
+def _layout_1(metadata: dict[str, Any], weights: Weights, rules: Collection[str]) -> container.Specs:
+    """Check what version 1 says of itself, and derive the tensors that it holds from a few bounded integers."""
+    n_characters = metadata["n_characters"]
+    Integer(1, 0x110000).check("n_characters", n_characters)
+    documents = metadata["documents"]
+    if not isinstance(documents, bool):
+        raise ValueError(f"documents must be true or false, got {documents!a}")
+    _check_best(metadata["best"])
+    specs = weights(metadata["params"], n_characters + documents, documents)
+    if "squares" in metadata:
+        _check_squares(metadata["squares"], specs, rules)
+    return specs | {"vocabulary": ((n_characters,), "uint32")}
+
+
+def _check_best(best: dict[str, Any]) -> None:
+    """Check what is said of the weights; a file of an early version 1 says nothing of the training loss."""
+    if not set(_BEST[:-1]) <= set(best) <= set(_BEST):
+        raise ValueError(f"best has the keys {sorted(best)}")
+    _COUNT.check("best n_updates", best["n_updates"])
+    for name in _BEST[1:]:
+        if best.get(name) is not None:
+            _LOSS.check(f"best {name}", best[name])
+
+
+def _check_squares(squares: dict[str, Any], specs: container.Specs, rules: Collection[str]) -> None:
+    if set(squares) != {"rule", "means"}:
+        raise ValueError(f"squares has the keys {sorted(squares)}")
+    Choice(*rules).check("the rule of squares", squares["rule"])
+    means = squares["means"]
+    if means.keys() != specs.keys():
+        raise ValueError(f"there are squares of {sorted(means)}, and arrays {sorted(specs)}")
+    for name, mean in means.items():
+        _LOSS.check(f"the squares of {name}", mean)
