@@ -7,10 +7,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from pycharrnn.arguments import integer
+from pycharrnn.arrays import Floats
+
 __all__ = ["KneserNey"]
 
-_Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
+_MOST = 2**31  # of any number here
 _UNSEEN = np.iinfo(np.int64).max  # above every key
 
 
@@ -18,8 +21,8 @@ class _Level(NamedTuple):
     """The k-grams hw of one k. Each array has one entry more, the last (index -1), for what was not seen."""
 
     keys: _Ints  # increasing: (id of h among the (k-1)-grams) * K + w; the place of a key is the id of the k-gram
-    discounted: _Floats  # max(a(hw) - D, 0) / a(h), by the id of hw
-    backoff: _Floats  # gamma(h), by the id of h
+    discounted: Floats  # max(a(hw) - D, 0) / a(h), by the id of hw
+    backoff: Floats  # gamma(h), by the id of h
 
 
 class KneserNey:
@@ -42,19 +45,30 @@ class KneserNey:
     Parameters
     ----------
     order : int, default 5
-        n: a symbol is predicted from the n - 1 before it, or from as many as there are.
+        The n of the formula, at least 1: a symbol is predicted from the n - 1 before it, or from as many as there are.
 
     Attributes
     ----------
-    n_symbols_, end_ : int, int or None
-        K and the symbol between documents, as given to `fit`.
+    n_symbols_ : int
+        The K of the formula, as given to `fit`.
+    end_ : int or None
+        The symbol between documents, as given to `fit`.
     discounts_ : ndarray of float64, shape (order, 3)
         D_1, D_2, D_3 for k = 1 to n.
+
+    Raises
+    ------
+    TypeError
+        If `order` is not an integer.
+    ValueError
+        If `order` is below 1.
 
     References
     ----------
     S. F. Chen and J. Goodman (1999). An empirical study of smoothing techniques for language modeling. Computer Speech
     & Language 13(4), 359-394.
+    R. Kneser and H. Ney (1995). Improved backing-off for m-gram language modeling. International Conference on
+    Acoustics, Speech, and Signal Processing, 181-184.
 
     Examples
     --------
@@ -63,21 +77,42 @@ class KneserNey:
     """
 
     def __init__(self, order: int = 5) -> None:
-        _check("order", order, 1)
+        integer("order", order, 1, _MOST)
         self.order = order
 
     def fit(self, ids: npt.ArrayLike, n_symbols: int, end: int | None = None) -> Self:
-        """Count the n-grams that end with a symbol after the first, which is only read.
+        """Count the n-grams that end with a symbol after the first one, which is only read.
 
-        `ids`, as from `Vocabulary.encode`, lie in 0..n_symbols-1; no context reaches beyond the last `end` in it.
+        Parameters
+        ----------
+        ids : array-like of int, (N,)
+            A text as from `Vocabulary.encode`: N >= 1 symbols from 0 to `n_symbols` - 1.
+        n_symbols : int
+            The number K of symbols, at least 1.
+        end : int or None, default None
+            The symbol that ends a document. No context reaches beyond the last one in it.
+
+        Returns
+        -------
+        KneserNey
+            This model.
+
+        Raises
+        ------
+        TypeError
+            If `ids` is not a 1-d array of integers, or a number is no integer.
+        ValueError
+            If `ids` is empty or has a symbol out of range, or a number is out of range.
         """
-        _check("n_symbols", n_symbols, 1)
+        integer("n_symbols", n_symbols, 1, _MOST)
         if end is not None:
-            _check("end", end, 0, n_symbols - 1)
+            integer("end", end, 0, n_symbols - 1)
         K, x = int(n_symbols), _checked(ids, n_symbols)
         reach = self._reach(x, end)
         reach[0] = -1  # not counted
-        gram, keys, n_contexts = x.copy(), np.arange(K), 1  # gram: the id of the k-gram that ends at each position
+        gram = x.copy()  # the id of the k-gram that ends at each position
+        keys = np.arange(K)
+        n_contexts = 1
         levels, discounts = [], []
         for k in range(1, self.order + 1):
             # Where a (k+1)-gram ends, too, each different one counts once; elsewhere (for k = n, everywhere) each does.
@@ -91,17 +126,42 @@ class KneserNey:
             backoff = np.where(total, np.bincount(context, D, n_contexts) / np.maximum(total, 1), 1)
             discounted = (counts - D) / np.maximum(total, 1)[context]
             levels.append(_Level(np.append(keys, _UNSEEN), np.append(discounted, 0), np.append(backoff, 1)))
-            gram[longer], keys, n_contexts = longer_gram, longer_keys, keys.size
-        self.n_symbols_, self.end_, self.discounts_, self._levels = K, end, np.array(discounts), levels
+            gram[longer] = longer_gram
+            n_contexts = keys.size
+            keys = longer_keys
+        self.n_symbols_ = K
+        self.end_ = end
+        self.discounts_ = np.array(discounts)
+        self._levels = levels
         return self
 
-    def nats(self, ids: npt.ArrayLike) -> _Floats:
-        """Return -log p of each symbol after the first given those before it, shape (N - 1,)."""
+    def nats(self, ids: npt.ArrayLike) -> Floats:
+        """Compute the loss of each symbol after the first one, given those before it.
+
+        Parameters
+        ----------
+        ids : array-like of int, (N,)
+            A text: N >= 1 symbols from 0 to `n_symbols_` - 1.
+
+        Returns
+        -------
+        ndarray of float64, (N - 1,)
+            -log p of each symbol, in nats.
+
+        Raises
+        ------
+        AttributeError
+            If `fit` has not been called.
+        TypeError
+            If `ids` is not a 1-d array of integers.
+        ValueError
+            If `ids` is empty or has a symbol out of range.
+        """
         if not hasattr(self, "_levels"):
             raise AttributeError("this KneserNey has not been trained yet: call fit(ids, n_symbols)")
         K, x = self.n_symbols_, _checked(ids, self.n_symbols_)
         reach = self._reach(x, self.end_)
-        p: _Floats = np.full(x.size, 1 / K)
+        p: Floats = np.full(x.size, 1 / K)
         gram = np.zeros(x.size, np.int64)  # the empty context has the id 0
         for k, (keys, discounted, backoff) in enumerate(self._levels):
             context = np.where(reach >= k, np.roll(gram, 1), -1)
@@ -119,23 +179,18 @@ class KneserNey:
         return reach
 
 
-def _discounts(counts: npt.NDArray[Any]) -> _Floats:
+def _discounts(counts: npt.NDArray[Any]) -> Floats:
+    """D_1, D_2 and D_3 of the k-grams with these counts."""
     n, a = np.bincount(np.minimum(counts, 5), minlength=6)[1:5], np.arange(1, 4)
     if n.all():
-        D: _Floats = a - (a + 1) * n[0] / (n[0] + 2 * n[1]) * n[1:] / n[:3]
+        D: Floats = a - (a + 1) * n[0] / (n[0] + 2 * n[1]) * n[1:] / n[:3]
         if (D > 0).all():
             return D
     return np.array([0.5, 1, 1.5])
 
 
-def _check(name: str, value: Any, least: int, most: int = 2**31) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, got {value!a}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be at least {least} and at most {most}, got {value}")
-
-
 def _checked(ids: npt.ArrayLike, n_symbols: int) -> _Ints:
+    """The ids as an array, if they are in range."""
     x = np.asarray(ids)
     if x.ndim != 1 or x.dtype.kind not in "iu":
         raise TypeError(f"ids must be a 1-d array of integers, got shape {x.shape} and dtype {x.dtype}")

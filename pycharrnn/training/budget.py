@@ -13,10 +13,12 @@ class Budget:
 
     Parameters
     ----------
-    epochs, max_updates : int or None, default None
-        Passes over the text, and updates. None is no limit.
+    epochs : int or None, default None
+        Passes over the text, at least 1. None is no limit.
+    max_updates : int or None, default None
+        Updates, at least 1.
     max_seconds : float or None, default None
-        Time since the training began, in seconds.
+        Time since the training began, in seconds, above 0.
 
     Raises
     ------
@@ -42,7 +44,28 @@ class Budget:
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:
-        """The budget that a model's parameters make."""
+        """Make the budget that a model's parameters tell of.
+
+        Parameters
+        ----------
+        parameters : mapping of str to object
+            `epochs`, `max_updates` and `max_seconds`, among others: what `CharRNN.get_params` returns.
+
+        Returns
+        -------
+        Budget
+            The budget.
+
+        Raises
+        ------
+        ValueError
+            If there is no limit.
+
+        Examples
+        --------
+        >>> print(Budget.of({"hidden_size": 100, "epochs": 4, "max_updates": None, "max_seconds": None}))
+        4 epochs
+        """
         return cls(**{field.name: parameters[field.name] for field in fields(cls)})
 
     def __str__(self) -> str:
@@ -51,6 +74,17 @@ class Budget:
         return " or ".join(given).replace(".0 s", " s")
 
     def updates(self, per_epoch: int) -> int | None:
-        """Updates after which it ends, or None where only time limits it; `per_epoch` of them are one pass."""
+        """Count the updates after which the training ends.
+
+        Parameters
+        ----------
+        per_epoch : int
+            Updates of one pass over the text.
+
+        Returns
+        -------
+        int or None
+            The updates. None if only time limits them.
+        """
         limits = [self.max_updates, None if self.epochs is None else self.epochs * per_epoch]
         return min((n for n in limits if n is not None), default=None)

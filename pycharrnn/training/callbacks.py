@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable
 from typing import IO, Literal
 
 from pycharrnn.arguments import integer, real, string
+from pycharrnn.errors import warn
 from pycharrnn.output import write
 from pycharrnn.training.progress import clear_lines
 from pycharrnn.training.run import Run
@@ -19,26 +19,27 @@ class SampleText:
     """Write text with the present weights every so many updates, and keep it in the history.
 
     Printing never ends a training. Characters that the encoding of `file` lacks are written as escapes, and so are
-    control characters on a terminal. If the file takes no text any more, because it was closed or the disk is full, a
-    warning says so once, and the texts that follow are only kept.
+    control characters on a terminal. If the file takes no more text, because it was closed or the disk is full, a
+    warning says so once. The history keeps the later texts all the same.
 
     Parameters
     ----------
     every : int, default 10_000
-        Updates between two texts; there is one before the first update.
+        Updates between two texts, at least 1. The first text comes before the first update.
     length : int, default 200
-        Characters in a text.
+        Characters of a text, at least 0.
     prompt : str, default ""
-        What the text goes on from.
+        What the text continues.
     temperature : float, default 1.0
-        As of `CharRNN.sample`.
+        As of `CharRNN.sample`: at least 0.
     file : text file object, "stdout" or None, default "stdout"
-        Where to print; None only keeps the texts.
+        Where to print. None only keeps the texts in the history.
 
     Raises
     ------
     TypeError
-        If `file` is none of these, for example a name or a file that was opened for bytes.
+        If `length` is not an integer, `prompt` not a str or `temperature` not a number; or if `file` is none of
+        these, for example a name or a file that was opened for bytes.
     ValueError
         If a number is out of range, or nothing can be written to `file`.
 
@@ -73,11 +74,15 @@ class SampleText:
                 raise TypeError(f"file must be a file object opened for text, 'stdout' or None, got {file!a}") from None
             except (OSError, ValueError) as error:
                 raise ValueError(f"file must be open for writing, got {file!a}: {error}") from None
-        self.every, self.length, self.prompt, self.temperature = every, length, prompt, temperature
+        self.every = every
+        self.length = length
+        self.prompt = prompt
+        self.temperature = temperature
         self.file = file
-        self._broken: object = None
+        self._broken: object = None  # the file that has not taken a text
 
     def __call__(self, run: Run) -> None:
+        """Write a text, keep it and print it."""
         text = run.sample(self.length, prompt=self.prompt, temperature=self.temperature)
         run.history.remember(run.n_updates, run.smooth_loss, text)
         file = sys.stdout if isinstance(self.file, str) else self.file
@@ -92,6 +97,12 @@ class SampleText:
             self.on_error(error)
 
     def on_error(self, error: Exception) -> None:
-        """Called once, when the file has not taken a text; an error raised here ends the training."""
+        """Warn that the file has not taken a text. It is called once; an error raised here ends the training.
+
+        Parameters
+        ----------
+        error : Exception
+            What writing raised.
+        """
         message = f"SampleText prints no more texts, the training goes on: {type(error).__name__}: {error}"
-        warnings.warn(message, stacklevel=2)
+        warn(message)

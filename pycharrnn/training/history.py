@@ -214,7 +214,13 @@ class History:
             self._table()
 
     def rewind(self, n_updates: int) -> None:
-        """Drop what came after `n_updates`: it has been undone."""
+        """Drop what came after some update: it has been undone.
+
+        Parameters
+        ----------
+        n_updates : int
+            Updates that stay.
+        """
         if n_updates < self.n_updates:
             table = self._table()
             self.texts = [text for text in self.texts if text.n_updates <= n_updates]
@@ -223,11 +229,31 @@ class History:
             self._blocks, self.n_updates = [table[table["updates"] < n_updates]], n_updates
 
     def remember(self, n_updates: int, smooth_loss: float, text: str) -> None:
-        """Keep a text written in training."""
+        """Keep a text written in training.
+
+        Parameters
+        ----------
+        n_updates : int
+            Updates made before it.
+        smooth_loss : float
+            The smooth loss then, in nats per `seq_length` characters.
+        text : str
+            The text.
+        """
         self.texts.append(Sample(n_updates, smooth_loss, text))
 
     def count_epochs(self, first: int, updates_per_epoch: int, epochs: int) -> None:
-        """Note how many passes the run has made that began at update `first`."""
+        """Note how many passes over the text a run has completed.
+
+        Parameters
+        ----------
+        first : int
+            Updates made before the run.
+        updates_per_epoch : int
+            Updates of one pass.
+        epochs : int
+            Passes.
+        """
         self._passes[first] = _Epochs(updates_per_epoch, epochs)
 
     def _table(self) -> _Table:

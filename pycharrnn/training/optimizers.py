@@ -44,11 +44,28 @@ class Optimizer:
 
     @classmethod
     def of(cls, optimizer: Optimizer | OptimizerName) -> Optimizer:
-        """The optimiser itself, or the one of that name with its default numbers."""
+        """Make an optimiser of a name.
+
+        Parameters
+        ----------
+        optimizer : Optimizer or {"adagrad", "sgd", "momentum", "rmsprop", "adam"}
+            The optimiser or its name.
+
+        Returns
+        -------
+        Optimizer
+            The optimiser itself, or the one of that name with its default numbers.
+        """
         return optimizer if isinstance(optimizer, Optimizer) else OPTIMIZERS[optimizer]()
 
     def numbers(self) -> dict[str, float]:
-        """The rule's own numbers by name."""
+        """List the rule's own numbers.
+
+        Returns
+        -------
+        dict of str to float
+            The numbers by name.
+        """
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 

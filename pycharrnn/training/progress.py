@@ -8,6 +8,8 @@ import sys
 import time
 from typing import Any
 
+from pycharrnn.training.run import Run
+
 
 class Progress:
     """One line that says how far a training is, and that rewrites itself on a terminal and in a notebook.
@@ -16,25 +18,34 @@ class Progress:
 
     Parameters
     ----------
-    disable : bool
-        Say nothing.
+    disable : bool, default False
+        Whether to say nothing.
     delay : float, default 0.5
-        Seconds before it appears, so that a short training leaves no trace.
+        Seconds before the line appears, so that a short training leaves no trace.
+
+    Attributes
+    ----------
+    width : int
+        The most columns of the line; a narrower terminal gets a shorter one.
+    logged_every : float
+        Seconds between two lines of a log.
     """
 
-    width = 60  # columns at most; fewer if the terminal is narrower
-    logged_every = 30.0  # seconds
+    width = 60
+    logged_every = 30.0
 
     def __init__(self, disable: bool = False, delay: float = 0.5) -> None:
-        self.disable, self.delay = disable, delay
+        self.disable = disable
+        self.delay = delay
         self._begin: float | None = None
         self._due = 0.0  # when the next line is
         self._asked = 0.0  # when the validation began that is being waited for
-        self._slow = True  # validations take long enough to be named
+        self._slow = True  # validations take so long that they are named
         self._drawn = 0  # columns of the line that stands on the terminal
-        self._run: Any = None
+        self._run: Run | None = None
 
-    def __call__(self, run: Any) -> None:
+    def __call__(self, run: Run) -> None:
+        """Say how far the run is, if it is time to."""
         stream, now = sys.stderr, time.perf_counter()
         if self.disable or stream is None:
             return
@@ -58,7 +69,7 @@ class Progress:
         _drawn.add(self)
 
     def clear(self) -> None:
-        """Take the line off the terminal, for something else to be printed there."""
+        """Take the line off the terminal, so that something else can be printed there."""
         if self._drawn:
             self._put("\r" + " " * min(self._drawn, _columns(sys.stderr)) + "\r")
         self._drawn = 0
@@ -73,6 +84,7 @@ class Progress:
         self._begin = None
 
     def _put(self, text: str) -> None:
+        """Write to stderr; where that fails, say nothing from then on."""
         try:
             if not self.disable:
                 sys.stderr.write(text)
@@ -85,7 +97,7 @@ _drawn: set[Progress] = set()  # whose lines stand on the terminal
 
 
 def clear_lines() -> None:
-    """Take the lines of all trainings off the terminal, for something else to be printed there; they come again."""
+    """Take the lines of all trainings off the terminal, so that something else can be printed; they come again."""
     for progress in list(_drawn):
         progress.clear()
 
@@ -101,15 +113,15 @@ def _rewrites(stream: Any) -> bool:
 
 
 def _columns(stream: Any) -> int:
-    """Columns that a line may have: the last one of a terminal stays free, or some would begin a new line."""
+    """Columns that a line may have. The last one of a terminal stays free: some begin a new line when it is filled."""
     try:
         return max(1, (os.get_terminal_size(stream.fileno()).columns or 80) - 1)
     except (AttributeError, OSError, ValueError):  # a notebook, a file, a pipe
         return 80
 
 
-def _line(run: Any, status: str, width: int) -> str:
-    """What fits into the width: the first words, and of the others all for which there is room; no status: the end."""
+def _line(run: Run, status: str, width: int) -> str:
+    """The first words, and of the other parts all for which the width has room. Without a status: the last line."""
     line = f"{status:<10} {math.floor(100 * run.share):3d} %" if status else f"trained in {_time(run.seconds)}"
     looks = run.history.validation
     parts = [
@@ -125,10 +137,12 @@ def _line(run: Any, status: str, width: int) -> str:
 
 
 def _nats(nats: float) -> str:
+    """The loss in at most seven characters."""
     return f"{nats:.2f}" if nats < 1000 else f"{nats:.1e}"
 
 
 def _time(seconds: float) -> str:
+    """The time in the largest unit of which there are three."""
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 3 * length:
             return f"{seconds / length:.0f} {unit}"

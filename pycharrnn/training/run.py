@@ -103,7 +103,13 @@ class Run:
         self.n_updates = self.first
 
     def elapsed(self) -> float:
-        """Tell the time since this call began, in seconds: `seconds` is that of the last update."""
+        """Read the clock.
+
+        Returns
+        -------
+        float
+            Time since this call began, in seconds. The attribute `seconds` is that of the last update.
+        """
         return time.perf_counter() - self.begin
 
     @property
@@ -136,7 +142,15 @@ class Run:
         return self._recent.total / self._recent.weight if self._recent.weight else math.nan
 
     def note(self, loss: Floats, windows: int) -> None:
-        """Let `nats` know of the losses of some updates, each of so many windows, in nats per `seq_length`."""
+        """Let `nats` know of the losses of some updates.
+
+        Parameters
+        ----------
+        loss : ndarray of float64, (n,)
+            Their losses, in nats per `seq_length` characters.
+        windows : int
+            Windows of each: the batch size.
+        """
         if len(loss):
             kept = 0.999 ** (windows * len(loss))
             total = kept * self._recent.total + (1 - kept) * float(loss.mean()) / self.history.seq_length

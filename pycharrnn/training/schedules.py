@@ -48,11 +48,28 @@ class Schedule:
 
     @classmethod
     def of(cls, schedule: Schedule | ScheduleName | None) -> Schedule:
-        """The schedule itself, or the one of that name with its default numbers; None is a constant rate."""
+        """Make a schedule of a name.
+
+        Parameters
+        ----------
+        schedule : Schedule, {"constant", "cosine", "step", "plateau"} or None
+            The schedule or its name. None is a constant rate.
+
+        Returns
+        -------
+        Schedule
+            The schedule itself, or the one of that name with its default numbers.
+        """
         return schedule if isinstance(schedule, Schedule) else SCHEDULES[schedule or "constant"]()
 
     def numbers(self) -> dict[str, Any]:
-        """The schedule's own numbers by name, as JSON has them."""
+        """List the schedule's own numbers.
+
+        Returns
+        -------
+        dict of str to object
+            The numbers by name, as JSON has them: a list for a tuple.
+        """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
@@ -75,7 +92,20 @@ class Schedule:
         return np.asarray(rising * self.after_warmup(progress, validation))
 
     def after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats | float:
-        """The factors without the warm-up; the arguments are those of `factors`."""
+        """Compute the factors without the warm-up.
+
+        Parameters
+        ----------
+        progress : ndarray of float64, (n,)
+            As of `factors`.
+        validation : sequence of float
+            As of `factors`.
+
+        Returns
+        -------
+        ndarray of float64, (n,), or float
+            A factor for each update, or one for all of them.
+        """
         raise NotImplementedError
 
 
