@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from pycharrnn import CharRNN, read_documents
+from pycharrnn.benchmark import NumpyCharRNN
 from pycharrnn.errors import TrainingDivergedError
-from pycharrnn.lab import gradcheck, report
+from pycharrnn.lab import experiments, gradcheck, report
+from pycharrnn.lab.page import duration
 
 QUICK = {"seq_lengths": (3,), "memorize": 0, "numpy_seconds": 0, "sample_every": 20, "sample_length": 50}
 CURVES, NUMBERS = ["Loss", "The best model", "Text as it evolves"], ["Gradient check", "Settings"]
@@ -252,7 +254,7 @@ def test_memorised(tmp_path):
 
 
 def test_what_is_not_memorised_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "_EPOCHS", 1)
+    monkeypatch.setattr(experiments, "LIMITS", experiments.Limits(epochs=1))
     _, page = written(tmp_path, "hello world" * 9, memorize=11)
     expected = small(epochs=1, max_updates=None).fit("hello world").sample(10, prompt="h", temperature=0)
     assert page.texts("td", "memorised")[1].strip("\n") == "h" + expected
@@ -309,7 +311,7 @@ def test_time_beside_numpy(tmp_path, text):
     "change", [{"cell": "gru"}, {"num_layers": 2}, {"batch_size": 120, "dropout": 0.5, "patience": 2}]
 )
 def test_a_loop_that_computes_something_else_is_not_timed(tmp_path, text, change):
-    options = {"memorize": 100, "numpy_seconds": 0.05}  # a batch of more streams than there are characters by heart
+    options = {"memorize": 100, "numpy_seconds": 0.05}  # a batch of more streams than there are characters to memorise
     _, page = written(tmp_path, text, small(**change, validation_fraction=0.2), **options)
     assert "NumPy loop" not in page.words("body")
     assert "Memorised" in page.words("body")
@@ -337,8 +339,7 @@ def test_documents(tmp_path):
 
 def test_what_takes_long_is_cut_off_and_said(tmp_path, monkeypatch):
     """Whatever the text and the network: memorising, evaluating, writing and timing have their bounds."""
-    monkeypatch.setattr(report, "_SECONDS", 0.05)
-    monkeypatch.setattr(report, "_WORK", 1e5)
+    monkeypatch.setattr(experiments, "LIMITS", experiments.Limits(seconds=0.05, work=1e5))
     lines = []
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 1000))) * 3
     begin = time.perf_counter()
@@ -352,7 +353,7 @@ def test_what_takes_long_is_cut_off_and_said(tmp_path, monkeypatch):
     assert f"the first {n} characters {nats:.3f} nats per character" in page.words("dl")
     epochs = re.search(r"trained (\d+) epochs, cut off after 0\.\d+ s, on the first 1,000", page.words("body"))
     assert 1 <= int(epochs[1]) < 5000
-    monkeypatch.setattr(report, "_WEIGHTS", 10)
+    monkeypatch.setattr(experiments, "LIMITS", experiments.Limits(weights=10))
     _, page = written(tmp_path, "abc" * 99, numpy_seconds=1.0)
     assert "Beside NumPy" not in page.texts("h2")
 
@@ -368,8 +369,8 @@ def test_documents_that_do_not_end_are_few(tmp_path):
 
 
 def test_a_slow_numpy_loop_is_timed_by_its_first_update(tmp_path, text, monkeypatch):
-    calls, right = [], report.NumpyCharRNN.train
-    monkeypatch.setattr(report.NumpyCharRNN, "train", lambda *arguments: calls.append(right(*arguments)))
+    calls, right = [], NumpyCharRNN.train
+    monkeypatch.setattr(NumpyCharRNN, "train", lambda *arguments: calls.append(right(*arguments)))
     _, page = written(tmp_path, text, numpy_seconds=1e-6)
     assert len(calls) == 1
     assert "extrapolated from 1 update." in page.words("body")
@@ -378,11 +379,11 @@ def test_a_slow_numpy_loop_is_timed_by_its_first_update(tmp_path, text, monkeypa
 def test_the_beginnings_of_many_texts_are_found_at_once():
     texts = [f"{i:06d}" for i in range(0, 200_000, 10)]
     begin = time.thread_time()
-    found = report._beginnings(texts)
+    found = experiments.beginnings(texts)
     assert time.thread_time() - begin < 5
     assert (found["000000"], found["199990"]) == ("00000", "19999")
-    assert report._beginnings(["ann", "anna", "b"]) == {"ann": "ann", "anna": "anna", "b": "b"}
-    assert report._beginnings(["one"]) == {"one": "o"}
+    assert experiments.beginnings(["ann", "anna", "b"]) == {"ann": "ann", "anna": "anna", "b": "b"}
+    assert experiments.beginnings(["one"]) == {"one": "o"}
 
 
 def test_a_first_document_too_long_to_learn_is_cut(tmp_path):
@@ -505,4 +506,4 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, text, monkeypatch):
      (3599.7, "1 h 0 min"), (5400, "1 h 30 min")],
 )  # fmt: skip
 def test_durations(seconds, said):
-    assert report._duration(seconds) == said
+    assert duration(seconds) == said
