@@ -26,7 +26,8 @@ def worker(name: str, job: list) -> None:
     """Train, and print the peaks after the imports and after the updates."""
     from pycharrnn.benchmark.competitors import prepare
     from pycharrnn.benchmark.jobs import SYMBOLS, Job
-    from pycharrnn.network.network import Network
+    from pycharrnn.network.architecture import Architecture
+    from pycharrnn.network.workspace import workspace
 
     if name != "pycharrnn":
         importlib.import_module(name)
@@ -36,9 +37,9 @@ def worker(name: str, job: list) -> None:
     ready.train(5)
     found = {"version": ready.version, "imported": imported, "peak": peak()}
     if name == "pycharrnn":
-        network = Network(job.cell, SYMBOLS, job.hidden_size, job.seq_length, "float32", num_layers=job.num_layers)
-        work = network.workspace(job.seq_length, job.batch_size).memory
-        found |= {"params": network.layout.size, "work": work.size, "itemsize": work.itemsize}
+        architecture = Architecture(job.cell, SYMBOLS, job.hidden_size, job.seq_length, num_layers=job.num_layers)
+        work = workspace(architecture, job.seq_length, job.batch_size).memory
+        found |= {"params": architecture.layout.size, "work": work.size, "itemsize": work.itemsize}
     print(json.dumps(found))
 
 

@@ -710,16 +710,18 @@ class CharRNN(Parameters):
         ids = vocabulary.encode(corpus, self._unknown(vocabulary))[: batches * max(seq_lengths) + 1]
         if len(ids) <= batches * max(seq_lengths):
             raise ValueError(f"text must have more than {batches} * {max(seq_lengths)} characters, it has {len(ids)}")
-        most = gradcheck.affordable(network, seq_lengths, batches) if isinstance(max_entries, str) else max_entries
+        most = (
+            gradcheck.affordable(network.whole, seq_lengths, batches) if isinstance(max_entries, str) else max_entries
+        )
         end = math.inf if max_seconds is None else begin + max_seconds
-        total, n_entries = (len(seq_lengths) * batches * gradcheck.n_drawn(network, n) for n in (most, None))
+        total, n_entries = (len(seq_lengths) * batches * gradcheck.n_drawn(network.whole, n) for n in (most, None))
         drawn = _shown(self.verbose) and (log is None or _shown(None))  # in a pipe lines are better than a bar
         progress = gradcheck.Progress(total, n_entries, max_seconds, drawn, log)
         rows: list[gradcheck.GradientError] = []
         try:
             for i, T in enumerate(seq_lengths):
                 rows += gradcheck.check(
-                    network, params, ids, seq_length=T, batches=batches, h=h, eps=eps, tolerance=tolerance,
+                    network.whole, params, ids, seq_length=T, batches=batches, h=h, eps=eps, tolerance=tolerance,
                     max_entries=most, seconds=(end - time.perf_counter()) / (len(seq_lengths) - i), count=progress,
                 )  # fmt: skip
         finally:

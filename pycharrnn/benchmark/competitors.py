@@ -14,7 +14,8 @@ from pycharrnn.arrays import Ids
 from pycharrnn.benchmark import in_jax, in_torch
 from pycharrnn.benchmark.jobs import CLASSIC, SYMBOLS, Job, Prepared
 from pycharrnn.benchmark.twin import NumpyCharRNN
-from pycharrnn.network.network import Network
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.state import State
 from pycharrnn.training.optimizers import Adam, Descent
 from pycharrnn.training.trainer import Trainer
 
@@ -62,9 +63,9 @@ def _numpy_classic(text: str, ids: Ids, n_symbols: int, threads: int) -> Prepare
 
 def _steps(job: Job, ids: Ids, threads: int) -> Prepared:
     rule = Descent(Adam(), None, None, CLASSIC.clip_value)
-    network = Network(job.cell, SYMBOLS, job.hidden_size, job.seq_length, "float32", num_layers=job.num_layers)
-    state = network.state(network.initial(np.random.default_rng(0), None), rule, job.batch_size)
-    trainer = Trainer(network, state, rule, ids, threads)
+    architecture = Architecture(job.cell, SYMBOLS, job.hidden_size, job.seq_length, num_layers=job.num_layers)
+    state = State.begin(architecture, architecture.initial(np.random.default_rng(0)), rule, job.batch_size)
+    trainer = Trainer(architecture, state, rule, ids, threads)
 
     def train(n: int) -> float:
         losses = np.empty(n)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from pycharrnn.arrays import Array
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.engine import loss_and_gradients, loss_function
 
 # The work of a check that takes some 15 seconds: one entry costs about (seq_length + 8) times all weights.
 _WORK = 2e11
@@ -260,29 +261,17 @@ class Progress:
             self._bar.close()
 
 
-class Network(Protocol):
-    """What a gradient check needs of a network."""
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]: ...
-    def named(self, flat: Array) -> dict[str, Array]: ...
-    def loss_function(self, params: Array, x: Array, y: Array, hidden: Array | None) -> Callable[[], Array]: ...
-    def loss_and_gradients(
-        self, params: Array, x: Array, y: Array, hidden: Array | None
-    ) -> tuple[float, dict[str, Array], Array]: ...
-
-
-def affordable(network: Network, seq_lengths: Sequence[int], batches: int) -> int | None:
+def affordable(architecture: Architecture, seq_lengths: Sequence[int], batches: int) -> int | None:
     """How many entries of each tensor can be checked in some 15 seconds; None if that is all of them."""
-    sizes = [math.prod(shape) for shape in network.shapes.values()]
+    sizes = [math.prod(shape) for shape in architecture.shapes.values()]
     cost = sum(sizes) * batches * sum(T + 8 for T in seq_lengths)
     counts = [None, *_MOST]
-    return next((n for n in counts if cost * n_drawn(network, n) <= _WORK), _MOST[-1])
+    return next((n for n in counts if cost * n_drawn(architecture, n) <= _WORK), _MOST[-1])
 
 
-def n_drawn(network: Network, max_entries: int | None) -> int:
+def n_drawn(architecture: Architecture, max_entries: int | None) -> int:
     """How many entries are checked in one window if it is at most so many of each tensor."""
-    sizes = (math.prod(shape) for shape in network.shapes.values())
+    sizes = (math.prod(shape) for shape in architecture.shapes.values())
     return sum(size if max_entries is None else min(size, max_entries) for size in sizes)
 
 
@@ -311,8 +300,8 @@ def drawn(gradient: Array, max_entries: int | None, rng: np.random.Generator) ->
 
 
 def check(
-    network: Network,
-    params: Array,
+    architecture: Architecture,
+    weights: Array,
     ids: Array,
     *,
     seq_length: int,
@@ -328,9 +317,9 @@ def check(
 
     Parameters
     ----------
-    network : Network
-    params : ndarray of float64
-        Flat weights.
+    architecture : Architecture
+    weights : ndarray of float64
+        Flat.
     ids : ndarray of int32
         At least ``batches * seq_length + 1`` symbols.
     seq_length, batches : int
@@ -350,9 +339,9 @@ def check(
     hidden, end = None, time.perf_counter() + seconds
     for batch in range(batches):
         x, y = (ids[batch * seq_length + shift :][:seq_length] for shift in (0, 1))
-        loss = network.loss_function(params, x, y, hidden)
-        _, gradients, hidden_after = network.loss_and_gradients(params, x, y, hidden)
-        arrays, rng = network.named(params), np.random.default_rng([seq_length, batch])
+        loss = loss_function(architecture, weights, x, y, hidden)
+        _, gradients, hidden_after = loss_and_gradients(architecture, weights, x, y, hidden)
+        arrays, rng = architecture.named(weights), np.random.default_rng([seq_length, batch])
         entries = {name: drawn(gradients[name], max_entries, rng) for name in arrays}
         found: dict[str, list[float]] = {name: [] for name in arrays}
         begin = time.perf_counter()

@@ -9,24 +9,28 @@ import numpy as np
 import pytest
 
 from pycharrnn import CharRNN, cli
+from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.memory import claim, free_memory
-from pycharrnn.network.network import Network
+from pycharrnn.network.scoring import cold_losses, parallel_losses, streamed_losses
 
 CELLS = ["rnn", "lstm", "gru"]
 
 
-def network(cell="rnn", n_symbols=11, hidden_size=7, **more):
+def made(cell="rnn", n_symbols=11, hidden_size=7, **more):
     more = {"seq_length": 9, "dtype": "float32"} | more
-    made = Network(cell, n_symbols, hidden_size, **more)
-    return made, made.initial(np.random.default_rng(0))
+    architecture = Architecture(cell, n_symbols, hidden_size, **more)
+    return architecture, architecture.initial(np.random.default_rng(0))
 
 
-def losses(made, flat, ids):
+def losses(architecture, weights, ids):
     """Of every way to evaluate."""
     return [
-        made.losses(flat, ids),
-        *(made.cold_losses(flat, ids, window) for window in (1, 7, 40, 5000)),
-        *(made.validation_losses(flat, ids, streams, 32, threads) for streams, threads in ((2, 1), (5, 2), (64, 1))),
+        streamed_losses(architecture, weights, ids),
+        *(cold_losses(architecture, weights, ids, window) for window in (1, 7, 40, 5000)),
+        *(
+            parallel_losses(architecture, weights, ids, streams, 32, threads)
+            for streams, threads in ((2, 1), (5, 2), (64, 1))
+        ),
     ]
 
 
@@ -34,12 +38,12 @@ def losses(made, flat, ids):
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_losses_do_not_depend_on_how_much_is_computed_at_a_time(cell, documents, dtype, rng, simd, monkeypatch):
-    made, flat = network(cell, dtype=dtype, documents=documents, num_layers=2, embedding_size=5)
+    architecture, weights = made(cell, dtype=dtype, documents=documents, num_layers=2, embedding_size=5)
     ids = rng.integers(0, 11, 3000).astype(np.int32)
-    expected = losses(made, flat, ids)
+    expected = losses(architecture, weights, ids)
     for room in (1, 20_000, 300_000):
         monkeypatch.setattr("pycharrnn.network.workspace.ROOM", room)
-        for ours, theirs in zip(losses(made, flat, ids), expected, strict=True):
+        for ours, theirs in zip(losses(architecture, weights, ids), expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 
@@ -54,12 +58,12 @@ def peak(run):
 @pytest.mark.parametrize("n_symbols", [3000, 30_000])
 def test_evaluating_takes_little_memory_whatever_the_window(n_symbols, rng):
     """64 windows of 65,536 symbols out of so many: the probabilities alone would take 50 and 500 GB."""
-    made, flat = network(n_symbols=n_symbols, seq_length=65_536)
+    architecture, weights = made(n_symbols=n_symbols, seq_length=65_536)
     ids = rng.integers(0, n_symbols, 700).astype(np.int32)
     for window in (10, 64, 300, 65_536):
-        assert peak(lambda window=window: made.cold_losses(flat, ids, window)) < 150e6
-    assert peak(lambda: made.losses(flat, ids)) < 150e6
-    assert peak(lambda: made.validation_losses(flat, ids, 10, 32)) < 150e6
+        assert peak(lambda window=window: cold_losses(architecture, weights, ids, window)) < 150e6
+    assert peak(lambda: streamed_losses(architecture, weights, ids)) < 150e6
+    assert peak(lambda: parallel_losses(architecture, weights, ids, 10, 32)) < 150e6
 
 
 def test_a_claim_is_refused_warned_of_or_granted(monkeypatch):
