@@ -1,28 +1,22 @@
 """Builds the one extension module; everything else about the package is in pyproject.toml."""
 
+import shutil
 import sys
 import sysconfig
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 # One wheel for every CPython from 3.11 on, except the free-threaded builds, which have no limited API yet.
-limited = not sysconfig.get_config_var("Py_GIL_DISABLED")
-flags = [] if sys.platform == "win32" else ["-g0", "-fvisibility=hidden"]
+LIMITED = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
-kernels = Extension(
-    "pycharrnn._kernels",
-    ["src/_kernels.pyx", "src/core/core.c"],
-    include_dirs=["src"],
-    depends=["src/core/core.h", "src/core/kernels.h", "src/core/precisions.h"],
-    define_macros=[("Py_LIMITED_API", "0x030B0000")] if limited else [],
-    py_limited_api=limited,
-    # Contraction to fused multiply-add is wanted: the same bits wherever there is one. The two -fno let
-    # square roots and selections vectorise and change no result. Never -ffast-math, never -march=native.
-    extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", *flags],
-)
+# Contraction to fused multiply-add is wanted: the same bits wherever there is one. The two -fno let
+# square roots and selections vectorise and change no result. Never -ffast-math, never -march=native.
+FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 
-directives = {
+DIRECTIVES = {
     "language_level": "3",
     "boundscheck": False,
     "wraparound": False,
@@ -33,7 +27,31 @@ directives = {
     "freethreading_compatible": True,
 }
 
+
+class BuildExt(build_ext):
+    """On Windows, clang-cl compiles: MSVC does not know the vector extensions of the core."""
+
+    def build_extensions(self):
+        if self.compiler.compiler_type == "msvc":
+            self.compiler.initialize()
+            self.compiler.cc = shutil.which("clang-cl") or "clang-cl"
+        super().build_extensions()
+
+
+windows = sys.platform == "win32"
+kernels = Extension(
+    "pycharrnn._kernels",
+    ["src/_kernels.pyx", "src/core/core.c"],
+    include_dirs=["src"],
+    depends=sorted(path.as_posix() for path in Path("src").rglob("*.[hp]*")),
+    define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED else [],
+    py_limited_api=LIMITED,
+    extra_compile_args=["/clang:" + flag for flag in FLAGS] if windows else [*FLAGS, "-g0", "-fvisibility=hidden"],
+    extra_link_args=["/Brepro"] if windows else [],  # no time of the build in the file
+)
+
 setup(
-    ext_modules=cythonize([kernels], compiler_directives=directives, build_dir="build"),
-    options={"bdist_wheel": {"py_limited_api": "cp311"}} if limited else {},
+    ext_modules=cythonize([kernels], compiler_directives=DIRECTIVES, build_dir="build"),
+    cmdclass={"build_ext": BuildExt},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED else {},
 )
