@@ -33,6 +33,7 @@ from pycharrnn.arrays import Ids
 from pycharrnn.errors import NotFittedError
 from pycharrnn.files import container as storage
 from pycharrnn.lab import gradcheck
+from pycharrnn.lab.gradient_table import GradientTable
 from pycharrnn.network.growth import grown
 from pycharrnn.network.network import Network
 from pycharrnn.network.state import Best, Squares, State
@@ -646,7 +647,7 @@ class CharRNN(Parameters):
         max_entries: Annotated[int | Literal["auto"] | None, Maybe(Integer(1, 2**62), "auto")] = "auto",
         max_seconds: Annotated[float | None, Maybe(Real())] = 60.0,
         log: Callable[[str], object] | None = None,
-    ) -> gradcheck.GradientTable:
+    ) -> GradientTable:
         """Compare back-propagation with central differences, for every tensor, in double precision.
 
         Parameters
@@ -704,29 +705,14 @@ class CharRNN(Parameters):
         for T in seq_lengths:
             integer("seq_lengths", T, 1, 65_536)
         if not len(seq_lengths):
-            return gradcheck.GradientTable()
-        begin = time.perf_counter()
+            return GradientTable()
         vocabulary, network, params = self._exact(corpus, max(seq_lengths))
         ids = vocabulary.encode(corpus, self._unknown(vocabulary))[: batches * max(seq_lengths) + 1]
         if len(ids) <= batches * max(seq_lengths):
             raise ValueError(f"text must have more than {batches} * {max(seq_lengths)} characters, it has {len(ids)}")
-        most = (
-            gradcheck.affordable(network.whole, seq_lengths, batches) if isinstance(max_entries, str) else max_entries
-        )
-        end = math.inf if max_seconds is None else begin + max_seconds
-        total, n_entries = (len(seq_lengths) * batches * gradcheck.n_drawn(network.whole, n) for n in (most, None))
-        drawn = _shown(self.verbose) and (log is None or _shown(None))  # in a pipe lines are better than a bar
-        progress = gradcheck.Progress(total, n_entries, max_seconds, drawn, log)
-        rows: list[gradcheck.GradientError] = []
-        try:
-            for i, T in enumerate(seq_lengths):
-                rows += gradcheck.check(
-                    network.whole, params, ids, seq_length=T, batches=batches, h=h, eps=eps, tolerance=tolerance,
-                    max_entries=most, seconds=(end - time.perf_counter()) / (len(seq_lengths) - i), count=progress,
-                )  # fmt: skip
-        finally:
-            progress.close()
-        return gradcheck.GradientTable(rows)
+        how = gradcheck.Check(seq_lengths, batches, h, eps, tolerance, max_entries, max_seconds)
+        shown = _shown(self.verbose) and (log is None or _shown(None))  # in a pipe lines are better than a bar
+        return gradcheck.check(network.whole, params, ids, how, shown=shown, log=log)
 
     # --- files --------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from pycharrnn.arguments import Integer, Maybe, Real, Several, generator
 from pycharrnn.files.atomic import check_writable, replace
 from pycharrnn.lab import experiments
 from pycharrnn.lab.experiments import Training
-from pycharrnn.lab.gradcheck import GradientTable
+from pycharrnn.lab.gradient_table import GradientTable
 from pycharrnn.lab.page import Findings, Settings, render
 from pycharrnn.model import Texts
 from pycharrnn.network.state import Best

@@ -1543,7 +1543,7 @@ def test_check_of_a_text_with_thousands_of_characters_ends(
     CharRNN(hidden_size=4, max_updates=1).fit("ab" * 99).save("ab")
     Path("ab.txt").write_text("ab" * 99)
     assert main(["check", "ab.txt", "--model", "ab", "--max-seconds", "5"]) == 0  # not a parameter of the model
-    monkeypatch.setattr(gradcheck.Progress, "every", 0.01)
+    monkeypatch.setattr(gradcheck.Countdown, "every", 0.01)
     assert main(["check", "ab.txt", "--hidden-size", "30"]) == 0
     _, _, first, *_ = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"checking gradients: [\d,]+ of [\d,]+ entries in 0 s", first)
@@ -1579,7 +1579,7 @@ def test_a_report_in_a_pipe_says_how_far_it_is(
     shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Progress, "logged_every", 0.1)
-    monkeypatch.setattr(gradcheck.Progress, "every", 0.01)
+    monkeypatch.setattr(gradcheck.Countdown, "every", 0.01)
     options = ["--hidden-size", "40", "--max-seconds", "1.2", "--memorize", "0", "--numpy-seconds", "0"]
     assert main(["report", "book.txt", *options, "--seq-lengths", "5"]) == 0
     before, after = capsys.readouterr().err.split("training, at most 1.2 s\n")

@@ -11,9 +11,19 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pycharrnn import CharRNN
+from pycharrnn import CharRNN, Vocabulary
 from pycharrnn.lab import gradcheck
+from pycharrnn.lab.entries import affordable, draw
+from pycharrnn.lab.gradient_table import GradientError, GradientTable
+from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import loss_and_gradients, loss_function
+
+
+def beginning(text, seq_length, hidden_size=7, init_scale=0.6, random_state=3):
+    """The vocabulary, the architecture in double precision and the initial weights of such a model."""
+    vocabulary = Vocabulary.from_text(text)
+    architecture = Architecture("rnn", len(vocabulary), hidden_size, seq_length, "float64")
+    return vocabulary, architecture, architecture.initial(np.random.default_rng(random_state), init_scale)
 
 
 @pytest.fixture
@@ -66,16 +76,20 @@ def test_the_table_prints_itself(noisy, text):
 
 
 def test_the_share_of_entries_within_the_tolerance(noisy, text):
-    vocabulary, network, params = noisy._exact(text, 3)
+    vocabulary, architecture, weights = beginning(text, 3)
     ids = vocabulary.encode(text[:4])
-    options = {"seq_length": np.int64(3), "batches": 1, "h": 1e-4, "eps": 1e-3}
-    [first, *_] = gradcheck.check(network.whole, params, ids, **options)
+
+    def first_row(**tolerance):
+        how = gradcheck.Check(seq_lengths=[np.int64(3)], batches=1, **tolerance)
+        return gradcheck.check(architecture, weights, ids, how)[0]
+
+    first = first_row()
     assert (first.share, first.tolerance, first.n_entries) == (1.0, 1e-6, 7 * len(vocabulary))
-    [largest, *_] = gradcheck.check(network.whole, params, ids, **options, tolerance=first.max_error)
+    largest = first_row(tolerance=first.max_error)
     assert largest.share == 1.0
-    [less, *_] = gradcheck.check(network.whole, params, ids, **options, tolerance=first.max_error * (1 - 1e-9))
+    less = first_row(tolerance=first.max_error * (1 - 1e-9))
     assert less.share == pytest.approx(1 - 1 / first.n_entries)
-    [none, *_] = gradcheck.check(network.whole, params, ids, **options, tolerance=0)
+    none = first_row(tolerance=0)
     assert none.share < 0.9  # the entries of characters that were not read are exactly zero
 
 
@@ -106,14 +120,14 @@ def test_of_many_entries_some_of_every_kind_are_checked(many):
     assert "  90 of 38,740  " in u
     assert "  20  " in b
     assert whole.split()[:2] == ["all", "760"]
-    _, network, params = model._exact(text, 25)
-    ids = model._exact(text, 25)[0].encode(text[:26])
-    _, gradients, _ = loss_and_gradients(network.whole, params, ids[:25], ids[1:])
-    entries = gradcheck.drawn(gradients["U"], 90, np.random.default_rng(0))
+    vocabulary, architecture, weights = beginning(text, 25, hidden_size=20, init_scale=None, random_state=0)
+    ids = vocabulary.encode(text[:26])
+    _, gradients, _ = loss_and_gradients(architecture, weights, ids[:25], ids[1:])
+    entries = draw(gradients["U"], 90, np.random.default_rng(0))
     assert len(set(entries)) == 90
     _, columns = np.unravel_index(entries, (20, 1937))
     assert 55 <= np.isin(columns, ids[:25]).sum() <= 65  # of the characters that were read, at most 25 of 1,937
-    rows, _ = np.unravel_index(gradcheck.drawn(gradients["V"], 90, np.random.default_rng(0)), (1937, 20))
+    rows, _ = np.unravel_index(draw(gradients["V"], 90, np.random.default_rng(0)), (1937, 20))
     assert 30 <= np.isin(rows, ids[1:]).sum() <= 50  # of those that were to be predicted
 
 
@@ -148,13 +162,13 @@ def test_a_wrong_row_of_thousands_is_seen(many, monkeypatch, wrong):
     "gradient", [np.zeros((40, 5)), np.full(200, np.nan), np.r_[1e200, np.zeros(199)], np.ones(200)]
 )
 def test_entries_are_drawn_of_any_gradient(gradient):
-    entries = gradcheck.drawn(gradient, 50, np.random.default_rng(0))
+    entries = draw(gradient, 50, np.random.default_rng(0))
     assert len(set(entries)) == 50
     assert set(entries) <= set(range(200))
-    assert sorted(gradcheck.drawn(gradient, None, np.random.default_rng(0))) == list(range(200))
-    assert sorted(gradcheck.drawn(gradient, 200, np.random.default_rng(0))) == list(range(200))
+    assert sorted(draw(gradient, None, np.random.default_rng(0))) == list(range(200))
+    assert sorted(draw(gradient, 200, np.random.default_rng(0))) == list(range(200))
     for most in (None, 50, 1):
-        entries = gradcheck.drawn(gradient, most, np.random.default_rng(0))
+        entries = draw(gradient, most, np.random.default_rng(0))
         assert len(entries) == (most or 200)
         assert entries[0] == 0 or gradient.flat[0] != 1e200
 
@@ -174,7 +188,7 @@ def test_entries_of_millions_are_drawn_at_once():
     moments = [time.thread_time()]
     np.argsort(gradient, axis=None, kind="stable")
     moments.append(time.thread_time())
-    entries = gradcheck.drawn(gradient.T, 90, np.random.default_rng(0))  # counted as gradient.T.ravel() is
+    entries = draw(gradient.T, 90, np.random.default_rng(0))  # counted as gradient.T.ravel() is
     moments.append(time.thread_time())
     sorting, drawing = np.diff(moments)
     assert drawing < sorting
@@ -184,11 +198,8 @@ def test_entries_of_millions_are_drawn_at_once():
 
 
 def test_all_entries_of_the_classic_network_but_some_of_larger_ones():
-    def most(K, **more):
-        return gradcheck.affordable(CharRNN(**more)._exact(map_of(K), 25)[1], (5, 10, 15, 25), 2)
-
-    def map_of(K):
-        return "".join(map(chr, range(0x4E00, 0x4E00 + K)))
+    def most(K, cell="rnn", hidden_size=100):
+        return affordable(Architecture(cell, K, hidden_size, 25, "float64"), (5, 10, 15, 25), 2)
 
     assert most(80) is None
     assert most(1937) == 500
@@ -224,7 +235,7 @@ def test_a_check_ends_in_time_and_says_so(many):
 def test_progress_of_a_check_is_said_where_there_is_no_bar(many, monkeypatch, capsys):
     model, text = many
     lines = []
-    monkeypatch.setattr(gradcheck.Progress, "every", 0.05)
+    monkeypatch.setattr(gradcheck.Countdown, "every", 0.05)
     model.check_gradients(text, [5], max_entries=None, max_seconds=0.5, log=lines.append)
     begin, *later = lines
     assert begin == "checking gradients: 159,674 entries, at most 0.5 s"
@@ -267,28 +278,28 @@ def test_no_windows_are_an_empty_table(many):
 
 def rows_of(*shares, n_entries=1_000_000, name="W", error=1e-9):
     n = n_entries
-    return [gradcheck.GradientError(5, 1, name, error, 1e-7, 2e-9, share, n, n, 1e-6) for share in shares]
+    return [GradientError(5, 1, name, error, 1e-7, 2e-9, share, n, n, 1e-6) for share in shares]
 
 
 def test_a_hundred_percent_are_all():
-    table = gradcheck.GradientTable(rows_of(1.0, 0.999999, 0.57, 0.0))
+    table = GradientTable(rows_of(1.0, 0.999999, 0.57, 0.0))
     shares = [line.split("  ")[-1].strip() for line in str(table).splitlines()[4:]]
     assert shares == ["100 %", "99.99 %", "57.00 %", "0.00 %", "64.24 %"]
     assert table.share == (1_000_000 + 999_999 + 570_000) / 4_000_000
 
 
 def test_a_gradient_that_is_no_number_is_not_overlooked():
-    table = gradcheck.GradientTable([*rows_of(1.0), *rows_of(0.5, error=math.nan), *rows_of(1.0)])
+    table = GradientTable([*rows_of(1.0), *rows_of(0.5, error=math.nan), *rows_of(1.0)])
     assert math.isnan(table.max_error)
     assert str(table).splitlines()[-1].split()[2] == "nan"
-    empty = gradcheck.GradientTable()
+    empty = GradientTable()
     assert all(map(math.isnan, (empty.max_error, empty.norm_error, empty.share)))
     assert repr(empty) == "GradientTable(nothing checked)"
     assert "nothing checked" in empty._repr_html_()
 
 
 def test_the_table_as_html_and_as_dictionaries():
-    table = gradcheck.GradientTable(rows_of(1.0) + rows_of(0.5, name="<script>&"))
+    table = GradientTable(rows_of(1.0) + rows_of(0.5, name="<script>&"))
     root = ElementTree.fromstring(table._repr_html_())
     assert root.tag == "table"
     head = [cell.text for cell in root.findall("thead/tr/th[@scope='col']")]
@@ -307,12 +318,12 @@ def test_numbers_of_a_check_are_plain_for_json(noisy, text):
     assert json.loads(json.dumps(table.as_dicts())) == table.as_dicts()
 
 
-def test_the_second_window_starts_from_the_state_of_the_first(noisy, text):
-    vocabulary, network, params = noisy._exact(text, 5)
+def test_the_second_window_starts_from_the_state_of_the_first(text):
+    vocabulary, architecture, weights = beginning(text, 5)
     ids = vocabulary.encode(text[:11])
-    _, _, hidden = loss_and_gradients(network.whole, params, ids[:5], ids[1:6])
+    _, _, hidden = loss_and_gradients(architecture, weights, ids[:5], ids[1:6])
     first, second, both = (
-        loss_function(network.whole, params, *window)()
+        loss_function(architecture, weights, *window)()
         for window in ((ids[:5], ids[1:6]), (ids[5:10], ids[6:11], hidden), (ids[:10], ids[1:11]))
     )
     assert_allclose([*first, *second], both, rtol=1e-12)

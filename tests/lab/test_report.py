@@ -12,7 +12,8 @@ import pytest
 from pycharrnn import CharRNN, read_documents
 from pycharrnn.benchmark import NumpyCharRNN
 from pycharrnn.errors import TrainingDivergedError
-from pycharrnn.lab import experiments, gradcheck, report
+from pycharrnn.lab import experiments, report
+from pycharrnn.lab.gradient_table import GradientError, GradientTable
 from pycharrnn.lab.page import duration
 
 QUICK = {"seq_lengths": (3,), "memorize": 0, "numpy_seconds": 0, "sample_every": 20, "sample_length": 50}
@@ -138,8 +139,8 @@ def test_a_sample_of_entries_and_a_check_that_was_cut_off_are_said(tmp_path, tex
     assert "cut off" not in page.words("body")
     _, page = written(tmp_path, text, seq_lengths=(3, 25), max_entries=None, check_seconds=0.01)
     assert "The check was cut off by its limit of 0.01 s" in page.words("body")
-    wrong = [gradcheck.GradientError(3, 1, "U", 1.0, 1.0, 1.0, 0.0, 5, 5, 1e-6)]
-    monkeypatch.setattr(CharRNN, "check_gradients", lambda *_, **__: gradcheck.GradientTable(wrong))
+    wrong = [GradientError(3, 1, "U", 1.0, 1.0, 1.0, 0.0, 5, 5, 1e-6)]
+    monkeypatch.setattr(CharRNN, "check_gradients", lambda *_, **__: GradientTable(wrong))
     _, page = written(tmp_path, text)
     assert "gradients wrong norm errors up to 1.0e+00" in page.words("dl")
 
