@@ -1,0 +1,36 @@
+"""Small models, and what is asked of their weights."""
+
+from types import SimpleNamespace
+
+from pycharrnn import CharRNN
+from pycharrnn.network.scoring import streamed_losses
+
+
+def learned(model):
+    """What the model has learned: its vocabulary, architecture, state and history."""
+    return SimpleNamespace(
+        vocabulary=model.vocabulary_, architecture=model._net.whole, state=model._state, history=model.history_
+    )
+
+
+def exact(model, text, seq_length):
+    """The model as `fit` of this text would begin, in double precision."""
+    vocabulary, network, weights = model._exact(text, seq_length)
+    return vocabulary, network.whole, weights
+
+
+def small(**changes):
+    """A model that learns something in 40 updates, the same each time."""
+    params = {"hidden_size": 12, "epochs": None, "max_updates": 40, "random_state": 0, "verbose": False}
+    return CharRNN(**(params | changes))
+
+
+def last(model):
+    """The weights after the last update, by name."""
+    return learned(model).architecture.named(learned(model).state.weights)
+
+
+def nats(model, weights, text):
+    """The loss of these weights of the model, in nats per character."""
+    ids = model.vocabulary_.encode(text)
+    return streamed_losses(learned(model).architecture, weights, ids).mean()

@@ -1,0 +1,143 @@
+"""Updates: the order of windows and streams, threads, label smoothing, dropout."""
+
+import numpy as np
+import pytest
+import reference
+from numpy.testing import assert_allclose, assert_array_equal
+from reference import OrderedRNN
+from small import exact, last, learned, small
+
+from pycharrnn import CharRNN, _kernels
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.engine import loss_and_gradients
+from pycharrnn.network.state import State
+from pycharrnn.training.optimizers import SGD, Adam, Descent
+from pycharrnn.training.trainer import Trainer
+
+CELLS = ["rnn", "lstm", "gru"]
+
+
+def test_the_very_bits_of_the_ordered_twin(text):
+    # over epochs, so that short windows, resets and thousands of roundings are in it
+    before = _kernels.simd_selected()
+    if "baseline" in _kernels.simd_names():
+        _kernels.simd_select("baseline")
+        try:
+            model = CharRNN(hidden_size=13, seq_length=7, dtype="float64", random_state=2, epochs=2).fit(text)
+        finally:
+            _kernels.simd_select(before)
+        ids = model.vocabulary_.encode(text)
+        architecture = learned(model).architecture
+        twin = OrderedRNN(architecture.named(architecture.initial(np.random.default_rng(2), 0.01)))
+        losses = []
+        for _ in range(2):
+            twin.h = np.zeros(13)
+            for start in range(0, len(ids) - 1, 7):
+                x, y = ids[start : start + 7], ids[start + 1 : start + 8]
+                losses.append(twin.update(x[: len(y)], y) * 7 / len(y))
+        assert len(losses) == model.n_updates_
+        for name, found in last(model).items():
+            assert_array_equal(found, twin.p[name])
+        assert_allclose(model.history_.loss, losses, rtol=1e-13)
+
+
+def test_a_state_is_not_trained_with_the_moments_of_another_rule(text):
+    model = CharRNN(hidden_size=8, epochs=1).fit(text)
+    adam = Descent(Adam(), None, None, None)
+    with pytest.raises(ValueError, match="moments of adagrad, not of adam"):
+        Trainer(learned(model).architecture, learned(model).state, adam, model.vocabulary_.encode(text))
+
+
+@pytest.mark.parametrize("batch_size", [2, 7])
+def test_a_batch_reads_parts_of_the_text_at_once(text, batch_size):
+    model = small(batch_size=batch_size, epochs=3, max_updates=None, seq_length=10)
+    runs = []
+    model.fit(text, callbacks=[runs.append])
+    part = (len(text) - 1) // batch_size
+    assert model.n_updates_ == 3 * -(-part // 10)
+    assert runs[-1].characters == 3 * part * batch_size
+    assert runs[-1].epoch == 3
+
+
+def test_a_batch_is_the_mean_of_its_streams(text):
+    # one update of plain gradient descent: the streams' own gradients, averaged
+    T, text = 10, text[:41]
+    options = {"seq_length": T, "optimizer": "sgd", "learning_rate": 1.0, "clip_value": None, "dtype": "float64"}
+    model = small(**options, max_updates=1, batch_size=4, init_scale=0.3)
+    vocabulary, architecture, weights = exact(model, text, T)
+    start = {name: np.array(value) for name, value in architecture.named(weights).items()}
+    ids = vocabulary.encode(text)
+    found = model.fit(text)
+    mean = {name: np.zeros_like(value) for name, value in start.items()}
+    losses = []
+    for j in range(4):
+        x, y = (ids[j * 10 + shift :][:T] for shift in (0, 1))
+        loss, grads, _ = loss_and_gradients(architecture, weights, x, y)
+        losses.append(loss)
+        for name in mean:
+            mean[name] += grads[name] / 4
+    assert_allclose(found.history_.loss, [np.mean(losses)], rtol=1e-12)
+    for name, value in last(found).items():
+        assert_allclose(value, start[name] - mean[name], rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_a_text_too_short_for_its_streams(text):
+    with pytest.raises(ValueError, match="too short for 50 streams: it has 39 predictions"):
+        small(batch_size=50).fit(text[:40])
+
+
+@pytest.mark.parametrize("threads", [2, 3, 5])
+def test_any_number_of_threads_gives_the_same_model(text, threads):
+    options = {"cell": "gru", "num_layers": 2, "batch_size": 5, "dropout": 0.2, "optimizer": "adam", "clip_norm": 1.0}
+    options |= {"embedding_size": 20, "label_smoothing": 0.1}
+    one, many = (small(**options, n_threads=n).fit(text) for n in (1, threads))
+    for name, value in one.params_.items():
+        assert_array_equal(value, many.params_[name])
+    assert_array_equal(one.history_.loss, many.history_.loss)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_each_stream_of_a_batch_starts_afresh_now_and_then(text, cell):
+    # every 64 windows, one stream after the other; a single stream never does
+    ids = np.random.default_rng(0).integers(0, 9, 4 * 500 + 1).astype(np.int32)
+    for B, expected in ((1, []), (4, [[16, 3], [32, 2], [48, 1], [64, 0], [80, 3]])):
+        architecture = Architecture(cell, 9, 5, 5, "float64", num_layers=2)
+        descent = Descent(SGD(), 0.01, None, None)
+        state = State.begin(architecture, architecture.initial(np.random.default_rng(1), 0.5), descent, B)
+        trainer, found = Trainer(architecture, state, descent, ids), []
+        for n in range(1, 91):
+            trainer.advance(np.empty(1), np.empty(1))
+            found += [[n, j] for j in range(B) if not state.carried[:, :, j].any()]
+        assert found == expected
+
+
+def test_label_smoothing_leaves_a_share_of_doubt():
+    text, known = "abcdefghij" * 20, {}
+    for share in (0.0, 0.2):
+        model = small(label_smoothing=share, optimizer="adam", learning_rate=0.01, max_updates=3000).fit(text)
+        known[share] = model.evaluate(text).nats
+        entropy = -(1 - share * 0.9) * np.log(1 - share * 0.9) - 0.9 * share * np.log(0.1 * share or 1)
+        assert_allclose(model.history_.loss[-100:].mean() / model.seq_length, entropy, atol=0.02)
+    assert known[0.0] < 0.02
+    assert_allclose(known[0.2], -np.log(1 - 0.2 * 0.9), atol=0.02)  # what is memorised is expected with 0.82
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_an_update_with_label_smoothing_is_its_twins(text, cell):
+    T, text = 10, text[:31]
+    options = {"seq_length": T, "optimizer": "sgd", "learning_rate": 1.0, "clip_value": None, "dtype": "float64"}
+    model = small(**options, cell=cell, label_smoothing=0.3, max_updates=1, batch_size=3, init_scale=0.3)
+    vocabulary, architecture, weights = exact(model, text, T)
+    start = {name: np.array(value) for name, value in architecture.named(weights).items()}
+    x, y = (vocabulary.encode(text)[shift:][:30].reshape(3, T).T for shift in (0, 1))
+    zeros = np.zeros(architecture.carried(3))
+    loss, grads, _ = reference.loss_and_gradients(start, x, y, zeros, cell=cell, smoothing=0.3)
+    assert_allclose(model.fit(text).history_.loss, [loss / 3], rtol=1e-12)
+    for name, value in last(model).items():
+        assert_allclose(value, start[name] - grads[name] / 3, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_dropout_depends_on_the_seed(text):
+    weights = [small(dropout=0.5, random_state=seed, init_scale=0.1).fit(text).params_["W"] for seed in (0, 0, 1)]
+    assert_array_equal(weights[0], weights[1])
+    assert (weights[0] != weights[2]).any()
