@@ -38,12 +38,11 @@ def matrix(rng: np.random.Generator, rows: int, columns: int, dtype: str) -> np.
 def speed(shape: tuple[int, int, int, bool], dtype: str, packed: bool, repeats: int) -> float:
     """Operations per second: the best of some calls of about 5 ms."""
     M, N, K, transposed = shape
-    rng, repeat, best = np.random.default_rng(0), 1, 0.0
-    A, B, C = (
-        matrix(rng, *((K, M) if transposed else (M, K)), dtype),
-        matrix(rng, K, N, dtype),
-        matrix(rng, M, N, dtype),
-    )
+    rng = np.random.default_rng(0)
+    repeat, best = 1, 0.0
+    A = matrix(rng, *((K, M) if transposed else (M, K)), dtype)
+    B = matrix(rng, K, N, dtype)
+    C = matrix(rng, M, N, dtype)
     panels = aligned((N + 2 * _kernels.LANES) * K, dtype)
     done = 0
     while done < repeats:

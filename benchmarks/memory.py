@@ -70,7 +70,8 @@ def main() -> None:
         ours = ours or found
         columns = found["peak"], found["imported"], found["peak"] - found["imported"]
         print(f"{found['version']:<24}{columns[0] / MiB:8.1f}{columns[1] / MiB:9.1f}{columns[2] / MiB:10.1f}")
-    params, work, itemsize = ours["params"], ours["work"], ours["itemsize"]
+    params, work = ours["params"], ours["work"]
+    itemsize = ours["itemsize"]
     kept = "parameters, gradients, best, two moments"
     print(f"\nformula: {itemsize} bytes * ({params:,} * 5 ({kept}) + {work:,} (workspace))", end="")
     print(f" = {itemsize * (5 * params + work) / MiB:.1f} MiB")

@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = list(dict.fromkeys(names))  # each once: none may be learned and held out as well
     random.Random(0).shuffle(names)
     tenth = len(names) // 10
-    held_out, training, known = names[:tenth], names[tenth:], set(names)
+    held_out, training = names[:tenth], names[tenth:]
+    known = set(names)
 
     # A character that only held-out names have is left out of them.
     model = CharRNN(epochs=args.epochs, on_unknown="skip", random_state=0).fit(training)

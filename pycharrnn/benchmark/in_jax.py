@@ -17,9 +17,11 @@ from pycharrnn.training.optimizers import Adam
 def classic(text: str, ids: Ids, n_symbols: int, threads: int) -> Prepared:
     """Prepare the classic job: a scan over windows, each of which scans over its characters."""
     jax: Any = importlib.import_module("jax")
-    jnp, scan, tree = jax.numpy, jax.lax.scan, jax.tree
+    jnp, tree = jax.numpy, jax.tree
+    scan = jax.lax.scan
     rng = np.random.default_rng(0)
-    m, K, T = CLASSIC.hidden_size, n_symbols, CLASSIC.seq_length
+    m, T = CLASSIC.hidden_size, CLASSIC.seq_length
+    K = n_symbols
     zero = jnp.zeros(m)
     shapes = {"U": (K, m), "W": (m, m), "V": (m, K)}  # for row vectors: h @ W
     params = {name: jnp.array(rng.normal(0, CLASSIC.init_scale, shape), jnp.float32) for name, shape in shapes.items()}
@@ -102,7 +104,8 @@ def _start(jax: Any, job: Job) -> tuple[Any, Any, Any, Any]:
 
 def _step(jax: Any, job: Job) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
     """Return one step of a layer, from its input's share of the pre-activations, (B, N)."""
-    jnp, sigmoid, m = jax.numpy, jax.nn.sigmoid, job.hidden_size
+    jnp, sigmoid = jax.numpy, jax.nn.sigmoid
+    m = job.hidden_size
 
     def rnn(p: Any, state: Any, a: Any) -> Any:
         h = jnp.tanh(a + state[0] @ p["W"])

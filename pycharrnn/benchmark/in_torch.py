@@ -60,7 +60,8 @@ def steps(job: Job, ids: Ids, threads: int, compiled: bool = False) -> Prepared:
     torch = _torch(threads)
     torch.manual_seed(0)
     nn = torch.nn
-    m, T, B = job.hidden_size, job.seq_length, job.batch_size
+    m = job.hidden_size
+    T, B = job.seq_length, job.batch_size
     columns = torch.tensor(streams(ids, B)).long()
     embedding = nn.Embedding(SYMBOLS, m)
     head = nn.Linear(m, SYMBOLS)

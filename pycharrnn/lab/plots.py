@@ -12,12 +12,11 @@ import sys
 import textwrap
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from pycharrnn.arrays import Array
 
 # Okabe and Ito's colours, which the colour-blind tell apart, without their yellow, too light for a line on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -74,7 +73,7 @@ def plot_losses(histories: Any, *, per_character: bool = False, show_loss: bool 
 
 
 def losses_svg(histories: Any, description: str = "", *, per_character: bool = False) -> str:
-    """What `plot_losses` draws as `to_svg` gives it, without pyplot."""
+    """Return what `plot_losses` draws as `to_svg` gives it, without pyplot."""
     runs = _runs(histories)
     unit, figure = _unit(runs, per_character), _new_figure(shared=False)
     _draw(runs, figure.add_subplot(), unit, per_character)
@@ -135,52 +134,100 @@ def _closed(figure: Any, **of: Any) -> dict[str, str]:
     return {"image/svg+xml": to_svg(figure)}
 
 
+class _Curve(NamedTuple):
+    """A run as it is drawn."""
+
+    name: str
+    x: Array
+    loss: Array
+    smooth: Array
+    end: float
+    epochs: Array
+    color: str
+    style: Any
+
+    @classmethod
+    def of(cls, i: int, name: str, run: Any, per_character: bool) -> _Curve:
+        """The run's curve, the i-th of a figure."""
+        scale = run.seq_length if per_character else 1
+        return cls(
+            name,
+            x=run.updates * scale,
+            loss=run.loss / scale,
+            smooth=run.smooth_loss / scale,
+            end=run.n_updates * scale,
+            epochs=run.epochs * scale,
+            color=COLORS[i % len(COLORS)],
+            style=STYLES[i % len(STYLES)],
+        )
+
+    def plot(self, ax: Any, show_loss: bool) -> list[Any]:
+        """Draw it; the lines."""
+        lines: list[Any] = []
+        label = self.name
+        if show_loss:
+            prefix = f"{self.name}: " if self.name else ""
+            label = f"{prefix}smooth loss"
+            some = _thinned(self.loss)
+            faint: dict[str, Any] = {"alpha": 0.4, "lw": 0.6, "zorder": 1.5, "label": f"{prefix}loss"}
+            lines += ax.plot(self.x[some], self.loss[some], color=self.color, **faint)
+        some = _thinned(self.smooth, 1000)
+        lines += ax.plot(self.x[some], self.smooth[some], color=self.color, ls=self.style, lw=1.8, label=label)
+        return lines
+
+    def extent(self, show_loss: bool) -> tuple[float, float, float, float]:
+        """Where it spends its time: left, right, low, high."""
+        heights = [self.smooth.min(), np.percentile(self.smooth, 95)]
+        if show_loss:
+            heights += [*np.percentile(self.loss, (2, 98))]
+        return self.x[0], self.end, min(heights), max(heights)
+
+
 def _draw(
     runs: dict[str, Any], ax: Any, unit: str, per_character: bool, show_loss: bool | None = None, resize: bool = True
 ) -> None:
     """Draw the runs; `resize` the figure for a long legend."""
-    from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
-
     show_loss = len(runs) == 1 if show_loss is None else show_loss
-    lines, epochs, extents = [], [], []
-    for i, (name, run) in enumerate(runs.items()):
-        color, scale = COLORS[i % len(COLORS)], run.seq_length if per_character else 1
-        x, loss, smooth = run.updates * scale, run.loss / scale, run.smooth_loss / scale
-        heights, prefix = [smooth.min(), np.percentile(smooth, 95)], f"{name}: " if name else ""
-        if show_loss:
-            heights += [*np.percentile(loss, (2, 98))]
-            faint: dict[str, Any] = {"alpha": 0.4, "lw": 0.6, "zorder": 1.5, "label": f"{prefix}loss"}
-            lines += ax.plot(x[some := _thinned(loss)], loss[some], color=color, **faint)
-        label = f"{prefix}smooth loss" if show_loss else name
-        style = STYLES[i % len(STYLES)]
-        lines += ax.plot(x[some := _thinned(smooth, 1000)], smooth[some], color=color, ls=style, lw=1.8, label=label)
-        extents.append((x[0], -run.n_updates * scale, min(heights), -max(heights)))
-        epochs.append(run.epochs * scale)
-
-    left, right, low, high = np.min(extents, axis=0) * (1, -1, 1, -1)
+    curves = [_Curve.of(i, name, run, per_character) for i, (name, run) in enumerate(runs.items())]
+    lines = [line for curve in curves for line in curve.plot(ax, show_loss)]
+    extents = np.array([curve.extent(show_loss) for curve in curves])
+    left, low = extents[:, [0, 2]].min(axis=0)
+    right, high = extents[:, [1, 3]].max(axis=0)
     margin = 0.04 * (high - low) or 1.0
     ax.set(xlim=(left, right), ylim=(low - margin, high + margin))
     ax.set_xlabel("characters read" if per_character else "updates", size=11)
     ax.set_ylabel(f"{'loss' if show_loss else 'smooth loss'} ({unit})", size=11)
+    _style(ax, right)
+    longest = max((curve.epochs for curve in curves), key=len)
+    if all(np.allclose(curve.epochs, longest[: len(curve.epochs)], rtol=0.01) for curve in curves):
+        _mark_epochs(ax, longest, (right - left) / 13)
+    if show_loss or any(runs):
+        _put_legend(ax, lines, resize)
+
+
+def _style(ax: Any, right: float) -> None:
+    """Let the axes look as they do in all our figures."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
+
     ax.tick_params(labelsize=10)
     ax.grid(axis="y", lw=0.5, alpha=0.4)
     ax.spines[["top", "right"]].set_visible(False)
     if ax.get_xscale() == "linear":
         ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10], integer=True))
         ax.xaxis.set_major_formatter(EngFormatter() if right >= 1e6 else StrMethodFormatter("{x:,.0f}"))
-    longest = max(epochs, key=len)
-    if all(np.allclose(ends, longest[: len(ends)], rtol=0.01) for ends in epochs):
-        _mark_epochs(ax, longest, (right - left) / 13)
-    if show_loss or any(runs):  # below the axes, where it covers nothing
-        names = [textwrap.fill(line.get_label(), 60) for line in lines]
-        columns = max(1, min(len(lines), 70 // (max(map(len, names)) + 6)))
-        rows = -(-sum(name.count("\n") + 1 for name in names) // columns)
-        if resize:
-            ax.figure.set_figheight(3.8 + 0.2 * rows)
-        place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 3.8}
-        legend = ax.legend(lines, ["?"] * len(lines), ncols=columns, fontsize=10, frameon=False, **place)
-        for text, name in zip(legend.get_texts(), names, strict=True):
-            text.set(text=name, parse_math=False)  # dollars are no formula, a first underscore hides nothing
+
+
+def _put_legend(ax: Any, lines: list[Any], resize: bool) -> None:
+    """Put the legend below the axes, where it covers nothing."""
+    names = [textwrap.fill(line.get_label(), 60) for line in lines]
+    columns = max(1, min(len(lines), 70 // (max(map(len, names)) + 6)))
+    rows = -(-sum(name.count("\n") + 1 for name in names) // columns)
+    if resize:
+        ax.figure.set_figheight(3.8 + 0.2 * rows)
+    place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 3.8}
+    legend = ax.legend(lines, ["?"] * len(lines), ncols=columns, fontsize=10, frameon=False, **place)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set(text=name, parse_math=False)  # dollars are no formula, a first underscore hides nothing
 
 
 def _unit(runs: Mapping[str, Any], per_character: bool) -> str:
@@ -221,16 +268,22 @@ def _mark_epochs(ax: Any, ends: Array, apart: float) -> None:
 
 
 def to_svg(figure: Any, description: str = "") -> str:
-    """The figure as an ``<svg>`` element for an HTML page: text as paths, no date, nothing to fetch.
+    """Return a figure as an ``<svg>`` element for an HTML page: text as paths, no date, nothing to fetch.
 
-    New figures of the same data give the same characters; all ids begin with a digest of them, so that several figures
+    New figures of the same data give the same characters. All ids begin with a digest of them, so that several figures
     can stand on one page.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-    description : str
-        What a screen reader says; empty for what the axes are labelled.
+        The figure.
+    description : str, default ""
+        What a screen reader says; empty for the labels of the axes.
+
+    Returns
+    -------
+    str
+        The element.
     """
     import matplotlib
 

@@ -76,8 +76,8 @@ def write(
 ) -> Report:
     """Train a model and write a page about it: settings, gradient check, losses, texts, speed.
 
-    The page is one file that fetches nothing and runs nothing. It is written once all is done: until then, and after
-    any error, an old file stays as it was.
+    The page is one file that fetches nothing and runs nothing. It is written at the end: until then, and after any
+    error, an old file stays as it was. The parameters are those of all experiments; most calls need two or three.
 
     Parameters
     ----------
@@ -96,8 +96,19 @@ def write(
         Characters that the best model writes. A model of documents writes 20 of them, or fewer if they make more than
         20 times as many characters; one is cut off only where it is longer than this and than any that it was trained
         on.
-    seq_lengths, batches, h, eps, tolerance, max_entries
-        As for `CharRNN.check_gradients`. Lengths for which the text is too short are left out, and the page says so.
+    seq_lengths : sequence of int, default (5, 10, 15, 25)
+        Lengths of the windows whose gradients are checked. Those for which the text is too short are left out, and the
+        page says so.
+    batches : int, default 2
+        As of `CharRNN.check_gradients`, like the next four.
+    h : float, default 1e-4
+        Step of the differences.
+    eps : float, default 1e-3
+        Errors are relative to this at least.
+    tolerance : float, default 1e-6
+        Error up to which an entry counts as right.
+    max_entries : int, "auto" or None, default "auto"
+        Check at most so many entries of each tensor and window.
     check_seconds : float or None, default 60.0
         End the gradient check early after so long, as `max_seconds` of `CharRNN.check_gradients` does.
     compare : (str, sequence) or None, default None
@@ -110,6 +121,11 @@ def write(
         out, and so do other models and those of more than 16 million weights.
     log : callable or None, default None
         Called with a short line before each step, and at least every 30 seconds of the gradient check.
+
+    Returns
+    -------
+    Report
+        Where the page is, and what it is about.
 
     Raises
     ------
