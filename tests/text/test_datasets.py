@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import gzip
 import hashlib
 import http.server
@@ -374,8 +373,3 @@ def test_only_the_text_between_the_marks_in_their_order_is_a_book(serve: Callabl
     serve(BOOK[end:] + BOOK[start:end], cut=CUT)
     with pytest.raises(ValueError, match="and below it"):
         datasets.load("mysterious_island")
-
-
-def test_the_examples_run() -> None:
-    result = doctest.testmod(datasets)
-    assert (result.failed, result.attempted) == (0, 4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import gzip
 import io
 import linecache
@@ -19,7 +18,6 @@ import pytest
 
 from pycharrnn import CharRNN, PathLikeTextWarning
 from pycharrnn.packing import unpack
-from pycharrnn.text import decoding, documents, formats, reading, records, vocabulary
 from pycharrnn.text.decoding import MARK, Fault, decode, split_lines, to_text
 from pycharrnn.text.reading import read_corpus, read_text
 
@@ -549,9 +547,3 @@ def test_threads_mark_their_own_bytes() -> None:
         thread.join()
     for n, faults in found.items():
         assert [fault.offset for fault in faults] == [n + i * (n + 1) for i in range(2000)]
-
-
-@pytest.mark.parametrize("module", [decoding, documents, formats, reading, records, vocabulary])
-def test_the_examples_run(module: Any) -> None:
-    result = doctest.testmod(module)
-    assert (result.failed, result.attempted > 0) == (0, True)

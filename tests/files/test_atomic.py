@@ -1,0 +1,182 @@
+"""A file is replaced whole or not at all, whatever happens meanwhile; its permissions and links stay."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from container_examples import (
+    METADATA,
+    example,
+    layout,
+    same,
+)
+
+from pycharrnn.files import atomic
+from pycharrnn.files import container as storage
+
+
+class TornFile(io.FileIO):
+    """Writes some bytes, then fails."""
+
+    error: BaseException
+
+    def writelines(self, pieces: Any) -> None:
+        self.write(b"".join(pieces)[:100])
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("where", ["open", "chmod", "write", "fsync", "replace"])
+@pytest.mark.parametrize("existing", [True, False])
+def test_a_fault_leaves_the_old_file_and_nothing_else(
+    path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch, where: str, error: BaseException, existing: bool
+) -> None:
+    if not existing:
+        path.unlink()
+        if where == "chmod":  # which a new file does not need
+            where = "fsync"
+
+    def fail(*args: Any, **options: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        if where == "write":
+            patch.setattr(TornFile, "error", error, raising=False)
+            patch.setattr(atomic, "open", TornFile, raising=False)
+        else:
+            patch.setattr(os, where, fail)
+        with pytest.raises(type(error)) as caught:
+            storage.save(path, example(seed=2), METADATA)
+    assert caught.value is error
+    assert os.listdir(path.parent) == ([path.name] if existing else [])
+    assert not existing or path.read_bytes() == data
+    storage.save(path, example(seed=2), METADATA)
+    assert same(storage.load(path, layout)[0], example(seed=2))
+
+
+@pytest.mark.parametrize(("code", "raised"), [(errno.EIO, True), (errno.EINVAL, False)])
+def test_a_folder_that_does_not_sync(path: Path, monkeypatch: pytest.MonkeyPatch, code: int, raised: bool) -> None:
+    """An error is raised, unless the file system says that it has no such call; the new file is complete."""
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if raised:
+        with pytest.raises(OSError, match=os.strerror(code)):
+            storage.save(path, example(seed=2), METADATA)
+    else:
+        storage.save(path, example(seed=2), METADATA)
+    assert same(storage.load(path, layout)[0], example(seed=2))
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_order_of_a_save(path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All bytes are durable before the name moves, the name is afterwards; the mode is right at once."""
+    os.chmod(path, 0o600)
+    events: list[object] = []
+    real_chmod, real_fsync, real_replace = os.chmod, os.fsync, os.replace
+
+    def chmod(name: str, mode: int) -> None:
+        status = os.stat(name)
+        events.append((status.st_size, stat.S_IMODE(status.st_mode)))
+        real_chmod(name, mode)
+
+    def fsync(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        folder = stat.S_ISDIR(status.st_mode)
+        events.append("folder" if folder else (status.st_size, stat.S_IMODE(status.st_mode)))
+        real_fsync(descriptor)
+
+    def replace(source: str, target: str) -> None:
+        events.append("replace")
+        name = os.path.basename(source)
+        assert re.fullmatch(r"\.m\.safetensors\.[0-9a-f]{16}\.tmp", name)
+        assert os.path.dirname(source) == str(path.parent)
+        real_replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(os, "chmod", chmod)
+    storage.save(path, example(), METADATA)
+    assert events == [(0, 0o600), (len(data), 0o600), "replace", "folder"]
+
+
+@pytest.mark.parametrize(("where", "survivor"), [("fsync", 1), ("replace", 1), ("close", 2)])
+def test_kill_leaves_a_complete_file(path: Path, where: str, survivor: int) -> None:
+    """SIGKILL at the sync of the file, at the replacement, and (os.close) after all is done."""
+    storage.save(path.parent / "next", example(seed=2), METADATA)
+    package = str(Path(storage.__file__).parents[2])
+    script = f"""if True:
+        import os, signal, sys
+        sys.path.insert(0, {package!r})
+        from pycharrnn.files import container as storage
+        tensors, metadata = storage.load({str(path.parent / "next")!r}, lambda metadata: {layout(METADATA)!r})
+        os.{where} = lambda *args, **options: os.kill(os.getpid(), signal.SIGKILL)
+        storage.save({str(path)!r}, tensors, metadata)
+        """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert same(storage.load(path, layout)[0], example(seed=survivor))
+    storage.save(path, example(seed=3), METADATA)  # what a dead process left behind is in nobody's way
+    assert same(storage.load(path, layout)[0], example(seed=3))
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
+def test_permissions(path: Path, monkeypatch: pytest.MonkeyPatch, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        with monkeypatch.context() as patch:
+            patch.delattr(os, "umask")  # changing it, even for a moment, would be seen by other threads
+            storage.save(path.parent / "new", example(), METADATA)
+            assert stat.S_IMODE((path.parent / "new").stat().st_mode) == 0o666 & ~umask
+            for mode in (0o600, 0o640, 0o664, 0o444, 0o666):
+                os.chmod(path, mode)
+                storage.save(path, example(), METADATA)
+                assert stat.S_IMODE(path.stat().st_mode) == mode
+    finally:
+        os.umask(old)
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_symbolic_link_stays_one(path: Path, dangling: bool) -> None:
+    link = path.parent / "folder" / "link"
+    link.parent.mkdir()
+    link.symlink_to("../m.safetensors")
+    if dangling:
+        path.unlink()
+    storage.save(link, example(seed=2), METADATA)
+    assert os.readlink(link) == "../m.safetensors"
+    assert not path.is_symlink()
+    assert same(storage.load(path, layout)[0], example(seed=2))
+    assert os.listdir(link.parent) == ["link"]
+
+
+def test_what_is_not_a_file_is_not_replaced(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with pytest.raises(OSError, match=r"is a directory or a device.*fifo"):
+        storage.save(fifo, example(), METADATA)
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+    assert os.listdir(tmp_path) == ["fifo"]
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "\U0001f600" * 63, ".hidden", "a b\n", "-"])
+def test_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    storage.save(name, example(), METADATA)
+    assert os.listdir(tmp_path) == [name]
+    assert same(storage.load(name, layout)[0], example())
