@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["identify", "looks_like_text", "unpack"]
 
-_CHUNK = 1 << 20  # packed bytes at a time: a stream that ends gives back at most so many
+CHUNK = 1 << 20  # packed bytes at a time: a stream that ends gives back at most so many
 
 # Each begins with bytes that no text in a usual encoding begins with, or that only such a file has.
 _KINDS = {
@@ -58,7 +58,17 @@ _ADVICE = "convert or unpack it to a plain text first"
 
 
 def identify(data: bytes) -> str | None:
-    r"""Return what a file that begins with these bytes (some hundreds are enough) is, or None if it may be a text.
+    r"""Return what a file is, by its first bytes.
+
+    Parameters
+    ----------
+    data : bytes
+        The beginning of the file; some hundreds are enough.
+
+    Returns
+    -------
+    str or None
+        What it is, as in "it is a PDF document"; None if it may be a text.
 
     Examples
     --------
@@ -70,7 +80,17 @@ def identify(data: bytes) -> str | None:
 
 
 def looks_like_text(data: bytes) -> bool:
-    """Whether these first bytes of a file are those of a text, in UTF-8 or marked as UTF-16.
+    """Whether a file may be a text, in UTF-8 or marked as UTF-16, by its first bytes.
+
+    Parameters
+    ----------
+    data : bytes
+        The beginning of the file.
+
+    Returns
+    -------
+    bool
+        Whether it may be.
 
     Examples
     --------
@@ -89,13 +109,7 @@ def looks_like_text(data: bytes) -> bool:
 
 
 def unpack(data: bytes, source: str) -> bytes:
-    """Return what is packed in `data` with gzip, bzip2, xz or zip, or `data` itself if nothing is.
-
-    Examples
-    --------
-    >>> import gzip
-    >>> unpack(gzip.compress(b"la"), "song.txt.gz"), unpack(b"la", "song.txt")
-    (b'la', b'la')
+    """Return what is packed with gzip, bzip2, xz or zip in the bytes of a file, or these bytes if nothing is.
 
     Parameters
     ----------
@@ -104,6 +118,11 @@ def unpack(data: bytes, source: str) -> bytes:
     source : str
         What the messages call the file.
 
+    Returns
+    -------
+    bytes
+        What is packed, or `data`.
+
     Raises
     ------
     ValueError
@@ -111,6 +130,12 @@ def unpack(data: bytes, source: str) -> bytes:
         goes on from "the text is".
     ImportError
         If this Python was built without the module that unpacks it.
+
+    Examples
+    --------
+    >>> import gzip
+    >>> unpack(gzip.compress(b"la"), "song.txt.gz"), unpack(b"la", "song.txt")
+    (b'la', b'la')
     """
     kind = identify(data)
     if kind is None:
@@ -146,8 +171,8 @@ def _streams(new: Callable[[], Any], data: bytes, padding: bytes = b"") -> bytes
         while not stream.eof:
             if at >= len(data):
                 raise EOFError
-            pieces.append(stream.decompress(data[at : at + _CHUNK]))
-            at += _CHUNK
+            pieces.append(stream.decompress(data[at : at + CHUNK]))
+            at += CHUNK
         at = min(at, len(data)) - len(stream.unused_data)
         while padding and data.startswith(padding, at):
             at += len(padding)
@@ -155,6 +180,7 @@ def _streams(new: Callable[[], Any], data: bytes, padding: bytes = b"") -> bytes
 
 
 def _unzip(zipfile: Any, data: bytes, source: str) -> bytes:
+    """Return the one file of an archive; files that file managers add do not count."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
         for kind, pattern in _ZIPPED.items():

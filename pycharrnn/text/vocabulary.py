@@ -19,7 +19,7 @@ __all__ = ["Vocabulary"]
 _N_CODE_POINTS = 0x110000
 _LINE_END = ord("\n")
 _REPLACEMENT = 0xFFFD
-_CHUNK = 1 << 18  # characters at a time: fits the cache (several times faster) and lets Ctrl-C through
+CHUNK = 1 << 18  # characters at a time: fits the cache (several times faster) and lets Ctrl-C through
 _UTF32 = ("utf-32-le", "surrogatepass")  # one unit a code point; UTF-16 would merge a pair of lone surrogates
 
 
@@ -265,5 +265,5 @@ def _chunks(text: str) -> Iterator[tuple[int, npt.NDArray[np.int32]]]:
     if not isinstance(text, str):  # now, which in a generator function would be later
         advice = "; decode it first: text.decode('utf-8')" if isinstance(text, (bytes, bytearray)) else ""
         raise TypeError(f"text must be a str, not {type(text).__name__}{advice}")
-    starts = range(0, len(text), _CHUNK)
-    return ((i, np.frombuffer(text[i : i + _CHUNK].encode(*_UTF32), "<i4")) for i in starts)
+    starts = range(0, len(text), CHUNK)
+    return ((i, np.frombuffer(text[i : i + CHUNK].encode(*_UTF32), "<i4")) for i in starts)

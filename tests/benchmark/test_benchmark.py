@@ -226,6 +226,11 @@ def test_every_competitor_learns(worker, cell):
     assert ready.version.split()[1][0].isdigit()
 
 
+def test_a_competitor_without_larger_models_is_refused():
+    with pytest.raises(ValueError, match="'numpy' makes no steps of larger models"):
+        prepare("numpy", TINY)
+
+
 def test_streams_are_cut_where_pycharrnn_cuts_them():
     columns = streams(np.arange(21, dtype=np.int32), 2)
     np.testing.assert_array_equal(columns.T, [np.arange(11), np.arange(10, 21)])
@@ -315,6 +320,13 @@ def test_full_on_the_command_line(monkeypatch, capsys):
     assert cli.main(["bench", "--full", "--updates", "5", __file__]) == 2
     assert "--full has sizes and a text of its own; leave out TEXT, --updates" in capsys.readouterr().err
     assert len(calls) == 2
+
+
+def test_the_folder_is_a_program():
+    command = [sys.executable, "-m", "pycharrnn.benchmark", "--help"]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"pycharrnn bench" in done.stdout
 
 
 def script(name, *options):

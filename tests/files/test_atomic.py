@@ -180,3 +180,27 @@ def test_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -
     storage.save(name, example(), METADATA)
     assert os.listdir(tmp_path) == [name]
     assert same(storage.load(name, layout)[0], example())
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("", "is a directory or a device"),
+        ("fifo", "is a directory or a device"),
+        ("none/m", "cannot be written: No such"),
+        ("file/m", "cannot be written: Not a directory"),
+    ],
+)
+def test_what_cannot_be_written_is_known_before(tmp_path: Path, name: str, told: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(OSError, match=told) as caught:
+        atomic.check_writable(tmp_path / name)
+    assert caught.value.strerror.startswith(told)
+    assert caught.value.filename == str(tmp_path / name)
+
+
+def test_what_can_be_written_is_left_as_it_is(path: Path, data: bytes) -> None:
+    atomic.check_writable(path)
+    atomic.check_writable(path.parent / "new")
+    assert (path.read_bytes(), os.listdir(path.parent)) == (data, [path.name])

@@ -63,7 +63,7 @@ def test_streams_may_follow_one_another(name: str) -> None:
 
 
 def test_long_streams_are_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pycharrnn.packing._CHUNK", 7)
+    monkeypatch.setattr("pycharrnn.packing.CHUNK", 7)
     for pack in PACKERS.values():
         assert unpack(pack(TEXT), "s") == TEXT
     assert unpack(gzip.compress(b"a") + gzip.compress(TEXT), "s") == b"a" + TEXT

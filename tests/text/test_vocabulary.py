@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pycharrnn.errors import UnknownCharacterError
-from pycharrnn.text import vocabulary as text_module
+from pycharrnn.text import vocabulary as vocabulary_module
 from pycharrnn.text.vocabulary import Vocabulary
 
 # What editors, codecs, str.splitlines and Unicode normalisation like to change.
@@ -56,7 +56,7 @@ def test_lone_surrogates_do_not_merge() -> None:
 
 
 def test_long_texts_are_encoded_in_chunks(monkeypatch: pytest.MonkeyPatch, abc: Vocabulary) -> None:
-    monkeypatch.setattr(text_module, "_CHUNK", 3)
+    monkeypatch.setattr(vocabulary_module, "CHUNK", 3)
     for length in range(10):
         text = ("abccba" * 2)[:length]
         assert abc.encode(text).tolist() == ["abc".index(c) for c in text]
