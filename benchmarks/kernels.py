@@ -8,6 +8,7 @@ measured just before each shape. `PYCHARRNN_SIMD` selects the instruction set.
 
 import argparse
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,16 +16,26 @@ from pycharrnn import _kernels
 from pycharrnn.benchmark.measuring import fma_peaks
 from pycharrnn.network.memory import aligned
 
-# M, N, K, whether A is stored transposed, and what it is: of the classic job with K = 80, then of larger ones.
-SHAPES = [
-    (25, 80, 100, False, "logits"),
-    (25, 112, 80, False, "dh from logits"),
-    (80, 112, 25, True, "dV"),
-    (100, 112, 25, True, "dW"),
-    (1, 112, 100, False, "one step of the recurrence"),
-    (50, 1024, 256, False, "a batch of 50, four gates of 256"),
-    (64, 2048, 512, False, "a batch of 64, four gates of 512"),
-    (1, 1024, 256, False, "one step, four gates of 256"),
+
+class Shape(NamedTuple):
+    """A product: its sizes, whether A is stored transposed, and what it is."""
+
+    M: int
+    N: int
+    K: int
+    transposed: bool
+    meaning: str
+
+
+SHAPES = [  # of the classic job with K = 80, then of larger ones
+    Shape(25, 80, 100, False, "logits"),
+    Shape(25, 112, 80, False, "dh from logits"),
+    Shape(80, 112, 25, True, "dV"),
+    Shape(100, 112, 25, True, "dW"),
+    Shape(1, 112, 100, False, "one step of the recurrence"),
+    Shape(50, 1024, 256, False, "a batch of 50, four gates of 256"),
+    Shape(64, 2048, 512, False, "a batch of 64, four gates of 512"),
+    Shape(1, 1024, 256, False, "one step, four gates of 256"),
 ]
 
 
@@ -35,9 +46,9 @@ def matrix(rng: np.random.Generator, rows: int, columns: int, dtype: str) -> np.
     return out
 
 
-def speed(shape: tuple[int, int, int, bool], dtype: str, packed: bool, repeats: int) -> float:
+def speed(shape: Shape, dtype: str, packed: bool, repeats: int) -> float:
     """Operations per second: the best of some calls of about 5 ms."""
-    M, N, K, transposed = shape
+    M, N, K, transposed, _ = shape
     rng = np.random.default_rng(0)
     repeat, best = 1, 0.0
     A = matrix(rng, *((K, M) if transposed else (M, K)), dtype)
@@ -65,15 +76,15 @@ def main() -> None:
     print(f"{simd}: GFLOP/s and share of the FMA peak; 'rows' has B in whole rows, unpacked; T: A stored transposed")
     print(f"{'M x N x K':<22}{'packed f32':>16}{'rows f32':>16}{'packed f64':>16}{'rows f64':>16}")
     peaks = dict.fromkeys(("float32", "float64"), 0.0)
-    for *shape, name in SHAPES:
+    for shape in SHAPES:
         cells = []
         for dtype in peaks:
             peaks[dtype] = max(peaks[dtype], fma_peaks(dtype)[simd])
             for packed in (True, False):
-                found = speed(tuple(shape), dtype, packed, repeats)
+                found = speed(shape, dtype, packed, repeats)
                 cells.append(f"{found / 1e9:9.1f} {found / peaks[dtype]:5.0%}")
-        M, N, K, transposed = shape
-        print(f"{f'{M} x {N} x {K}' + ' T' * transposed:<22}" + "".join(f"{cell:>16}" for cell in cells) + f"  {name}")
+        size = f"{shape.M} x {shape.N} x {shape.K}{' T' * shape.transposed}"
+        print(f"{size:<22}" + "".join(f"{cell:>16}" for cell in cells) + f"  {shape.meaning}")
     print(", ".join(f"FMA peak {dtype} {peak / 1e9:.1f} GFLOP/s" for dtype, peak in peaks.items()))
 
 

@@ -2,9 +2,10 @@
 
     python examples/sequence_lengths.py [TEXT] [--characters 1500000] [--seeds 3] [--plot sequence_lengths.png]
 
-Prints the smooth loss per character at ten points of the way, a column for each length, each the mean of three models
-that differ in their starting weights; below, the lowest and the highest of the three at the end: where those of two
-lengths overlap, neither is shown to be better. The smooth loss is itself a mean over the last 1,000 windows or so.
+Prints the smooth loss per character at ten points of the training, a column for each length, each the mean of
+three models that differ in their starting weights. Below stand the lowest and the highest of the three at the end:
+where those of two lengths overlap, neither is shown to be better. The smooth loss is itself a mean over some 1,000
+windows.
 """
 
 import argparse
