@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import os
 import random
@@ -33,6 +34,9 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        return 2
+
     def shown(self) -> list[str]:
         return screen(self.getvalue(), self.columns)
 
@@ -62,7 +66,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     for module in (progress_module, callbacks):
         monkeypatch.setattr(module, "sys", SimpleNamespace(stderr=terminal, stdout=terminal))
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(progress_module, "_columns", lambda stream: terminal.columns - 1)
+    monkeypatch.setattr(os, "get_terminal_size", lambda fd: os.terminal_size((terminal.columns, 24)))
     return terminal
 
 
@@ -138,11 +142,12 @@ def test_the_line_fits_at_any_time(columns: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stderr", terminal)
         patch.setenv("TERM", "xterm")
-        patch.setattr(progress_module, "_columns", lambda stream: columns - 1 or 1)
+        patch.setattr(os, "get_terminal_size", lambda fd: os.terminal_size((columns, 24)))
+        ticks = itertools.count()
+        patch.setattr(progress_module, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
         progress = Progress(delay=0)
         for _ in range(2):
             progress(now)
-            progress._due = 0
             [line] = terminal.shown()
             assert len(line) <= min(60, max(1, columns - 1))
             assert line.startswith(("training"[: max(1, columns - 1)], "validating"[: max(1, columns - 1)]))
