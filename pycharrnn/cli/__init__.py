@@ -46,7 +46,7 @@ def _run(argv: Sequence[str], stage: Stage) -> None:
         warnings.showwarning = console.warn
         model = make_model(options, command.preset, command.fixed)
         if command.trains:
-            Budget(model.epochs, model.max_updates, model.max_seconds)  # which must end
+            Budget.of(model.get_params())  # which must end
         check_outputs(options)
         stage.reads = True
         source = command.read(options)

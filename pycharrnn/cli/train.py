@@ -59,7 +59,7 @@ class _Announcement:
         self.every = model.n_updates_ if hasattr(model, "vocabulary_") else 2**62  # updates: now, and hardly again
         network = f"{'a' if model.cell == 'gru' else 'an'} {model.cell.upper()}"
         layers = "" if model.num_layers == 1 else f"{model.num_layers} x "
-        budget = Budget(model.epochs, model.max_updates, model.max_seconds)
+        budget = Budget.of(model.get_params())
         self.line = f"training {network} of {layers}{model.hidden_size} units on {source} for {budget}"
 
     def __call__(self, run: Run) -> None:

@@ -219,7 +219,7 @@ def _name(X: Texts) -> str:
 
 def _budget(model: CharRNN) -> Budget:
     """When its training ends."""
-    return Budget(model.epochs, model.max_updates, model.max_seconds)
+    return Budget.of(model.get_params())
 
 
 def _find_out(model: CharRNN, variants: dict[str, CharRNN], corpus: str | list[str], settings: Settings) -> Findings:
