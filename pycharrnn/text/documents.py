@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO, Literal
 
 from pycharrnn.arguments import choice
@@ -12,7 +12,7 @@ from pycharrnn.output import count
 from pycharrnn.text.decoding import decode
 from pycharrnn.text.fields import Found
 from pycharrnn.text.formats import FORMATS, Options, parse, suffix
-from pycharrnn.text.records import Bad
+from pycharrnn.text.records import Bad, Record
 from pycharrnn.text.sources import Folder, Source, read_file, source
 
 __all__ = ["Documents", "read_documents"]
@@ -154,7 +154,7 @@ def read_documents(
     result = _Reading(sources, unescape)
     for one in sources:
         if one.format == "files":
-            result.add(one, _files(one.name, pattern, encoding, result.left_out))
+            result.add_files(one, pattern, encoding)
         else:
             result.add(one, parse(one.read(), one.name, one.format, options))
     return result.documents(skip=options.skip)
@@ -192,27 +192,48 @@ class _Reading:
 
     def __init__(self, sources: Sequence[Source], unescape: bool) -> None:
         self.sources = sources
-        self.unescape = unescape
+        self.unescape: Callable[[str], str] | None = None
+        if unescape:
+            import html  # only now: importing the names of all entities takes its time
+
+            self.unescape = html.unescape
         self.found: list[str] = []
         self.files: list[str] = []
         self.bad: list[tuple[Source, str]] = []  # and what is wrong with which of its rows
         self.left_out: list[str] = []
 
-    def add(self, source: Source, rows: Iterable[Found]) -> None:
+    def add(self, source: Source, rows: Iterable[Found | Record]) -> None:
         """Add what the records of one source give."""
-        import html  # only now: importing the names of all entities takes its time
-
         before = len(self.found) + len(self.bad)
-        for place, row, file in rows:
-            document = html.unescape(row) if self.unescape and isinstance(row, str) else row
-            if isinstance(document, str) and document:
-                self.found.append(document)
-                self.files += [file] if file else []
+        for row in rows:
+            value = row.value
+            if self.unescape and isinstance(value, str):
+                value = self.unescape(value)
+            if value and isinstance(value, str):
+                self.found.append(value)
             else:
-                reason = document.reason if isinstance(document, Bad) else "the document is empty"
-                self.bad.append((source, f"{place}: {reason}"))
+                reason = value.reason if isinstance(value, Bad) else "the document is empty"
+                self.bad.append((source, f"{row.place}: {reason}"))
         if before == len(self.found) + len(self.bad) and len(self.sources) > 1:
             self.bad.append((source, "the file: it has no document"))
+
+    def add_files(self, source: Source, pattern: str | None, encoding: str) -> None:
+        """Add a file as one document, or so those of a folder."""
+        if not os.path.isdir(source.name):
+            self._add_file(source, source.name, "the file", _read(source.name, source.name, encoding))
+            return
+        folder = Folder.walk(source.name, pattern)
+        self.left_out += folder.left_out
+        for name in folder.files:
+            file = os.path.join(source.name, name)
+            self._add_file(source, file, f"file {name!a}", _read(file, name, encoding))
+        if not folder.files:
+            self.add(source, [])
+
+    def _add_file(self, source: Source, file: str, place: str, value: str | Bad) -> None:
+        before = len(self.found)
+        self.add(source, [Found(place, value)])
+        self.files += [file] if len(self.found) > before else []
 
     def documents(self, skip: bool) -> Documents:
         """Return the documents, or raise if there are none, or, without `skip`, if anything was bad."""
@@ -234,23 +255,14 @@ class _Reading:
         return Documents(self.found, name, skipped, self.left_out, files)
 
 
-def _files(path: str, pattern: str | None, encoding: str, left_out: list[str]) -> Iterator[Found]:
-    """Read a file as one document, or so those of a folder; what is not read is added to `left_out`."""
-    names = [""]
-    if os.path.isdir(path):
-        folder = Folder.walk(path, pattern)
-        names = folder.files
-        left_out += folder.left_out
-    for name in names:
-        file = os.path.join(path, name) if name else path
-        place = f"file {name!a}" if name else "the file"
-        data = read_file(file)
-        try:
-            text = decode(data, name or path, encoding)
-        except ValueError as error:
-            yield Found(place, Bad(str(error)), file)
-        else:
-            yield Found(place, Bad("it has NUL characters, which no text has") if "\0" in text else text, file)
+def _read(file: str, name: str, encoding: str) -> str | Bad:
+    """Return the text of a file, or what is wrong with it; `name` is what it is called."""
+    data = read_file(file)
+    try:
+        text = decode(data, name, encoding)
+    except ValueError as error:
+        return Bad(str(error))
+    return Bad("it has NUL characters, which no text has") if "\0" in text else text
 
 
 def _tally(files: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pycharrnn.output import count
-from pycharrnn.text.records import Bad, Record, Row
+from pycharrnn.text.records import Bad, Record
 
 __all__ = ["Found", "column", "json_lines", "json_list"]
 
@@ -28,18 +28,15 @@ class Found(NamedTuple):
     ----------
     place : str
         Where it stands, for messages: "line 3".
-    document : str or Bad
+    value : str or Bad
         The document, or the reason why there is none.
-    file : str
-        The file that it is, if files are documents.
     """
 
     place: str
-    document: str | Bad
-    file: str = ""
+    value: str | Bad
 
 
-def column(rows: Iterator[Row], field: str | int) -> Iterator[Found]:
+def column(rows: Iterator[Record], field: str | int) -> Iterator[Found]:
     """Take out of each row its document: the column of this name, by the first row, or of this number."""
     first = next(rows, Record("", 0, 0, []))
     place, header = first.place, first.value
@@ -75,7 +72,7 @@ def json_list(text: str, field: str) -> Iterator[Found]:
     return _pick([(f"row {i}", value) for i, value in enumerate(values, 1)], field)
 
 
-def json_lines(lines: Iterable[Record[str | Bad]], field: str) -> Iterator[Found]:
+def json_lines(lines: Iterable[Record], field: str) -> Iterator[Found]:
     """Take out of the JSON value of each line its document; what is no JSON is `Bad`."""
     return _pick([(line.place, _json_value(line.value)) for line in lines], field)
 

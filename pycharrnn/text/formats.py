@@ -58,23 +58,23 @@ class Format(NamedTuple):
         Whether users can name it.
     """
 
-    cut: Callable[[str, Options], Iterator[Record[Any]]] | None
-    pick: Callable[[Any, Options], Iterable[Found]]
+    cut: Callable[[str, Options], Iterator[Record]] | None
+    pick: Callable[[Any, Options], Iterable[Found | Record]]
     suffixes: tuple[str, ...] = ()
     columns: bool = False
     named: bool = True
 
 
-def _whole(found: Iterator[Record[Any]], options: Options) -> Iterator[Found]:
+def _whole(found: Iterator[Record], options: Options) -> Iterator[Record]:
     """Each record is a document."""
-    return (Found(record.place, record.value) for record in found)
+    return found
 
 
-def _column(found: Iterator[Record[Any]], options: Options) -> Iterator[Found]:
+def _column(found: Iterator[Record], options: Options) -> Iterator[Found]:
     return column(found, options.field)
 
 
-def _quoted(text: str, options: Options) -> Iterator[Record[Any]]:
+def _quoted(text: str, options: Options) -> Iterator[Record]:
     return records.quoted_rows(text, options.delimiter or records.delimiter_of(text, options.field))
 
 
@@ -106,7 +106,7 @@ def suffix(name: str) -> str:
     return os.path.splitext(_PACKED.sub("", name.lower()))[1]
 
 
-def parse(data: bytes, name: str, format: str, options: Options) -> list[Found]:
+def parse(data: bytes, name: str, format: str, options: Options) -> Iterator[Found | Record]:
     r"""Take the documents out of the bytes of a file.
 
     Parameters
@@ -120,10 +120,10 @@ def parse(data: bytes, name: str, format: str, options: Options) -> list[Found]:
     options : Options
         How to read it.
 
-    Returns
-    -------
-    list of Found
-        What each record gives.
+    Yields
+    ------
+    Found or Record
+        What a record gives, or a record whose value is a document.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def parse(data: bytes, name: str, format: str, options: Options) -> list[Found]:
 
     Examples
     --------
-    >>> [found.document for found in parse(b"la\nlo\n", "songs.txt", "lines", Options())]
+    >>> [found.value for found in parse(b"la\nlo\n", "songs.txt", "lines", Options())]
     ['la', 'lo']
     """
     data = unpack(data, name)
@@ -145,8 +145,8 @@ def parse(data: bytes, name: str, format: str, options: Options) -> list[Found]:
     except ValueError as error:
         raise ValueError(f"{error}, or pass the encoding that it has") from None
     try:
-        found = row.pick(_decoded(row.cut(text, options), text, faults or []) if row.cut else text, options)
-        return list(found)
+        found: Any = row.cut(text, options) if row.cut else text
+        yield from row.pick(_decoded(found, text, faults) if faults else found, options)
     except json.JSONDecodeError as error:
         before = text[: error.pos]
         mark = len(data) - len(text.encode(options.encoding))  # a mark that was dropped, less one that this writes
@@ -158,9 +158,9 @@ def parse(data: bytes, name: str, format: str, options: Options) -> list[Found]:
         raise ValueError(f"{name!a} {error}") from None
 
 
-def _decoded(found: Iterator[Record[Any]], text: str, faults: list[Fault]) -> Iterator[Record[Any]]:
+def _decoded(found: Iterator[Record], text: str, faults: list[Fault]) -> Iterator[Record]:
     """Put the reason in the place of what a record holds if a byte of it could not be decoded."""
-    marks = [mark.start() for mark in re.finditer(MARK, text)] if faults else []
+    marks = [mark.start() for mark in re.finditer(MARK, text)]
     at = 0
     for record in found:
         while at < len(marks) and marks[at] < record.start:

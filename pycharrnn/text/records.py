@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-__all__ = ["Bad", "Fields", "Record", "Row", "delimiter_of", "lines", "paragraphs", "parts", "quoted_rows", "rows"]
+__all__ = ["Bad", "Fields", "Record", "delimiter_of", "lines", "paragraphs", "parts", "quoted_rows", "rows"]
 
 _LINE = re.compile(r"([^\r\n]*+)(?:\r\n?|\n|\Z)")
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -20,10 +20,7 @@ _DELIMITERS = ",;\t|"
 _LOOK = 20  # rows that tell the delimiter
 
 
-Value = TypeVar("Value", covariant=True)
-
-
-class Record(NamedTuple, Generic[Value]):
+class Record(NamedTuple):
     """A piece of a text.
 
     Parameters
@@ -39,7 +36,7 @@ class Record(NamedTuple, Generic[Value]):
     place: str
     start: int
     end: int
-    value: Value
+    value: Any
 
 
 class Bad(NamedTuple):
@@ -55,10 +52,9 @@ class Bad(NamedTuple):
 
 
 Fields = list[str]
-Row = Record[Fields | Bad]
 
 
-def lines(text: str) -> Iterator[Record[str]]:
+def lines(text: str) -> Iterator[Record]:
     r"""Lines end at LF, CR LF and CR, and nowhere else; the end of the last one starts no other.
 
     Examples
@@ -74,7 +70,7 @@ def lines(text: str) -> Iterator[Record[str]]:
         yield Record(f"line {number}", line.start(), line.end(1), line[1])
 
 
-def paragraphs(text: str) -> Iterator[Record[str]]:
+def paragraphs(text: str) -> Iterator[Record]:
     r"""Paragraphs are lines up to a blank one, which is empty or has only white space.
 
     Examples
@@ -82,19 +78,22 @@ def paragraphs(text: str) -> Iterator[Record[str]]:
     >>> [paragraph.value for paragraph in paragraphs("la\nla\n\n \nlo\n")]
     ['la\nla', 'lo']
     """
-    first = last = None  # lines of the paragraph
-    for line in lines(text):
-        if line.value and not line.value.isspace():
-            first = first or line
-            last = line
-        elif first and last:
-            yield Record(first.place, first.start, last.end, text[first.start : last.end])
-            first = last = None
-    if first and last:
-        yield Record(first.place, first.start, last.end, text[first.start : last.end])
+    start = -1  # of the paragraph, if one has begun
+    place, end = "", 0
+    for number, line in enumerate(_LINE.finditer(text), 1):
+        if line[1] and not line[1].isspace():
+            if start < 0:
+                place = f"line {number}"
+                start = line.start()
+            end = line.end(1)
+        elif start >= 0:
+            yield Record(place, start, end, text[start:end])
+            start = -1
+    if start >= 0:
+        yield Record(place, start, end, text[start:end])
 
 
-def parts(text: str, separator: str) -> Iterator[Record[str]]:
+def parts(text: str, separator: str) -> Iterator[Record]:
     r"""Parts stand between separators, without the line ends around them. A "\n" in a separator is any line end.
 
     Before the first separator and after the last there may be nothing.
@@ -119,12 +118,12 @@ def parts(text: str, separator: str) -> Iterator[Record[str]]:
             yield Record(f"line {number}", start, start + len(part), part)
 
 
-def rows(text: str, delimiter: str) -> Iterator[Row]:
+def rows(text: str, delimiter: str) -> Iterator[Record]:
     """Rows of a table without quotes: a field is what stands between delimiters. Empty lines are no rows."""
     return (Record(line.place, line.start, line.end, line.value.split(delimiter)) for line in lines(text) if line.value)
 
 
-def quoted_rows(text: str, delimiter: str) -> Iterator[Row]:
+def quoted_rows(text: str, delimiter: str) -> Iterator[Record]:
     r"""Rows of a table with quotes (RFC 4180), whose fields may be of any length. Empty lines are no rows.
 
     A field that begins with a quote goes on to the next single one; two stand for one of its own. Elsewhere a quote
