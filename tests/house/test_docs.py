@@ -3,6 +3,7 @@
 import contextlib
 import doctest
 import importlib
+import importlib.util
 import io
 import pkgutil
 import re
@@ -12,7 +13,9 @@ import pytest
 
 import pycharrnn
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "docs" / "usage.md", ROOT / "docs" / "quality.md"]
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(pycharrnn.__path__, "pycharrnn.")
@@ -38,10 +41,28 @@ def test_the_readme_prints_what_it_shows(tmp_path, monkeypatch):
     assert (tmp_path / "model.safetensors").stat().st_size > 10_000
 
 
-def test_the_readme_names_every_parameter_it_uses():
+def test_the_pages_name_parameters_that_there_are():
     known = set(pycharrnn.CharRNN().get_params()) | {"length", "prompt", "every", "callbacks", "temperature"}
     known |= {"n_samples", "unescape", "on_bad", "validation"}
-    used = {name for call in re.findall(r"(?:CharRNN|SampleText|sample|stream|fit)\(([^()]*)\)", README.read_text())
-            for name in re.findall(r"\b([a-z_]+)=", call)}  # fmt: skip
-    assert used
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    calls = re.findall(r"(?:CharRNN|preset|SampleText|sample|stream|partial_fit|fit)\(([^()]*)\)", text)
+    used = {name for call in calls for name in re.findall(r"\b([a-z_]+)=", call)}
+    assert len(used) > 10
     assert used <= known
+
+
+def test_the_page_of_parameters_is_that_of_the_table():
+    spec = importlib.util.spec_from_file_location("page_of_parameters", ROOT / "tools" / "parameters.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.PAGE.read_text(encoding="utf-8") == tool.page()
+
+
+@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_to_files(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    ours = re.compile(r"https://(?:raw\.githubusercontent|github)\.com/pycharrnn/pycharrnn/(?:blob/)?main/")
+    for link in links:
+        path, web = ours.subn("", link.partition("#")[0])
+        if web or "://" not in link:
+            assert ((ROOT if web else page.parent) / path).exists(), link
