@@ -1,7 +1,6 @@
 """Signatures of the compiled module; its source says shape and direction of every array."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +8,67 @@ import numpy.typing as npt
 _Real = npt.NDArray[Any]  # float32 or float64, all of a call alike
 _Ids = npt.NDArray[np.int32]
 _Double = npt.NDArray[np.float64]
+_Record = npt.NDArray[np.void]
 
 LANES: int
+PLAN: np.dtype[np.void]
+LAYER: np.dtype[np.void]
+RUN: np.dtype[np.void]
+NUMBERS: np.dtype[np.void]
+DRAWING: np.dtype[np.void]
+CELLS: dict[str, dict[str, int]]
+PRECISIONS: dict[str, dict[str, int]]
+RULES: tuple[str, ...]
+
+class _Space(Protocol):
+    @property
+    def plan(self) -> _Record: ...
+    @property
+    def layers(self) -> _Record: ...
+    @property
+    def memory(self) -> _Real: ...
+
+class _TrainingSpace(_Space, Protocol):
+    @property
+    def grads(self) -> _Real: ...
+    @property
+    def seen(self) -> _Ids: ...
+    @property
+    def losses(self) -> _Double: ...
+
+class _SamplingSpace(_Space, Protocol):
+    @property
+    def logits(self) -> _Double: ...
+
+class _Windows(Protocol):
+    @property
+    def x(self) -> _Ids: ...
+    @property
+    def y(self) -> _Ids: ...
+    @property
+    def steps(self) -> _Ids: ...
+    @property
+    def fresh(self) -> npt.NDArray[np.uint8]: ...
+
+class _Update(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def numbers(self) -> _Record: ...
+    @property
+    def rates(self) -> _Double: ...
+    @property
+    def m(self) -> _Real: ...
+    @property
+    def v(self) -> _Real: ...
+
+class _Team(Protocol):
+    @property
+    def rank(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def meeting(self) -> _Ids: ...
 
 def simd_names() -> tuple[str, ...]: ...
 def simd_supported(name: str) -> bool: ...
@@ -18,55 +76,21 @@ def simd_best() -> str: ...
 def simd_selected() -> str: ...
 def simd_select(name: str) -> None: ...
 def train(
-    ids: _Ids,
-    params: _Real,
-    grads: _Real,
-    m: _Real,
-    v: _Real,
-    work: _Real,
-    seen: _Ids,
-    xy: _Ids,
-    plan: Mapping[str, float],
-    layers: npt.NDArray[np.int64],
-    rule: str,
-    optimizer: Mapping[str, Any],
-    counts: npt.NDArray[np.int64],
-    scalars: _Double,
-    rates: _Double,
-    step_loss: _Double,
+    weights: _Real,
+    space: _TrainingSpace,
+    windows: _Windows,
+    update: _Update,
+    run: _Record,
     loss: _Double,
-    smooth: _Double,
-    rank: int = 0,
-    size: int = 1,
-    shared: _Ids | None = None,
+    team: _Team | None = None,
 ) -> None: ...
 def loss_and_gradients(
-    x: _Ids,
-    y: _Ids,
-    params: _Real,
-    grads: _Real,
-    work: _Real,
-    plan: Mapping[str, float],
-    layers: npt.NDArray[np.int64],
-    loss: _Double,
-    seed: int = 0,
+    weights: _Real, space: _Space, x: _Ids, y: _Ids, grads: _Real, loss: _Double, seed: int = 0
 ) -> float: ...
-def evaluate(
-    ids: _Ids, params: _Real, work: _Real, plan: Mapping[str, float], layers: npt.NDArray[np.int64], loss: _Double
-) -> None: ...
+def evaluate(weights: _Real, space: _Space, ids: _Ids, loss: _Double) -> None: ...
+def pack(weights: _Real, space: _Space) -> None: ...
 def sample(
-    prompt: _Ids,
-    params: _Real,
-    work: _Real,
-    plan: Mapping[str, float],
-    layers: npt.NDArray[np.int64],
-    pack: bool,
-    uniform: _Double,
-    temperature: float,
-    weights: _Double,
-    whole: bool,
-    out: _Ids,
-    smoothing: float = 0,
+    weights: _Real, space: _SamplingSpace, prompt: _Ids, drawing: _Record, uniform: _Double, out: _Ids
 ) -> int: ...
 def reflect(v: _Double, Q: _Double, sums: _Double) -> None: ...
 def matmul(
@@ -75,5 +99,5 @@ def matmul(
 def transpose(A: _Real, B: _Real) -> None: ...
 def activation(name: str, x: _Real) -> None: ...
 def softmax(p: _Real, K: int, y: _Ids, loss: _Double, smoothing: float = 0) -> None: ...
-def optimizer_step(rule: str, hyper: Mapping[str, float], p: _Real, g: _Real, m: _Real, v: _Real) -> None: ...
+def optimizer_step(rule: str, numbers: _Record, p: _Real, g: _Real, m: _Real, v: _Real) -> None: ...
 def multiply_adds(x: _Real, n: int) -> float: ...

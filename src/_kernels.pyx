@@ -11,14 +11,18 @@ The equations are those of the classic character-level RNN (Elman 1990; Karpathy
 """
 from cython cimport floating
 from libc.math cimport sqrt
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
+
+import numpy as np
 
 
 cdef extern from "core/core.h" nogil:
     enum: CORE_LANES
     ctypedef struct core_hyper:
-        double rate, clip, momentum, decay, eps, beta1, beta2, correction1, correction2
+        double rate, clip_value, clip_norm, weight_decay, momentum, decay, eps, beta1, beta2
+        double correction1, correction2
+        int64_t sparse
     ctypedef void core_step(Py_ssize_t n, void *p, const void *g, void *m, void *v,
                             const core_hyper *) noexcept nogil
     ctypedef struct core_table:
@@ -67,6 +71,18 @@ cdef extern from "core/core.h" nogil:
 
 
 LANES = CORE_LANES
+CELLS = {
+    "rnn": {"gates": 1, "shared": 1, "kept": 1, "states": 1, "in_place": 1},
+    "lstm": {"gates": 4, "shared": 4, "kept": 4, "states": 2, "in_place": 0},
+    "gru": {"gates": 3, "shared": 2, "kept": 4, "states": 1, "in_place": 0},
+}
+PRECISIONS = {
+    name: {"weights": size, "products": size, "activations": size, "moments": size}
+    for name, size in (("float32", 4), ("float64", 8))
+}
+RULES = ("sgd", "momentum", "rmsprop", "adagrad", "adam")
+
+include "loops/records.pxi"
 
 
 # --- instruction sets -------------------------------------------------------------------------------------------
@@ -112,32 +128,13 @@ def simd_select(str name not None):
 
 # --- recurrent layers and the softmax head ----------------------------------------------------------------------
 
-# Sizes, strides, and where each array starts in the flat vectors (in elements). network.py makes the dict.
-cdef struct Plan:
-    Py_ssize_t T, B, K, H, L
-    Py_ssize_t kind, G           # the cell; gates that meet the state
-    Py_ssize_t Hp, Kp, Gp        # rows of H, K and G * H elements, padded
-    Py_ssize_t Hs, As, Ds        # distance of rows in work: of h, c and d; of a; of da (da is d in an RNN, else a)
-    Py_ssize_t V, c              # in params, grads and moments: (K, H) (K)
-    Py_ssize_t p, VT, r, z       # in work: (T, B, K) (H, K) packed; r (L, B, A) and z (2, B, H) scratch
-    Py_ssize_t zero, top         # in work: (H) zeros; the head's inputs (T, B, H)
-    double dropout               # the share of each layer's outputs that the layer above, or the head, does not see
-    double label_smoothing       # the share of each target that is spread evenly over all symbols
-    Py_ssize_t end               # the symbol that ends a document and begins the next from a zero state; -1: none
-    Py_ssize_t D, E              # size and place in params of the embeddings (K, D); D = 0: the first U is gathered
-
-# One layer; all fields are Py_ssize_t, for they come as a row of integers.
-cdef struct Layer:
-    # params: (G * H, I), or (K, G * H) to gather from without inputs; (G * H, H); (G * H); GRU's second bias (H)
-    Py_ssize_t U, W, b, n
-    Py_ssize_t h, c, a, d, da    # work: (T+1, B, H) (T+1, B, H) (T, B, A) (T, B, H); da (T, B, A) is d or a
-    Py_ssize_t UT, WT, UB, WB    # work: U.T, W.T (H, G * H) and U, W (G * H, H), packed
-    Py_ssize_t y                 # work: the outputs with dropout (T, B, H)
-    Py_ssize_t I, Ip, Is         # inputs, D or H; rows of U, padded; distance of the rows of x and dx
-    Py_ssize_t x, dx             # work: the inputs (T, B, I), embeddings or the outputs of the layer below; dloss/dx
-
 cdef enum: RNN, LSTM, GRU
-cdef enum: REFRESH = 64
+
+
+cdef inline Py_ssize_t gates(const Plan *plan) noexcept nogil:
+    """Pre-activations of a unit that meet the state."""
+    return 1 if plan.cell == RNN else 4 if plan.cell == LSTM else 3
+
 
 # The threads of one call: what each does is a share of rows or columns, and after each phase they meet.
 cdef struct Team:
@@ -178,7 +175,7 @@ cdef void pack_weights(const core_table *k, const Plan *plan, const Layer *layer
                        ) noexcept nogil:
     """Each matrix in the order in which the products read it; a batch also packs those of the way back. A thread packs
     what comes of its rows of each."""
-    cdef Py_ssize_t q, H = plan.H, panel = k.panel, N = plan.G * H
+    cdef Py_ssize_t q, H = plan.H, panel = k.panel, N = gates(plan) * H
     cdef Py_ssize_t lo = share(team, N, panel, team.rank), hi = share(team, N, panel, team.rank + 1)
     cdef const Layer *layer
     cdef const floating *W
@@ -205,7 +202,7 @@ cdef inline void recur(const core_table *k, const Plan *plan, const Layer *layer
                        floating *r, Py_ssize_t ldr,  # (M, G * H)  out
                        ) noexcept nogil:
     """r = b + h @ W.T"""
-    k.gemm(M, columns(k, plan.G * plan.H), plan.H, h, plan.Hs, 1, work + layer.WT, step_stride(k, plan),
+    k.gemm(M, columns(k, gates(plan) * plan.H), plan.H, h, plan.Hs, 1, work + layer.WT, step_stride(k, plan),
            panel_stride(k, plan), params + layer.b, 0, r, ldr, reverse)
 
 
@@ -226,11 +223,11 @@ cdef inline void cell_forward(const core_table *k, const Plan *plan, const Layer
     GRU (Cho et al. 2014)                s, z = sigmoid(r + u);  g = tanh(u_g + n + s r_g);  h = (1 - z) g + z h0
     """
     if start:
-        memcpy(r, params + layer.b, plan.G * plan.H * sizeof(floating))
+        memcpy(r, params + layer.b, gates(plan) * plan.H * sizeof(floating))
         h0 = c0 = work + plan.zero
-    if plan.kind == RNN:
+    if plan.cell == RNN:
         k.add_tanh(plan.Hp, u, r)
-    elif plan.kind == LSTM:
+    elif plan.cell == LSTM:
         k.lstm_forward(plan.H, u, r, c0, a, c, h)
     else:
         k.gru_forward(plan.H, u, r, params + layer.n, h0, a, h)
@@ -243,21 +240,21 @@ cdef void layer_forward(const core_table *k, const Plan *plan, const Layer *laye
                         floating *work,          # WT, zero, h[0], c[0]; a = x @ U.T, if there are inputs  in; rest out
                         ) noexcept nogil:
     """h[t+1] of h[t]. Every other step walks W backwards, to meet it in the cache."""
-    cdef Py_ssize_t t, i, q, ld = plan.Hs if plan.kind == RNN else plan.As
+    cdef Py_ssize_t t, i, q, ld = plan.Hs if plan.cell == RNN else plan.As
     cdef floating *h
     cdef floating *r
     cdef floating *a
     for t in range(T):
         h = work + layer.h + t * plan.B * plan.Hs
-        r = h + plan.B * plan.Hs if plan.kind == RNN else work + plan.r
+        r = h + plan.B * plan.Hs if plan.cell == RNN else work + plan.r
         recur(k, plan, layer, hi - lo, t & 1, params, work, h + lo * plan.Hs, r + lo * ld, ld)
         for i in range(lo, hi):
             q = t * plan.B + i
             a = work + layer.a + q * plan.As
             cell_forward(k, plan, layer, x[q] == plan.end, params, work,
                          <const floating *>a if layer.I else params + layer.U + x[q] * plan.Gp, r + i * ld,
-                         h + i * plan.Hs, work + layer.c + q * plan.Hs, a,
-                         h + (plan.B + i) * plan.Hs, work + layer.c + (q + plan.B) * plan.Hs)
+                         h + i * plan.Hs, work + layer.s + q * plan.Hs, a,
+                         h + (plan.B + i) * plan.Hs, work + layer.s + (q + plan.B) * plan.Hs)
 
 
 cdef void layer_backward(const core_table *k, const Plan *plan, const Layer *layer, Py_ssize_t T,
@@ -267,7 +264,7 @@ cdef void layer_backward(const core_table *k, const Plan *plan, const Layer *lay
                          floating *work,          # WB, h, c, a in; d = dloss/dh from above in; da = dloss/d(r + u) out
                          ) noexcept nogil:
     """From the last step to the first: da[t] of d[t], then d[t-1] += da[t] @ W unless x[t] begins a document."""
-    cdef Py_ssize_t t, i, q, N = plan.G * plan.H, bs = plan.Hp, ps = k.panel
+    cdef Py_ssize_t t, i, q, N = gates(plan) * plan.H, bs = plan.Hp, ps = k.panel
     cdef const floating *W = params + layer.W
     cdef floating *d
     cdef floating *a
@@ -284,11 +281,11 @@ cdef void layer_backward(const core_table *k, const Plan *plan, const Layer *lay
             start = x[q] == plan.end
             d = work + layer.d + q * plan.Hs
             a = work + layer.a + q * plan.As
-            if plan.kind == RNN:
+            if plan.cell == RNN:
                 k.tanh_backward(plan.Hp, work + layer.h + (q + plan.B) * plan.Hs, d)
-            elif plan.kind == LSTM:
-                k.lstm_backward(plan.H, d, zero if start else work + layer.c + q * plan.Hs,
-                                work + layer.c + (q + plan.B) * plan.Hs, dc + i * plan.Hs, a)
+            elif plan.cell == LSTM:
+                k.lstm_backward(plan.H, d, zero if start else work + layer.s + q * plan.Hs,
+                                work + layer.s + (q + plan.B) * plan.Hs, dc + i * plan.Hs, a)
                 if start:
                     memset(dc + i * plan.Hs, 0, plan.Hs * sizeof(floating))
             else:
@@ -321,7 +318,7 @@ cdef inline void project(const core_table *k, const Plan *plan, const Layer *lay
                          floating *work,    # x, UT in; a out
                          ) noexcept nogil:
     """a = x @ U.T, for the rows lo .. hi of all T * B"""
-    k.gemm(hi - lo, columns(k, plan.G * plan.H), layer.I, work + layer.x + lo * layer.Is, layer.Is, 1, work + layer.UT,
+    k.gemm(hi - lo, columns(k, gates(plan) * plan.H), layer.I, work + layer.x + lo * layer.Is, layer.Is, 1, work + layer.UT,
            k.panel, k.panel * layer.I, NULL, 0, work + layer.a + lo * plan.As, plan.As, 0)
 
 
@@ -330,12 +327,12 @@ cdef inline void project_backward(const core_table *k, const Plan *plan, const L
                                   floating *work,    # da, UB in; dx out
                                   ) noexcept nogil:
     """dx = da @ U, for the rows lo .. hi. A GRU's candidate has its input's derivative beside its state's."""
-    cdef Py_ssize_t N = plan.G * plan.H, n = 2 * plan.H if plan.kind == GRU else N
+    cdef Py_ssize_t N = gates(plan) * plan.H, n = 2 * plan.H if plan.cell == GRU else N
     cdef floating *da = work + layer.da + lo * plan.Ds
     cdef floating *dx = work + layer.dx + lo * layer.Is
     k.gemm(hi - lo, columns(k, layer.I), n, da, plan.Ds, 1, work + layer.UB, k.panel, k.panel * N,
            NULL, 0, dx, layer.Is, 0)
-    if plan.kind == GRU:
+    if plan.cell == GRU:
         k.gemm(hi - lo, columns(k, layer.I), plan.H, da + 3 * plan.H, plan.Ds, 1, work + layer.UB + n * k.panel,
                k.panel, k.panel * N, dx, layer.Is, dx, layer.Is, 0)
 
@@ -465,42 +462,24 @@ cdef void carry(const Plan *plan, const Layer *layers, Py_ssize_t T,
     cdef Py_ssize_t q, n = plan.B * plan.Hs
     for q in range(plan.L):
         memcpy(work + layers[q].h, work + layers[q].h + T * n, n * sizeof(floating))
-        if plan.kind == LSTM:
-            memcpy(work + layers[q].c, work + layers[q].c + T * n, n * sizeof(floating))
+        if plan.cell == LSTM:
+            memcpy(work + layers[q].s, work + layers[q].s + T * n, n * sizeof(floating))
 
 
-cdef void refresh(const Plan *plan, const Layer *layers, Py_ssize_t update,
-                  floating *work,  # h, c: row 0 = 0 of the streams whose turn it is  out
-                  ) noexcept nogil:
-    """Each stream of a batch begins from a zero state every REFRESH windows, one stream after the other: a network that
-    has only ever known states carried on from its first steps gets lost when it has to start afresh."""
+cdef void begin(const Plan *plan, const Layer *layers,
+                const uint8_t *fresh,  # (B): the streams that begin from a zero state  in
+                floating *work,        # h, s: row 0 = 0 of these                       out
+                ) noexcept nogil:
     cdef Py_ssize_t q, j
     for j in range(plan.B):
-        if (update + j * REFRESH // plan.B) % REFRESH == 0:
+        if fresh[j]:
             for q in range(plan.L):
                 memset(work + layers[q].h + j * plan.Hs, 0, plan.Hp * sizeof(floating))
-                if plan.kind == LSTM:
-                    memset(work + layers[q].c + j * plan.Hs, 0, plan.Hp * sizeof(floating))
-
-
-cdef void forget(const Plan *plan, const Layer *layers,
-                 floating *work,  # h, c: row 0 = 0 out
-                 ) noexcept nogil:
-    cdef Py_ssize_t q, n = plan.B * plan.Hs
-    for q in range(plan.L):
-        memset(work + layers[q].h, 0, n * sizeof(floating))
-        if plan.kind == LSTM:
-            memset(work + layers[q].c, 0, n * sizeof(floating))
+                if plan.cell == LSTM:
+                    memset(work + layers[q].s + j * plan.Hs, 0, plan.Hp * sizeof(floating))
 
 
 # --- gradients and the update -----------------------------------------------------------------------------------
-
-cdef struct Optimizer:
-    bint sparse                  # a zero gradient changes nothing: rows that were not read need no step
-    double clip_norm             # 0: no clipping by norm
-    double weight_decay          # decoupled: before each step p *= 1 - rate * weight_decay
-    core_hyper hyper
-
 
 cdef core_step *step_of(const core_table *k, str rule) except NULL:
     if rule == "sgd":
@@ -525,18 +504,18 @@ cdef struct Update:
     void *grads
     void *m
     void *v
-    Optimizer *optimizer
+    const core_hyper *numbers
     core_step *step
     void (*scale)(Py_ssize_t, double, void *) noexcept nogil
     int32_t *seen                # (K)
 
 
 cdef inline void step(Update *u, Py_ssize_t offset, Py_ssize_t n, const floating *grad) noexcept nogil:
-    if u.optimizer.weight_decay > 0:
-        u.scale(n, core_kept(u.optimizer.hyper.rate, u.optimizer.weight_decay), <floating *>u.params + offset)
+    if u.numbers.weight_decay > 0:
+        u.scale(n, core_kept(u.numbers.rate, u.numbers.weight_decay), <floating *>u.params + offset)
     u.step(n, <floating *>u.params + offset, grad,
            <floating *>u.m + offset if u.m != NULL else NULL,
-           <floating *>u.v + offset if u.v != NULL else NULL, &u.optimizer.hyper)
+           <floating *>u.v + offset if u.v != NULL else NULL, u.numbers)
 
 
 cdef void matrix_gradient(const core_table *k, Update *u, Team *team, Py_ssize_t offset, Py_ssize_t rows,
@@ -586,7 +565,7 @@ cdef void rows_gradient(const core_table *k, Update *u, Team *team, const Plan *
     cdef Py_ssize_t i
     cdef Py_ssize_t lo = share(team, behind, CORE_LANES, team.rank), hi = share(team, behind, CORE_LANES, team.rank + 1)
     if u.together:
-        if u.optimizer.sparse:
+        if u.numbers.sparse:
             for i in range(M):
                 memset(grad + x[i] * n, 0, n * sizeof(floating))
         else:
@@ -600,7 +579,7 @@ cdef void rows_gradient(const core_table *k, Update *u, Team *team, const Plan *
             k.add(hi - lo, d + i * ldd + others + lo, grad + x[i] * n + lo)
     if not u.together:
         return
-    if not u.optimizer.sparse:
+    if not u.numbers.sparse:
         step(u, offset, plan.K * n, grad)
         return
     memset(u.seen, 0, plan.K * sizeof(int32_t))
@@ -614,8 +593,8 @@ cdef void gradients(const core_table *k, const Plan *plan, const Layer *layers, 
                     const int32_t *x,  # (T, B)                     in
                     floating *work,    # p = dlogits, da in; h in, then zero before each document: what W met there
                     ) noexcept nogil:
-    cdef Py_ssize_t q, t, M = T * plan.B, N = plan.G * plan.H, H = plan.H
-    cdef Py_ssize_t own = 2 * H if plan.kind == GRU else N  # gates whose derivatives are the same for input and state
+    cdef Py_ssize_t q, t, M = T * plan.B, N = gates(plan) * plan.H, H = plan.H
+    cdef Py_ssize_t own = 2 * H if plan.cell == GRU else N  # gates whose derivatives are the same for input and state
     cdef const Layer *layer
     cdef floating *da
     matrix_gradient(k, u, team, plan.V, plan.K, H, plan.Hp, M, work + plan.p, plan.Kp, work + plan.top, plan.Hs)
@@ -633,19 +612,19 @@ cdef void gradients(const core_table *k, const Plan *plan, const Layer *layers, 
         matrix_gradient(k, u, team, layer.W, N, H, plan.Hp, M, da, plan.Ds, work + layer.h, plan.Hs)
         if layer.I:
             matrix_gradient(k, u, team, layer.U, own, layer.I, layer.Ip, M, da, plan.Ds, work + layer.x, layer.Is)
-            if plan.kind == GRU:
+            if plan.cell == GRU:
                 matrix_gradient(k, u, team, layer.U + own * layer.Ip, H, layer.I, layer.Ip, M, da + 3 * H, plan.Ds,
                                 work + layer.x, layer.Is)
         else:
-            rows_gradient(k, u, team, plan, layer.U, plan.Gp, M, x, da, plan.Ds, N, H if plan.kind == GRU else 0, own)
+            rows_gradient(k, u, team, plan, layer.U, plan.Gp, M, x, da, plan.Ds, N, H if plan.cell == GRU else 0, own)
         if q == 0 and plan.D:
             rows_gradient(k, u, team, plan, plan.E, layer.Ip, M, x, work + layer.dx, layer.Is, plan.D, 0, plan.D)
         vector_gradient(k, u, team, layer.b, N, plan.Gp, M, da, plan.Ds)
-        if plan.kind == GRU:
+        if plan.cell == GRU:
             vector_gradient(k, u, team, layer.n, H, plan.Hp, M, da + 3 * H, plan.Ds)
 
 
-cdef void update(const core_table *k, const Plan *plan, const Layer *layers, Team *team, Py_ssize_t T, Update *u,
+cdef void clip_and_step(const core_table *k, const Plan *plan, const Layer *layers, Team *team, Py_ssize_t T, Update *u,
                  const int32_t *x,  # (T, B)                     in
                  floating *work,    # what `gradients` reads and zeroes
                  ) noexcept nogil:
@@ -659,31 +638,15 @@ cdef void update(const core_table *k, const Plan *plan, const Layer *layers, Tea
     gradients(k, plan, layers, team, T, u, x, work)
     if not u.together:
         meet(team)
-        if u.optimizer.clip_norm > 0:
+        if u.numbers.clip_norm > 0:
             norm = sqrt(k.sum_squares(u.size, grads))  # each thread the whole of it: the same bits, and no meeting
             meet(team)
-            if norm > u.optimizer.clip_norm:
-                k.scale(hi - lo, u.optimizer.clip_norm / norm, grads + lo)
+            if norm > u.numbers.clip_norm:
+                k.scale(hi - lo, u.numbers.clip_norm / norm, grads + lo)
         step(u, lo, hi - lo, grads + lo)
 
 
 # --- entry points -----------------------------------------------------------------------------------------------
-
-# What a run carries from one call of `train` to the next, written in place: an interrupt loses none of it.
-cdef enum:
-    POSITION                     # in the stream: where the next window starts
-    N_UPDATES
-    SEED                         # of the masks of dropout, and of what follows
-    SHIFT                        # where in the text the first stream of a batch starts, modulo its predictions
-cdef enum:
-    SMOOTH_LOSS                  # nats per T characters; negative before the first update
-    POWER1                       # beta1 ** n and beta2 ** n of Adam
-    POWER2
-
-
-cdef inline const Layer *first_layer(const int64_t[:, ::1] layers) noexcept:
-    return <const Layer *>&layers[0, 0]
-
 
 cdef inline void alone(Team *team) noexcept nogil:
     team.rank, team.size, team.seed, team.update, team.shared = 0, 1, 0, 0, NULL
@@ -694,235 +657,239 @@ cdef inline bint meet(Team *team) noexcept nogil:
     return team.size == 1 or core_meet(team.shared, team.size) == 0
 
 
-def train(const int32_t[::1] ids not None,   # (N)                                  in
-          floating[::1] params not None,     # (P)                                  in, out
-          floating[::1] grads not None,      # (P)                                  scratch
-          floating[::1] m not None,          # (P) or (0)                           in, out
-          floating[::1] v not None,          # (P) or (0)                           in, out
-          floating[::1] work not None,       # row 0 of h and c is the carried state    in, out
-          int32_t[::1] seen not None,        # (K)                                  scratch
-          int32_t[::1] xy not None,          # (2 * T * B)                          scratch
-          Plan plan,
-          const int64_t[:, ::1] layers not None,  # (L, fields)                     in
-          str rule not None, Optimizer optimizer,
-          int64_t[::1] counts not None,      # (4)                                  in, out
-          double[::1] scalars not None,      # (3)                                  in, out
-          const double[::1] rates not None,  # (n): learning rates                  in
-          double[::1] step_loss not None,    # (T * B)                              scratch
-          double[::1] loss not None,         # (n): loss of each update             out
-          double[::1] smooth not None,       # (n): smooth loss after each          out
-          int rank=0, int size=1,            # this thread, of so many that make the same call
-          int32_t[::1] shared=None,          # (3): where they meet, zeros at first     in, out
-          ):
-    """Run n updates, or stop before one whose loss is not finite: the weights are then those that gave it.
+cdef const Plan *checked(const Plan[::1] plan, const Layer[::1] layers, Py_ssize_t item) except NULL:
+    """The one plan of a space, whose precision must be that of the arrays, with as many layers as it says."""
+    cdef Py_ssize_t q = plan[0].precision
+    if not 0 <= q < len(PRECISIONS) or list(PRECISIONS.values())[q]["weights"] != item:
+        raise ValueError(f"precision {q} has no weights of {item} bytes")
+    if not 0 <= plan[0].cell < len(CELLS):
+        raise ValueError(f"no cell has the code {plan[0].cell}")
+    if layers.shape[0] != plan[0].L:
+        raise ValueError(f"the plan has {plan[0].L} layers, the space {layers.shape[0]}")
+    return &plan[0]
 
-    Each stream is read in windows of T, the last one as short as what is left, and the state is reset when the text
-    starts anew: then the streams of a batch begin at other places of it, as if its ends were joined, so that a pass has
-    other windows than the one before. Losses are given for T characters of one stream, and gradients are the mean over
-    the streams. In the smooth loss a window of n < T characters weighs n / T, and that of B streams nearly B times as
-    much as that of one.
+
+def train(floating[::1] weights not None,  # (P)                                                       in, out
+          space not None,                  # plan, layers; memory: row 0 of h and s is the carried state  in, out;
+                                           # grads (P), seen (K) and losses (T * B)                    scratch
+          windows not None,                # x and y: of one window after the other (steps, B); steps (n);
+                                           # fresh (n, B): the streams that begin from a zero state    in
+          update not None,                 # name, numbers (1) and rates (n) in; moments m, v (P) or (0)  in, out
+          Run[::1] run not None,           # (1)                                                       in, out
+          double[::1] loss not None,       # (n): nats of each window, summed                          out
+          team=None,                       # rank, size; meeting (3): zeros at first                   in, out
+          ):
+    """Make an update for each of n windows, or stop before one whose loss is not finite.
+
+    The weights are then those that gave it. Gradients are those of the loss summed over the steps, the mean of the
+    streams.
     """
+    cdef const Plan[::1] plans = space.plan
+    cdef const Layer[::1] layers = space.layers
+    cdef floating[::1] work = space.memory
+    cdef floating[::1] grads = space.grads
+    cdef int32_t[::1] seen = space.seen
+    cdef double[::1] losses = space.losses
+    cdef const int32_t[::1] x = windows.x
+    cdef const int32_t[::1] y = windows.y
+    cdef const int32_t[::1] steps = windows.steps
+    cdef const uint8_t[:, ::1] fresh = windows.fresh
+    cdef const core_hyper[::1] numbers = update.numbers
+    cdef const double[::1] rates = update.rates
+    cdef floating[::1] m = update.m
+    cdef floating[::1] v = update.v
+    cdef int32_t[::1] meeting
+    cdef const Plan *plan = checked(plans, layers, sizeof(floating))
     cdef const core_table *k = core_get(sizeof(floating))
-    cdef const Layer *L = first_layer(layers)
+    cdef const Layer *L = &layers[0]
+    cdef core_hyper hyper = numbers[0]
     cdef Update u
-    cdef Team team
-    cdef Py_ssize_t i, t, j, n, at, N = ids.shape[0] - 1, S = N // plan.B
-    cdef double total, part, fresh = 0.001 * plan.B / (1 + 0.001 * (plan.B - 1))
-    cdef double power1 = scalars[POWER1], power2 = scalars[POWER2]
-    cdef int32_t *x = &xy[0]
-    cdef int32_t *y
-    cdef floating *P = &params[0]
+    cdef Team own
+    cdef Py_ssize_t i, n, at = 0
+    cdef double total, power1 = run[0].power1, power2 = run[0].power2
+    cdef floating *P = &weights[0]
     cdef floating *w = &work[0]
-    cdef int64_t position = counts[POSITION]
-    team.rank, team.size, team.seed, team.update, team.shared = rank, size, counts[SEED], counts[N_UPDATES], NULL
-    if size > 1:
-        team.shared = &shared[0]
-    u.together = optimizer.clip_norm <= 0 and size == 1 and plan.T * plan.B <= 256
-    u.size = params.shape[0]
+    alone(&own)
+    own.seed, own.update = run[0].seed, run[0].n_updates
+    if team is not None and team.size > 1:
+        meeting = team.meeting
+        own.rank, own.size, own.shared = team.rank, team.size, &meeting[0]
+    u.together = hyper.clip_norm <= 0 and own.size == 1 and plan.T * plan.B <= 256
+    u.size = weights.shape[0]
     u.params = P
     u.grads = &grads[0]
     u.m = &m[0] if m.shape[0] else NULL
     u.v = &v[0] if v.shape[0] else NULL
-    u.optimizer = &optimizer
-    u.step = step_of(k, rule)
+    u.numbers = &hyper
+    u.step = step_of(k, update.name)
     u.scale = k.scale
     u.seen = &seen[0]
     with nogil:
-        if meet(&team):
-            pack_weights(k, &plan, L, &team, P, w)
+        if meet(&own):
+            pack_weights(k, plan, L, &own, P, w)
             for i in range(loss.shape[0]):
-                n = S - position
-                if n > plan.T:
-                    n = plan.T
-                y = x + n * plan.B
-                if rank == 0:
-                    for j in range(plan.B):
-                        at = (j * S + position + (counts[SHIFT] if plan.B > 1 else 0)) % N
-                        for t in range(n):
-                            x[t * plan.B + j] = ids[at]
-                            y[t * plan.B + j] = ids[at + 1]
-                            at = at + 1 if at + 1 < N else 0  # the last symbol is only predicted
-                    if position == 0:
-                        forget(&plan, L, w)
-                meet(&team)
-                total = forward(k, &plan, L, &team, n, x, y, P, w, &step_loss[0])
+                n = steps[i]
+                if own.rank == 0:
+                    begin(plan, L, &fresh[i, 0], w)
+                meet(&own)
+                total = forward(k, plan, L, &own, n, &x[at], &y[at], P, w, &losses[0])
                 if not total - total == 0:  # all see the same total
                     break
-                part = <double>n / plan.T
-                if rank == 0:
-                    loss[i] = total / part / plan.B
-                    if scalars[SMOOTH_LOSS] < 0:
-                        scalars[SMOOTH_LOSS] = loss[i]
-                    else:
-                        scalars[SMOOTH_LOSS] += fresh * part * (loss[i] - scalars[SMOOTH_LOSS])
-                    smooth[i] = scalars[SMOOTH_LOSS]
-                backward(k, &plan, L, &team, n, 1.0 / plan.B, x, y, P, w)
-                optimizer.hyper.rate = rates[i]
-                power1 *= optimizer.hyper.beta1
-                power2 *= optimizer.hyper.beta2
-                optimizer.hyper.correction1 = 1 / (1 - power1)
-                optimizer.hyper.correction2 = 1 / (1 - power2)
-                update(k, &plan, L, &team, n, &u, x, w)
-                meet(&team)
-                team.update += 1
+                backward(k, plan, L, &own, n, 1.0 / plan.B, &x[at], &y[at], P, w)
+                hyper.rate = rates[i]
+                power1 *= hyper.beta1
+                power2 *= hyper.beta2
+                hyper.correction1 = 1 / (1 - power1)
+                hyper.correction2 = 1 / (1 - power2)
+                clip_and_step(k, plan, L, &own, n, &u, &x[at], w)
+                meet(&own)
+                own.update += 1
                 if i + 1 < loss.shape[0]:  # else the next call does
-                    pack_weights(k, &plan, L, &team, P, w)
-                position += n
-                if position == S:
-                    position = 0
-                if rank == 0:
-                    carry(&plan, L, n, w)
-                    if plan.B > 1:
-                        refresh(&plan, L, counts[N_UPDATES] + 1, w)
-                    scalars[POWER1] = power1
-                    scalars[POWER2] = power2
-                    counts[N_UPDATES] += 1
-                    counts[POSITION] = position
-                    if position == 0 and plan.B > 1:
-                        counts[SHIFT] = core_key(team.seed, counts[N_UPDATES])
+                    pack_weights(k, plan, L, &own, P, w)
+                at += n * plan.B
+                if own.rank == 0:
+                    carry(plan, L, n, w)
+                    loss[i] = total
+                    run[0].power1 = power1
+                    run[0].power2 = power2
+                    run[0].n_updates += 1
 
 
-def loss_and_gradients(const int32_t[::1] x not None,        # (T * B)                         in
-                       const int32_t[::1] y not None,        # (T * B)                         in
-                       const floating[::1] params not None,  # (P)                             in
-                       floating[::1] grads not None,         # (P) += dloss/dparams; empty: the loss alone
-                       floating[::1] work not None,          # row 0 of h and c is the state before x[0]   in
-                       Plan plan,
-                       const int64_t[:, ::1] layers not None,  # (L, fields)                in
-                       double[::1] loss not None,            # (T * B)                         out, nats
-                       uint64_t seed=0,                      # of the masks of dropout, those of the first update
+def loss_and_gradients(const floating[::1] weights not None,  # (P)                                     in
+                       space not None,                 # plan, layers; memory: row 0 of h and s is the state before x[0]
+                       const int32_t[::1] x not None,  # (T * B)                                        in
+                       const int32_t[::1] y not None,  # (T * B)                                        in
+                       floating[::1] grads not None,   # (P) += dloss/dweights; empty: the loss alone
+                       double[::1] loss not None,      # (T * B)                                        out, nats
+                       uint64_t seed=0,                # of the masks of dropout, those of the first update
                        ):
     """The summed loss of one window and, when there is room for them, its gradients."""
+    cdef const Plan[::1] plans = space.plan
+    cdef const Layer[::1] layers = space.layers
+    cdef floating[::1] work = space.memory
+    cdef const Plan *plan = checked(plans, layers, sizeof(floating))
     cdef const core_table *k = core_get(sizeof(floating))
-    cdef const Layer *L = first_layer(layers)
+    cdef const Layer *L = &layers[0]
     cdef Update u
     cdef Team team
     cdef double total
-    cdef const floating *P = &params[0]
+    cdef const floating *P = &weights[0]
     cdef floating *w = &work[0]
     memset(&u, 0, sizeof(Update))
     alone(&team)
     team.seed = seed
     with nogil:
-        pack_weights(k, &plan, L, &team, P, w)
-        total = forward(k, &plan, L, &team, plan.T, &x[0], &y[0], P, w, &loss[0])
+        pack_weights(k, plan, L, &team, P, w)
+        total = forward(k, plan, L, &team, plan.T, &x[0], &y[0], P, w, &loss[0])
         if grads.shape[0]:
             u.grads = &grads[0]
-            backward(k, &plan, L, &team, plan.T, 1.0, &x[0], &y[0], P, w)
-            gradients(k, &plan, L, &team, plan.T, &u, &x[0], w)
+            backward(k, plan, L, &team, plan.T, 1.0, &x[0], &y[0], P, w)
+            gradients(k, plan, L, &team, plan.T, &u, &x[0], w)
     return total
 
 
-def evaluate(const int32_t[::1] ids not None,      # (N)                                   in
-             const floating[::1] params not None,  # (P)                                   in
-             floating[::1] work not None,          # row 0 of h and c is the state before ids[0] in, ids[N-1] out
-             Plan plan,
-             const int64_t[:, ::1] layers not None,  # (L, fields)                      in
-             double[::1] loss not None,            # (N - 1): nats of each character after the first  out
+def evaluate(const floating[::1] weights not None,  # (P)                                                  in
+             space not None,                        # plan, layers; memory: row 0 of h and s is the state before
+                                                    # ids[0] in, before ids[N-1] out
+             const int32_t[::1] ids not None,       # (N)                                                  in
+             double[::1] loss not None,             # (N - 1): nats of each symbol after the first         out
              ):
-    """-log p of every next character, the state carried along."""
+    """-log p of every next symbol, the state carried along."""
+    cdef const Plan[::1] plans = space.plan
+    cdef const Layer[::1] layers = space.layers
+    cdef floating[::1] work = space.memory
+    cdef const Plan *plan = checked(plans, layers, sizeof(floating))
     cdef const core_table *k = core_get(sizeof(floating))
-    cdef const Layer *L = first_layer(layers)
+    cdef const Layer *L = &layers[0]
     cdef Team team
     cdef Py_ssize_t n, start = 0, N = ids.shape[0] - 1
-    cdef const floating *P = &params[0]
+    cdef const floating *P = &weights[0]
     cdef floating *w = &work[0]
     alone(&team)
     with nogil:
-        pack_weights(k, &plan, L, &team, P, w)
+        pack_weights(k, plan, L, &team, P, w)
         while start < N:
             n = N - start if N - start < plan.T else plan.T
-            forward(k, &plan, L, &team, n, &ids[start], &ids[start + 1], P, w, &loss[start])
-            carry(&plan, L, n, w)
+            forward(k, plan, L, &team, n, &ids[start], &ids[start + 1], P, w, &loss[start])
+            carry(plan, L, n, w)
             start += n
 
 
-def sample(const int32_t[::1] prompt not None,   # (M): read before the first character is drawn; may be empty   in
-           const floating[::1] params not None,  # (P)                                                in
-           floating[::1] work not None,          # T = B = 1; row 0 of h and c is the carried state   in, out
-           Plan plan,
-           const int64_t[:, ::1] layers not None,  # (L, fields)                                      in
-           bint pack,                            # pack the weights first: once for each set of them
-           const double[::1] uniform not None,   # (N) in [0, 1)                                      in
-           double temperature,                   # divides the logits; 0 takes the likeliest character
-           double[::1] weights not None,         # (Kp)                                               scratch
-           bint whole,                           # stop after the symbol that ends a document
-           int32_t[::1] out not None,            # (N)                                                out
-           double smoothing=0,                   # the share of each target that was spread evenly: taken off again
+def pack(const floating[::1] weights not None,  # (P)                                   in
+         space not None,                        # plan, layers in; memory: packed weights  out
+         ):
+    """Pack weights for any number of calls of `sample`."""
+    cdef const Plan[::1] plans = space.plan
+    cdef const Layer[::1] layers = space.layers
+    cdef floating[::1] work = space.memory
+    cdef const Plan *plan = checked(plans, layers, sizeof(floating))
+    cdef Team team
+    alone(&team)
+    pack_weights(core_get(sizeof(floating)), plan, &layers[0], &team, &weights[0], &work[0])
+
+
+def sample(const floating[::1] weights not None,   # (P), and packed in the space                        in
+           space not None,                         # of T = B = 1: plan, layers; memory: row 0 of h and s is the carried
+                                                   # state in, out; logits (Kp)  scratch
+           const int32_t[::1] prompt not None,     # (M): read before the first symbol is drawn; may be empty  in
+           const Drawing[::1] drawing not None,    # (1)                                                 in
+           const double[::1] uniform not None,     # (N) in [0, 1)                                       in
+           int32_t[::1] out not None,              # (N)                                                 out
            ):
     """Draw N symbols, or fewer of a whole document; return how many.
 
     The state has not read the last of them: it is the prompt of the next call.
     """
+    cdef const Plan[::1] plans = space.plan
+    cdef const Layer[::1] layers = space.layers
+    cdef floating[::1] work = space.memory
+    cdef double[::1] logits = space.logits
+    cdef const Plan *plan = checked(plans, layers, sizeof(floating))
     cdef const core_table *k = core_get(sizeof(floating))
     cdef const core_table *k64 = core_get(sizeof(double))
-    cdef const Layer *L = first_layer(layers)
+    cdef const Layer *L = &layers[0]
     cdef const Layer *layer
-    cdef Team team
     cdef Py_ssize_t i, j, q, M = prompt.shape[0], drawn = out.shape[0], x
-    cdef double *z = &weights[0]
-    cdef const floating *P = &params[0]
+    cdef double *z = &logits[0]
+    cdef const floating *P = &weights[0]
     cdef floating *w = &work[0]
     cdef const floating *top = w + L[plan.L - 1].h
     cdef const floating *below
     cdef floating *r
     cdef floating *h
     cdef floating *a
-    alone(&team)
     with nogil:
-        if pack:
-            pack_weights(k, &plan, L, &team, P, w)
         for q in range(plan.L):
-            recur(k, &plan, &L[q], 1, False, P, w, w + L[q].h, w + plan.r + q * plan.As, plan.As)
+            recur(k, plan, &L[q], 1, False, P, w, w + L[q].h, w + plan.r + q * plan.As, plan.As)
         for i in range(M + out.shape[0]):
-            if i != M:  # the state reads a character; at M it has read the prompt and nothing else
+            if i != M:  # the state reads a symbol; at M it has read the prompt and nothing else
                 x = prompt[i] if i < M else out[i - M - 1]
                 for q in range(plan.L):
                     layer = &L[q]
                     h, a, r = w + layer.h, w + layer.a, w + plan.r + q * plan.As
                     if layer.I:
                         below = <const floating *>w + L[q - 1].h if q else P + plan.E + x * layer.Ip
-                        k.gemm(1, columns(k, plan.G * plan.H), layer.I, below, layer.Is, 1, w + layer.UT,
+                        k.gemm(1, columns(k, gates(plan) * plan.H), layer.I, below, layer.Is, 1, w + layer.UT,
                                k.panel, k.panel * layer.I, NULL, 0, a, plan.As, 0)
-                    cell_forward(k, &plan, layer, x == plan.end, P, w,
+                    cell_forward(k, plan, layer, x == plan.end, P, w,
                                  <const floating *>a if layer.I else P + layer.U + x * plan.Gp, r,
-                                 h, w + layer.c, a, h, w + layer.c)
-                    if plan.kind == RNN:
+                                 h, w + layer.s, a, h, w + layer.s)
+                    if plan.cell == RNN:
                         memcpy(h, r, plan.Hp * sizeof(floating))
-            # The products over h take turns to be last: what one character leaves in the cache is what the next one
+            # The products over h take turns to be last: what one symbol leaves in the cache is what the next one
             # begins with.
             if i & 1 and i >= M:
-                head_forward(k, &plan, 0, 1, True, top, P, w)
+                head_forward(k, plan, 0, 1, True, top, P, w)
             if i != M:
                 for q in range(plan.L):
-                    recur(k, &plan, &L[q], 1, i & 1, P, w, w + L[q].h, w + plan.r + q * plan.As, plan.As)
+                    recur(k, plan, &L[q], 1, i & 1, P, w, w + L[q].h, w + plan.r + q * plan.As, plan.As)
             if not i & 1 and i >= M:
-                head_forward(k, &plan, 0, 1, False, top, P, w)
+                head_forward(k, plan, 0, 1, False, top, P, w)
             if i >= M:
                 for j in range(plan.K):
                     z[j] = w[plan.p + j]
-                out[i - M] = <int32_t>k64.draw(plan.K, temperature, smoothing, uniform[i - M], z)
-                if whole and out[i - M] == plan.end:
+                out[i - M] = <int32_t>k64.draw(plan.K, drawing[0].temperature, drawing[0].smoothing, uniform[i - M], z)
+                if drawing[0].whole and out[i - M] == plan.end:
                     drawn = i - M + 1
                     break
     return drawn
@@ -1004,14 +971,14 @@ def softmax(floating[:, ::1] p not None,     # (M, Kp): logits in, probabilities
     k.softmax(p.shape[0], K, &p[0, 0], p.shape[1], &y[0], smoothing, &loss[0])
 
 
-def optimizer_step(str rule not None, core_hyper hyper,
+def optimizer_step(str rule not None, const core_hyper[::1] numbers not None,
                    floating[::1] p not None,         # (N)         in, out
                    const floating[::1] g not None,   # (N)         in
                    floating[::1] m not None,         # (N)         in, out
                    floating[::1] v not None,         # (N)         in, out
                    ):
-    """One step of an optimiser, the gradient clipped to [-hyper.clip, hyper.clip] first."""
-    step_of(core_get(sizeof(floating)), rule)(p.shape[0], &p[0], &g[0], &m[0], &v[0], &hyper)
+    """One step of an optimiser, the gradient clipped to [-clip_value, clip_value] first."""
+    step_of(core_get(sizeof(floating)), rule)(p.shape[0], &p[0], &g[0], &m[0], &v[0], &numbers[0])
 
 
 def multiply_adds(floating[::1] x not None, Py_ssize_t n):

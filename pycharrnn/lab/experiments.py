@@ -176,7 +176,7 @@ def fresh(model: CharRNN, **changes: Any) -> CharRNN:
 
 def rate(model: CharRNN) -> float:
     """Return the learning rate; of a model that has None, the usual one of its rule."""
-    return float(descent(model).options()["hyper"]["rate"])
+    return descent(model).numbers().rate
 
 
 def n_weights(model: CharRNN) -> int:

@@ -16,6 +16,7 @@ from pycharrnn import _kernels
 from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.memory import aligned
+from pycharrnn.network.records import Drawing, Record, Team, Update, Windows, record
 from pycharrnn.network.workspace import workspace
 
 _kernels.simd_select(os.environ.get("PYCHARRNN_SIMD") or _kernels.simd_best())
@@ -52,7 +53,6 @@ class Engine:
         self.B = B
         self._space = workspace(architecture, T, B, training)
         self._none = aligned(0, architecture.precision.weights)
-        self._logits = np.zeros(self._space.plan["Kp"])
 
     # --- the carried state --------------------------------------------------------------------------------------
 
@@ -74,6 +74,10 @@ class Engine:
         self._space.take(self._space.last, carried)
         return carried
 
+    def take(self, carried: Array) -> None:
+        """Copy the state from which the next window begins, (L, states, B, H)."""
+        self._space.take(self._space.first, carried)
+
     # --- windows ------------------------------------------------------------------------------------------------
 
     def losses(self, weights: Array, x: Ids, y: Ids, seed: int = 0) -> Floats:
@@ -91,10 +95,30 @@ class Engine:
         self._check(weights)
         if x.shape != y.shape or x.size != losses.size:
             raise ValueError(f"a window of {self.T} x {self.B} symbols has inputs {x.shape} and targets {y.shape}")
-        w = self._space
-        return _kernels.loss_and_gradients(
-            x.ravel(), y.ravel(), weights, grads, w.memory, w.plan, w.layers, losses, seed
-        )
+        return _kernels.loss_and_gradients(weights, self._space, x.ravel(), y.ravel(), grads, losses, seed)
+
+    def train(
+        self, weights: Array, windows: Windows, update: Update, run: Record, loss: Floats, team: Team | None = None
+    ) -> None:
+        """Make an update for each of the windows, or stop before one whose loss is not finite.
+
+        Parameters
+        ----------
+        weights : ndarray, (P,)
+            Flat weights, changed in place.
+        windows : Windows
+            What is read.
+        update : Update
+            The optimiser's rule, numbers and moments.
+        run : ndarray of records.Run, (1,)
+            What updates count, changed in place.
+        loss : ndarray, (n,)
+            The loss of each window in nats, summed over its steps and streams.
+        team : Team or None, default None
+            This thread's part, where several make the same call.
+        """
+        self._check(weights)
+        _kernels.train(weights, self._space, windows, update, run, loss, team)
 
     # --- one stream ---------------------------------------------------------------------------------------------
 
@@ -103,28 +127,20 @@ class Engine:
         self._check(weights)
         if self.B != 1 or losses.size != len(ids) - 1:
             raise ValueError(f"{len(ids)} symbols have one loss less and one stream, not {losses.size} and {self.B}")
-        _kernels.evaluate(ids, weights, self._space.memory, self._space.plan, self._space.layers, losses)
+        _kernels.evaluate(weights, self._space, ids, losses)
 
     def pack(self, weights: Array) -> None:
         """Read these weights in the next call of `draw`; they must not change before the last one."""
         self._check(weights)
         self._weights = weights
-        self._packed = False
+        _kernels.pack(weights, self._space)
 
-    def draw(
-        self, prompt: Ids, uniform: Floats, out: Ids, temperature: float, label_smoothing: float, whole: bool
-    ) -> int:
+    def draw(self, prompt: Ids, drawing: Drawing, uniform: Floats, out: Ids) -> int:
         """Read a prompt, then draw a symbol for each uniform number into `out`.
 
-        Returns how many were drawn: a `whole` document ends with its end symbol.
+        Returns how many were drawn: a whole document ends with its end symbol.
         """
-        w = self._space
-        n = _kernels.sample(
-            prompt, self._weights, w.memory, w.plan, w.layers, not self._packed, uniform,
-            temperature, self._logits, whole, out, label_smoothing,
-        )  # fmt: skip
-        self._packed = True
-        return n
+        return _kernels.sample(self._weights, self._space, prompt, record(drawing), uniform, out)
 
     def _check(self, weights: Array) -> None:
         """Refuse weights that the kernels cannot read."""

@@ -35,7 +35,9 @@ def resumed(architecture: Architecture, state: State, rule: Rule, batch_size: in
             fresh.m[:] = new.m
             fresh.v[:] = new.v
             fresh.run[:] = new.run
-        fresh.counts[:] = new.counts
+        for name in ("n_updates", "seed"):
+            fresh.run[name] = new.run[name]
+        fresh.shift = new.shift
         new = fresh
     new.restart()
     return new
@@ -72,6 +74,8 @@ def grown(architecture: Architecture, state: State, larger: Architecture, old: I
                 rows[new] = array.min()
     fresh.carried[:] = state.carried
     fresh.run[:] = state.run
+    fresh.smooth = state.smooth
+    fresh.shift = state.shift
     fresh.rule = state.rule
     fresh.kept = state.kept
     return fresh

@@ -7,23 +7,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from pycharrnn.arrays import Array, Floats
+from pycharrnn.arrays import Array
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.memory import aligned
-
-RUN = np.dtype(
-    [
-        ("position", "i8"),  # steps of each stream read in the current epoch
-        ("n_updates", "i8"),
-        ("seed", "i8"),  # of dropout masks, and of the places where passes over the text begin
-        ("shift", "i8"),  # the place where the current pass began
-        ("smooth_loss", "f8"),  # per T symbols; negative before the first update
-        ("power1", "f8"),  # Adam's beta1 to the number of its updates
-        ("power2", "f8"),
-    ]
-)
+from pycharrnn.network.records import Numbers, Record, Run, record
 
 
 class Rule(Protocol):
@@ -49,7 +37,7 @@ class Rule(Protocol):
     def start(self) -> float: ...
     @property
     def sums(self) -> bool: ...
-    def options(self) -> dict[str, Any]:
+    def numbers(self) -> Numbers:
         """Its numbers, as the kernel takes them."""
         ...
 
@@ -107,7 +95,7 @@ class State:
         The optimiser's moments: the mean of gradients and of their squares, as far as the rule has them.
     carried : ndarray, (L, states, B, H)
         What goes from one window to the next.
-    run : ndarray of RUN, (1,)
+    run : ndarray of records.Run, (1,)
         The numbers that the kernels change, by name.
     rule : str
         Whose moments m and v are; "" if there are none yet.
@@ -115,6 +103,10 @@ class State:
         What is known of the best weights.
     squares : Squares or None, default None
         Of a state read from a file: what is known of the v that it had.
+    smooth : float, default -1.0
+        The smooth loss in nats per T symbols; negative before the first update.
+    shift : int, default 0
+        The place of the text where the first stream of a batch began the present pass.
     """
 
     weights: Array
@@ -122,10 +114,12 @@ class State:
     m: Array
     v: Array
     carried: Array
-    run: npt.NDArray[Any]
+    run: Record
     rule: str
     kept: Best
     squares: Squares | None = None
+    smooth: float = -1.0
+    shift: int = 0
 
     @classmethod
     def begin(cls, architecture: Architecture, weights: Array, rule: Rule, batch_size: int = 1) -> Self:
@@ -136,10 +130,7 @@ class State:
         best = aligned(weights.size, precision.weights)
         best[:] = weights
         carried = np.zeros(architecture.carried(batch_size), precision.activations)
-        run = np.zeros(1, RUN)
-        run["smooth_loss"] = -1
-        run["power1"] = run["power2"] = 1
-        return cls(weights, best, m, v, carried, run, rule.name, Best(0, np.inf))
+        return cls(weights, best, m, v, carried, record(Run()), rule.name, Best(0, np.inf))
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         """Take arrays as they come, mapped from a file and read-only perhaps, but none that lie across their items."""
@@ -152,11 +143,6 @@ class State:
         return int(self.carried.shape[2])
 
     @property
-    def position(self) -> int:
-        """Steps of each stream read in the current epoch."""
-        return int(self.run["position"][0])
-
-    @property
     def n_updates(self) -> int:
         """Updates made."""
         return int(self.run["n_updates"][0])
@@ -164,18 +150,7 @@ class State:
     @property
     def smooth_loss(self) -> float:
         """In nats per T characters; infinite before the first update."""
-        smooth = float(self.run["smooth_loss"][0])
-        return smooth if smooth >= 0 else np.inf
-
-    @property
-    def counts(self) -> npt.NDArray[np.int64]:
-        """The run's integers, as the kernel takes them: a view."""
-        return self.run.view(np.int64)[:4]
-
-    @property
-    def scalars(self) -> Floats:
-        """The run's other numbers, as the kernel takes them: a view."""
-        return self.run.view(np.float64)[4:]
+        return self.smooth if self.smooth >= 0 else np.inf
 
     @property
     def params(self) -> Array:
@@ -189,14 +164,13 @@ class State:
 
     def restart(self) -> None:
         """Begin a text: from its start, with a smooth loss and best weights of its own."""
-        self.run["position"] = 0
-        self.run["smooth_loss"] = -1
+        self.smooth = -1.0
         self.keep()
 
     def reach(self, n_updates: int, smooth_loss: float | None, **losses: float | None) -> None:
         """Become the state of a run of which a file has only the best weights."""
         self.run["n_updates"] = n_updates
-        self.run["smooth_loss"] = -1 if smooth_loss is None else smooth_loss
+        self.smooth = -1.0 if smooth_loss is None else smooth_loss
         self.kept = Best(n_updates, self.smooth_loss, **losses)
 
     def keep(self, training: float | None = None, validation: float | None = None) -> None:
@@ -222,3 +196,5 @@ class State:
         for name in ("weights", "best", "m", "v", "carried", "run"):
             getattr(self, name)[:] = getattr(other, name)
         self.kept = other.kept
+        self.smooth = other.smooth
+        self.shift = other.shift

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pycharrnn import _kernels
-from pycharrnn.arrays import Array
+from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.network.architecture import Architecture, of_layer
 from pycharrnn.network.layout import Layout
 from pycharrnn.network.memory import aligned, claim
+from pycharrnn.network.records import Layer, Plan, Record, record
 
 ROOM = 1 << 26  # bytes of working memory for evaluating, beside that for the weights; at least those of one step
 
 
 class Workspace(NamedTuple):
-    """What the kernels work on: sizes and offsets, those of each layer, the memory, and its rows of carried state.
+    """What the kernels work on.
 
-    `first` and `last` are views of the state before and after a window, by layer and by h (and c), each (B, H).
+    Attributes
+    ----------
+    plan, layers : ndarray of records.Plan, (1,), and of records.Layer, (L,)
+        Sizes and places.
+    memory : ndarray
+        All arrays of a window.
+    first, last : list of list of ndarray, (B, H)
+        Views of the state before and after a window, by layer and by state.
+    grads : ndarray, (P,)
+        The gradients of an update, if it is for training.
+    seen : ndarray of int32, (K,)
+        Scratch: the symbols that an update has read.
+    losses : ndarray of float64, (T * B,)
+        The loss of each prediction of a window, if it is for training.
+    logits : ndarray of float64, (K,)
+        Scratch: those of the symbol that is drawn.
     """
 
-    plan: dict[str, Any]
-    layers: npt.NDArray[np.int64]
+    plan: Record
+    layers: Record
     memory: Array
     first: list[list[Array]]
     last: list[list[Array]]
+    grads: Array
+    seen: Ids
+    losses: Floats
+    logits: Floats
 
     def put(self, carried: Array | None) -> None:
         """Begin from this state, (L, states, B, H), or from zeros."""
@@ -61,10 +80,11 @@ def _lie(architecture: Architecture, T: int, B: int, dropout: bool = False) -> L
     for i in range(architecture.num_layers):
         inputs = architecture.inputs(i)
         own: dict[str, tuple[int, ...]] = {"h": (T + 1, B, Hs), "d": (T, B, Hs), "WT": (H, N + wide)}
-        own["c"] = (T + 1 if "c" in cell.states else 0, B, Hs)
+        own["s"] = (T + 1 if len(cell.states) > 1 else 0, B, Hs)
         own["a"] = (0 if cell.in_place and not inputs else T, B, As)
         own["WB"] = (N if B > 1 else 0, H + wide)
-        own["y"] = (T if dropout else 0, B, Hs)
+        if dropout:
+            own["y"] = (T, B, Hs)
         own["UT"] = (inputs, N + wide)
         own["UB"] = (N if inputs else 0, inputs + wide)
         if i == 0 and inputs:
@@ -85,38 +105,100 @@ def affordable_steps(architecture: Architecture, B: int, most: int) -> int:
 
 
 def workspace(architecture: Architecture, T: int, B: int = 1, training: bool = False) -> Workspace:
-    """Sizes, offsets and memory for windows of T steps of B streams; dropout and smoothing are for training."""
-    dropout, label_smoothing = (architecture.dropout, architecture.label_smoothing) if training else (0.0, 0.0)
-    K, H, L, D = architecture.n_symbols, architecture.hidden_size, architecture.num_layers, architecture.inputs(0)
-    cell, offsets = architecture.row, architecture.layout.offsets
-    Hs, As, N = _stride(architecture, H, B), _stride(architecture, cell.kept * H, B), cell.gates * H
-    lay = _lie(architecture, T, B, dropout > 0)
+    """Records and memory for windows of T steps of B streams; dropout and smoothing are for training."""
+    K, H, L = architecture.n_symbols, architecture.hidden_size, architecture.num_layers
+    lay = _lie(architecture, T, B, training and architecture.dropout > 0)
     if training:
         claim(
             lay.size * architecture.precision.activations.itemsize,
             f"updates of batch_size {B:,} x seq_length {T:,} characters, of {K:,} symbols, with hidden_size {H:,}",
             "lower batch_size or seq_length, or fold rare characters by a higher min_count",
         )
-    sizes = {"T": T, "B": B, "K": K, "H": H, "L": L, "kind": cell.kind, "G": cell.gates, "end": architecture.end}
-    sizes |= {"Hp": _padded(H), "Kp": _padded(K), "Gp": _padded(N)}
-    sizes |= {"Hs": Hs, "As": As, "Ds": Hs if cell.in_place else As}
-    sizes |= {name: offsets[name] for name in ("V", "c")}
-    sizes |= {name: lay.offsets[name] for name in ("p", "VT", "r", "z", "zero")}
-    out = [lay.offsets[of_layer("y", i)] if dropout else lay.offsets[of_layer("h", i)] + B * Hs for i in range(L)]
-    layers = np.zeros((L, 19), np.int64)
-    for i in range(L):
-        inputs = architecture.inputs(i)
-        params = [offsets.get(of_layer(name, i), 0) for name in "UWbn"]
-        names = ("h", "c", "a", "d", "d" if cell.in_place else "a", "UT", "WT", "UB", "WB", "y")
-        own_offsets = [lay.offsets[of_layer(name, i)] for name in names]
-        x, dx = lay.offsets.get("x", 0), lay.offsets.get("dx", 0)
-        if i:
-            x, dx = out[i - 1], lay.offsets[of_layer("d", i - 1)]
-        layers[i] = [*params, *own_offsets, inputs, _padded(inputs), _stride(architecture, inputs, B), x, dx]
-    work = aligned(lay.size, architecture.precision.activations)
-    starts = [[lay.offsets[of_layer(name, i)] for name in cell.states] for i in range(L)]
-    firsts = [[work[at : at + B * Hs].reshape(B, Hs)[:, :H] for at in some] for some in starts]
-    lasts = [[work[at + T * B * Hs :][: B * Hs].reshape(B, Hs)[:, :H] for at in some] for some in starts]
-    sizes |= {"top": out[-1], "D": D, "E": offsets.get("E", 0)}
-    rates = {"dropout": dropout, "label_smoothing": label_smoothing}
-    return Workspace(sizes | rates, layers, work, firsts, lasts)
+    memory = aligned(lay.size, architecture.precision.activations)
+    stride = _stride(architecture, H, B)
+    first, last = (
+        [
+            [memory[at:][: B * stride].reshape(B, stride)[:, :H] for at in starts]
+            for starts in (
+                [
+                    lay.offsets[of_layer(name, i)] + row * B * stride
+                    for name in ("h", "s")[: len(architecture.row.states)]
+                ]
+                for i in range(L)
+            )
+        ]
+        for row in (0, T)
+    )
+    return Workspace(
+        record(_plan(architecture, T, B, lay, training)),
+        record(*(_layer(architecture, i, B, lay) for i in range(L))),
+        memory,
+        first,
+        last,
+        grads=aligned(architecture.layout.size if training else 0, architecture.precision.weights),
+        seen=np.zeros(K, np.int32),
+        losses=np.zeros(T * B if training else 0),
+        logits=np.zeros(_padded(K)),
+    )
+
+
+def _outputs(architecture: Architecture, layer: int, B: int, lay: Layout) -> int:
+    """Where the outputs of a layer begin: those with dropout, if there is any, or its states after the incoming one."""
+    if of_layer("y", layer) in lay.offsets:
+        return lay.offsets[of_layer("y", layer)]
+    return lay.offsets[of_layer("h", layer)] + B * _stride(architecture, architecture.hidden_size, B)
+
+
+def _plan(architecture: Architecture, T: int, B: int, lay: Layout, training: bool) -> Plan:
+    cell, params = architecture.row, architecture.layout.offsets
+    H, K = architecture.hidden_size, architecture.n_symbols
+    Hs = _stride(architecture, H, B)
+    As = _stride(architecture, cell.kept * H, B)
+    return Plan(
+        precision=list(_kernels.PRECISIONS).index(architecture.precision.name),
+        cell=list(_kernels.CELLS).index(cell.name),
+        T=T,
+        B=B,
+        K=K,
+        H=H,
+        L=architecture.num_layers,
+        D=architecture.inputs(0),
+        Hp=_padded(H),
+        Kp=_padded(K),
+        Gp=_padded(cell.gates * H),
+        Hs=Hs,
+        As=As,
+        Ds=Hs if cell.in_place else As,
+        E=params.get("E", 0),
+        V=params["V"],
+        c=params["c"],
+        p=lay.offsets["p"],
+        VT=lay.offsets["VT"],
+        r=lay.offsets["r"],
+        z=lay.offsets["z"],
+        zero=lay.offsets["zero"],
+        top=_outputs(architecture, architecture.num_layers - 1, B, lay),
+        end=architecture.end,
+        dropout=architecture.dropout if training else 0.0,
+        label_smoothing=architecture.label_smoothing if training else 0.0,
+    )
+
+
+def _layer(architecture: Architecture, i: int, B: int, lay: Layout) -> Layer:
+    inputs, params = architecture.inputs(i), architecture.layout.offsets
+    own = {name: lay.offsets[of_layer(name, i)] for name in ("h", "s", "a", "d", "UT", "WT", "UB", "WB")}
+    h = own["h"]
+    return Layer(
+        U=params[of_layer("U", i)],
+        W=params[of_layer("W", i)],
+        b=params[of_layer("b", i)],
+        n=params.get(of_layer("n", i), 0),
+        da=own["d"] if architecture.row.in_place else own["a"],
+        y=lay.offsets.get(of_layer("y", i), h),
+        I=inputs,
+        Ip=_padded(inputs),
+        Is=_stride(architecture, inputs, B),
+        x=_outputs(architecture, i - 1, B, lay) if i else lay.offsets.get("x", 0),
+        dx=lay.offsets[of_layer("d", i - 1)] if i else lay.offsets.get("dx", 0),
+        **own,
+    )

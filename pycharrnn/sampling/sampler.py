@@ -11,6 +11,7 @@ from pycharrnn.errors import warn
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
 from pycharrnn.network.memory import claim
+from pycharrnn.network.records import Drawing
 from pycharrnn.sampling.settings import DEFAULT_LENGTH, LONGEST, Sampling
 
 _UNUSED = 512  # numbers drawn in advance at most where a document may end before it needs them
@@ -134,8 +135,8 @@ class Sampler:
     def _draw(self, prompt: Ids, out: Ids, whole: bool) -> int:
         """Read a part of the prompt and draw as many symbols as there is room for in `out`, or fewer to the end."""
         uniform = self._uniforms(out.size)
-        smoothing = self._architecture.label_smoothing
-        n = self._engine.draw(prompt, uniform, out, self._sampling.temperature, smoothing, whole)
+        drawing = Drawing(self._sampling.temperature, self._architecture.label_smoothing, whole)
+        n = self._engine.draw(prompt, drawing, uniform, out)
         self._uniform = np.concatenate([uniform[n:], self._uniform])
         if n:
             self._unread = out[n - 1 : n].copy()

@@ -106,7 +106,7 @@ def _settle(trainer: Trainer, run: Run, part: _Slice) -> None:
     run.seconds = now
     run.epoch = (run.n_updates - run.first) // trainer.updates_per_epoch
     history.count_epochs(run.first, trainer.updates_per_epoch, run.epoch)
-    run.characters = run.epoch * trainer.characters + state.position * trainer.batch_size
+    run.characters = run.epoch * trainer.characters + trainer.position * trainer.batch_size
     if done:
         run.loss = float(part.loss[done - 1])
         run.smooth_loss = float(part.smooth_loss[done - 1])

@@ -6,8 +6,11 @@ vectors start from zero unless a class says otherwise, and all operations are pe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
+
+from pycharrnn.network.records import Numbers
 
 __all__ = ["OPTIMIZERS", "SGD", "AdaGrad", "Adam", "Descent", "Momentum", "Optimizer", "OptimizerName", "RMSProp"]
 
@@ -301,9 +304,14 @@ class Descent:
     def sums(self) -> bool:
         return self.rule.sums
 
-    def options(self) -> dict[str, Any]:
-        clip = float("inf") if self.clip_value is None else self.clip_value
-        hyper = dict.fromkeys(("momentum", "decay", "eps", "beta1", "beta2", "correction1", "correction2"), 0.0)
-        hyper |= self.rule.numbers() | {"rate": self.rule.rate if self.rate is None else self.rate, "clip": clip}
-        sparse = self.rule.sparse and not self.weight_decay  # which changes all
-        return {"sparse": sparse, "clip_norm": self.clip_norm or 0.0, "weight_decay": self.weight_decay, "hyper": hyper}
+    def numbers(self) -> Numbers:
+        """All its numbers, as the kernels take them."""
+        none = dict.fromkeys(("momentum", "decay", "eps", "beta1", "beta2", "correction1", "correction2"), 0.0)
+        return Numbers(
+            rate=self.rule.rate if self.rate is None else self.rate,
+            clip_value=math.inf if self.clip_value is None else self.clip_value,
+            clip_norm=self.clip_norm or 0.0,
+            weight_decay=self.weight_decay,
+            sparse=self.rule.sparse and not self.weight_decay,  # which changes all
+            **(none | self.rule.numbers()),
+        )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from pycharrnn import _kernels
-from pycharrnn.arrays import Ids
+from pycharrnn.arrays import Floats, Ids
 from pycharrnn.network.architecture import Architecture
-from pycharrnn.network.memory import aligned, processors
+from pycharrnn.network.engine import Engine
+from pycharrnn.network.memory import processors
 from pycharrnn.network.network import Network
+from pycharrnn.network.records import Team, Update, Windows, record
 from pycharrnn.network.state import Rule, Squares, State
+from pycharrnn.training.windows import Reading
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -54,11 +55,9 @@ class Trainer:
             n_threads = processors() if work > 2**20 else 1
             _sharing.add(self)
         self._most = min(n_threads, self.batch_size)
-        self._space = network.workspace(network.T, self.batch_size, training=True)
-        self._grads = aligned(network.layout.size, network.dtype)
-        window = network.T * self.batch_size
-        self._seen, self._xy = np.zeros(network.K, np.int32), np.zeros(2 * window, np.int32)
-        self._step_loss = np.zeros(window)
+        self._engine = Engine(self.architecture, network.T, self.batch_size, training=True)
+        seed = int(state.run["seed"][0])
+        self._reading = Reading(ids, network.T, self.batch_size, state.n_updates, seed, state.shift)
         self._pool: ThreadPoolExecutor | None = None  # of threads beside this one
 
     @property
@@ -68,35 +67,51 @@ class Trainer:
 
     @property
     def updates_per_epoch(self) -> int:
-        return -(-(self.characters // self.batch_size) // self.network.T)
+        """Windows of a pass over the text."""
+        return self._reading.per_pass
+
+    @property
+    def position(self) -> int:
+        """Steps of the present pass over the text that each stream has made."""
+        return self._reading.position(self.state.n_updates)
 
     @property
     def characters(self) -> int:
         """Predictions in one epoch: streams of equal length leave out at most one less than there are streams."""
         return (len(self.ids) - 1) // self.batch_size * self.batch_size
 
-    def advance(
-        self,
-        loss: npt.NDArray[np.float64],
-        smooth: npt.NDArray[np.float64],
-        factors: npt.NDArray[np.float64] | float = 1.0,
-    ) -> None:
+    def advance(self, loss: Floats, smooth: Floats, factors: Floats | float = 1.0) -> None:
         """Make ``len(loss)`` updates; write the loss and the smooth loss of each, in nats per T characters.
 
         `factors`, one or one for each, multiply the learning rate.
         Makes fewer, as ``state.n_updates`` then tells, only when a loss was not finite.
         """
-        s, w, options = self.state, self._space, self.rule.options()
-        rates = np.broadcast_to(factors * options["hyper"]["rate"], loss.shape)
-        w.put(s.carried)
+        s, begun = self.state, self.state.n_updates
+        numbers = self.rule.numbers()
+        rates = np.ascontiguousarray(np.broadcast_to(factors * numbers.rate, loss.shape), np.float64)
+        windows = self._reading.cut(begun, loss.size)
+        self._engine.start(s.carried)
         try:
-            self._together(
-                self.ids, s.weights, self._grads, s.m, s.v, w.memory,
-                self._seen, self._xy, w.plan, w.layers, self.rule.name, options, s.counts, s.scalars,
-                np.ascontiguousarray(rates), self._step_loss, loss, smooth,
-            )  # fmt: skip
-        finally:
-            w.take(w.first, s.carried)
+            self._together(windows, Update(self.rule.name, record(numbers), rates, s.m, s.v), loss)
+        finally:  # an interrupt comes here, too, after some whole updates
+            self._engine.take(s.carried)
+            s.shift = self._reading.shift(s.n_updates)
+            self._smooth(loss, smooth, windows.steps[: s.n_updates - begun])
+
+    def _smooth(self, loss: Floats, smooth: Floats, steps: Ids) -> None:
+        """Scale losses to T characters of a stream, and average them.
+
+        In the smooth loss a window of n < T steps weighs n / T, and one of B streams nearly B times as much as one.
+        """
+        n, share = steps.size, steps / self.architecture.seq_length
+        loss[:n] = loss[:n] / share / self.batch_size
+        weights = 0.001 * self.batch_size / (1 + 0.001 * (self.batch_size - 1)) * share
+        present, found = self.state.smooth, []
+        for new, weight in zip(loss[:n].tolist(), weights.tolist(), strict=True):
+            present = present + weight * (new - present) if present >= 0 else new
+            found.append(present)
+        smooth[:n] = found
+        self.state.smooth = present
 
     def measure(self, new: Ids, foreign: bool, squares: Squares | None = None) -> None:
         """Give a state the squares that it lacks: those of `new` symbols, or all of a `foreign` one, which has none.
@@ -114,7 +129,7 @@ class Trainer:
         known = squares.means if squares is not None and squares.rule == self.rule.name else {}
         factors: dict[str, float] = {}
         if known or self.rule.sums:
-            bias = 1 - s.scalars[2]  # of Adam's v after so few windows
+            bias = 1 - s.run["power2"][0]  # of Adam's v after so few windows
             for name, view in self.network.named(s.v).items():
                 wanted = known.get(name, 0.0) * bias
                 least = self.network.mean(view) or wanted  # there may be no gradient at all
@@ -131,33 +146,33 @@ class Trainer:
                 if rows is not None:
                     rows[new] = fresh
         s.m[:] = before.m  # the mean gradient at the same weights would be followed too far
-        s.carried[:], s.counts[:] = before.carried, before.counts
-        powers = s.scalars[1:].copy()
-        s.scalars[:] = before.scalars
+        measured = s.run.copy()
+        s.carried[:], s.run[:], s.smooth, s.shift = before.carried, before.run, before.smooth, before.shift
         if foreign:  # these belong to the moments that have been measured
-            s.scalars[1:] = powers
+            for power in ("power1", "power2"):
+                s.run[power] = measured[power]
 
-    def _together(self, *arguments: Any) -> None:
+    def _together(self, windows: Windows, update: Update, loss: Floats) -> None:
         """The same call from this thread and from those of the pool; they meet inside, without the interpreter lock.
 
         This thread is one of them, so that a signal finds it in Python only when no update is under way.
         """
-        train: Any = _kernels.train
+        train = partial(self._engine.train, self.state.weights, windows, update, self.state.run, loss)
         size = self.n_threads
         if size == 1:
-            train(*arguments)
+            train()
             return
         from concurrent.futures import ThreadPoolExecutor, wait  # only now: it takes a while to import
 
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._most - 1, "pycharrnn")
-        shared, calls = np.zeros(3, np.int32), []
+        meeting, calls = np.zeros(3, np.int32), []
         try:
             for rank in range(1, size):
-                calls.append(self._pool.submit(partial(train, *arguments, rank, size, shared)))
-            train(*arguments, 0, size, shared)
+                calls.append(self._pool.submit(train, Team(rank, size, meeting)))
+            train(Team(0, size, meeting))
         except BaseException:
-            shared[2] = 1  # this thread does not come: whoever waits at the meeting place need not wait any longer
+            meeting[2] = 1  # this thread does not come: whoever waits at the meeting place need not wait any longer
             raise
         finally:
             wait(calls)

@@ -13,9 +13,15 @@
 #define CORE_LANES 16
 typedef ptrdiff_t idx;
 
-/* Hyper-parameters of an optimiser step. clip is +infinity when gradients are not clipped by element. */
+/* The numbers of an optimiser's update. Fields of 8 bytes each: Python fills them by name. */
 typedef struct {
-    double rate, clip, momentum, decay, eps, beta1, beta2, correction1, correction2;
+    double rate;
+    double clip_value; /* gradients are clipped to [-clip_value, clip_value]; infinity: they are not */
+    double clip_norm;  /* the gradient is scaled down to this Euclidean length; 0: it is not */
+    double weight_decay; /* decoupled: before each step p *= 1 - rate * weight_decay */
+    double momentum, decay, eps, beta1, beta2;
+    double correction1, correction2; /* 1 / (1 - beta1 ** n) and 1 / (1 - beta2 ** n) */
+    int64_t sparse; /* a zero gradient changes nothing: rows that were not read need no step */
 } core_hyper;
 
 typedef void core_step(idx n, void *p, const void *g, void *m, void *v, const core_hyper *hyper);

@@ -553,7 +553,7 @@ static ALWAYS REAL NAME(rsqrt1)(REAL x) {
 #define STEP(name)                                                                                              \
     static void NAME(name)(idx n, void *p_, const void *g_, void *m_, void *v_, const core_hyper *hyper) {         \
         REAL *restrict p = p_, *restrict m = m_, *restrict v = v_;                                                 \
-        const REAL *restrict G = g_, rate = (REAL)hyper->rate, clip = (REAL)hyper->clip, eps = (REAL)hyper->eps;   \
+        const REAL *restrict G = g_, rate = (REAL)hyper->rate, clip = (REAL)hyper->clip_value, eps = (REAL)hyper->eps;   \
         (void)m, (void)v, (void)eps;
 #define EACH for (idx i = 0; i < n; i++)
 #define GRADIENT REAL g = NAME(clamp)(G[i], clip)

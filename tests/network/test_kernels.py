@@ -19,6 +19,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pycharrnn import _kernels
 from pycharrnn.network.memory import aligned
 from pycharrnn.network.network import Network
+from pycharrnn.network.records import Drawing, record
 from pycharrnn.training.optimizers import SGD, AdaGrad, Adam, Descent, Momentum, RMSProp
 from pycharrnn.training.trainer import Trainer
 
@@ -152,15 +153,15 @@ def test_optimizer_steps(rng, dtype, rule, clip):
     n, rate = 50, 0.01
     p, m, v = rng.normal(size=n).astype(dtype), np.zeros(n, dtype), np.full(n, rule.start, dtype)
     expected = p.astype(np.float64), np.zeros(n), np.zeros(n)
-    hyper = Descent(rule, rate, clip, None).options()["hyper"]
-    numbers = {name: hyper[name] for name in ("momentum", "decay", "eps", "beta1", "beta2")}
+    numbers = Descent(rule, rate, clip, None).numbers()
+    own = {name: getattr(numbers, name) for name in ("momentum", "decay", "eps", "beta1", "beta2")}
     for t in range(1, 6):
         g = rng.normal(size=n).astype(dtype)
         if rule.name == "adam":
-            hyper |= {"correction1": 1 / (1 - rule.beta1**t), "correction2": 1 / (1 - rule.beta2**t)}
-        _kernels.optimizer_step(rule.name, hyper, p, g, m, v)
+            numbers = numbers._replace(correction1=1 / (1 - rule.beta1**t), correction2=1 / (1 - rule.beta2**t))
+        _kernels.optimizer_step(rule.name, record(numbers), p, g, m, v)
         expected = reference.optimizer_step(
-            rule.name, expected[0], g.astype(np.float64), *expected[1:], t, rate=rate, clip=clip or np.inf, **numbers
+            rule.name, expected[0], g.astype(np.float64), *expected[1:], t, rate=rate, clip=clip or np.inf, **own
         )
     for found, wanted in zip((p, m, v), expected, strict=True):
         assert_allclose(found, wanted, rtol=RTOL[dtype], atol=RTOL[dtype] * 1e-2 + 1e-29)
@@ -171,10 +172,10 @@ def test_optimizer_steps(rng, dtype, rule, clip):
 def test_vanishing_gradients_leave_no_subnormal_numbers(rng, dtype, rule):
     n = 64
     p, m, v = np.zeros(n, dtype), np.zeros(n, dtype), np.full(n, rule.start, dtype)
-    hyper = Descent(rule, 0.1, None, None).options()["hyper"] | {"correction1": 1.0, "correction2": 1.0}
+    numbers = record(Descent(rule, 0.1, None, None).numbers()._replace(correction1=1.0, correction2=1.0))
     g = (10.0 ** rng.uniform(-44 if dtype == "float32" else -320, -15, n)).astype(dtype)
     for _ in range(20):
-        _kernels.optimizer_step(rule.name, hyper, p, g, m, v)
+        _kernels.optimizer_step(rule.name, numbers, p, g, m, v)
     least = np.finfo(dtype).tiny
     for array in (m, v):
         assert not ((array != 0) & (np.abs(array) < least)).any()
@@ -224,9 +225,7 @@ def check_window(dtype, cell, T, B, H, layers, documents, D=None):
     params, found, losses = network.flatten(named), aligned(network.layout.size, dtype), np.empty((T, B))
     w = network.workspace(T, B)
     w.put(carried)
-    total = _kernels.loss_and_gradients(
-        x.ravel(), y.ravel(), params, found, w.memory, w.plan, w.layers, losses.reshape(-1)
-    )
+    total = _kernels.loss_and_gradients(params, w, x.ravel(), y.ravel(), found, losses.reshape(-1))
     assert abs(total - loss) <= RTOL[dtype] * loss, what
     assert_close(losses, nats, dtype, what)
     for name, gradient in network.named(found).items():
@@ -236,7 +235,7 @@ def check_window(dtype, cell, T, B, H, layers, documents, D=None):
     for layer, states in enumerate(w.last):
         for s, state in enumerate(states):
             assert_close(state, last[layer, s], dtype, f"state of {what}")
-            start, stride = w.layers[layer, 4 + s], w.plan["Hs"]
+            start, stride = w.layers["hs"[s]][layer], w.plan["Hs"][0]
             assert not w.memory[start:][: (T + 1) * B * stride].reshape(-1, stride)[:, H:].any(), f"padding of {what}"
 
 
@@ -267,7 +266,7 @@ def test_gradients_accumulate(rng, cell):
         *(aligned(network.layout.size, "float64") for _ in range(2)),
     )
     for grads in (once, twice, twice):
-        _kernels.loss_and_gradients(x, y, params, grads, w.memory, w.plan, w.layers, np.empty(15))
+        _kernels.loss_and_gradients(params, w, x, y, grads, np.empty(15))
     assert once.any()
     assert_allclose(twice, 2 * once, rtol=1e-12, atol=1e-15)
 
@@ -309,7 +308,7 @@ def test_training_equals_the_twin(cell, documents, layers, B, n_threads, D):
     trainer.advance(loss[5:], smooth[5:])
     trainer.close()
     assert trainer.updates_per_epoch == 4
-    assert (state.n_updates, state.position) == (9, 4)
+    assert (state.n_updates, trainer.position) == (9, 4)
     assert_allclose(loss, losses, rtol=1e-10)
     for name, found in network.named(state.params).items():
         assert_close(found, expected[name], "float64", name)
@@ -400,18 +399,17 @@ def test_sampling_draws_what_the_twin_draws(cell, layers, D):
         for first in (60, 25):  # at once, or in two calls of which the second reads on
             w.put(start)
             out, after = np.empty(60, np.int32), np.empty(network.carried())
-            draw = functools.partial(_kernels.sample, params=params, work=w.memory, plan=w.plan, layers=w.layers)
-            draw = functools.partial(draw, temperature=temperature, smoothing=smoothing, whole=False)
-            draw = functools.partial(draw, weights=np.zeros(w.plan["Kp"]))
-            assert draw(prompt, pack=True, uniform=u[:first], out=out[:first]) == first
+            drawing = record(Drawing(temperature, smoothing, whole=False))
+            _kernels.pack(params, w)
+            assert _kernels.sample(params, w, prompt, drawing, u[:first], out[:first]) == first
             if first < 60:
-                draw(out[first - 1 : first], pack=False, uniform=u[first:], out=out[first:])
+                _kernels.sample(params, w, out[first - 1 : first], drawing, u[first:], out[first:])
             assert_array_equal(out, expected)
             w.take(w.first, after)
             assert_allclose(after, last, rtol=1e-10, atol=1e-12)
         ends = np.flatnonzero(expected == network.end)
         w.put(start)
-        drawn = draw(prompt, pack=True, uniform=u, whole=True, out=out)
+        drawn = _kernels.sample(params, w, prompt, record(Drawing(temperature, smoothing, whole=True)), u, out)
         assert drawn == (ends[0] + 1 if ends.size else 60)
         assert_array_equal(out[:drawn], expected[:drawn])
 
@@ -429,8 +427,8 @@ def test_sampling_at_the_ends(logits, temperature, u, smoothing):
     network.named(params)["c"][:] = logits
     w = network.workspace(1)
     out = np.full(1, -1, np.int32)
-    u, scratch = np.array([u]), np.zeros(w.plan["Kp"])
-    _kernels.sample(out[:0], params, w.memory, w.plan, w.layers, True, u, temperature, scratch, False, out, smoothing)
+    _kernels.pack(params, w)
+    _kernels.sample(params, w, out[:0], record(Drawing(temperature, smoothing, False)), np.array([u]), out)
     z = np.array(logits, np.float32).astype(np.float64)
     with np.errstate(over="ignore"):
         share = reference.softmax((z - z.max()) / temperature)
@@ -447,10 +445,8 @@ def test_sampling_follows_the_distribution(rng):
     for temperature, smoothing in ((0.7, 0.0), (1.0, 0.0), (2.0, 0.0), (1.0, 0.2), (0.7, 0.2)):
         network.named(params)["c"][:] = np.log((1 - smoothing) * p + smoothing / 20)
         out = np.empty(200_000, np.int32)
-        u, scratch = rng.random(out.size), np.zeros(w.plan["Kp"])
-        _kernels.sample(
-            out[:0], params, w.memory, w.plan, w.layers, True, u, temperature, scratch, False, out, smoothing
-        )
+        _kernels.pack(params, w)
+        _kernels.sample(params, w, out[:0], record(Drawing(temperature, smoothing, False)), rng.random(out.size), out)
         kept = np.where((1 - smoothing) * p > smoothing / 20, p, 0) ** (1 / temperature)
         expected = out.size * kept / kept.sum()
         assert not np.bincount(out, minlength=20)[kept == 0].any()
@@ -530,7 +526,7 @@ def advance(trainer, n):
 
 
 def assert_same_state(found, expected):
-    for name in ("params", "best", "m", "v", "carried", "counts", "scalars"):
+    for name in ("params", "best", "m", "v", "carried", "run", "smooth", "shift"):
         assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
 
 

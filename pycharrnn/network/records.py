@@ -1,0 +1,192 @@
+"""Records that cross into the kernels: the fields that Python fills, by name.
+
+The C structs in ``src/`` say what each field means, and the kernels export their layouts. The classes here mirror the
+names: a field that is forgotten, unknown or new on one side only is an error where it is filled, or at import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from pycharrnn import _kernels
+from pycharrnn.arrays import Array, Floats, Ids
+
+Record = npt.NDArray[np.void]
+
+
+class Plan(NamedTuple):
+    """Sizes, strides and places of arrays for windows of T steps of B streams."""
+
+    precision: int
+    cell: int
+    T: int
+    B: int
+    K: int
+    H: int
+    L: int
+    D: int
+    Hp: int
+    Kp: int
+    Gp: int
+    Hs: int
+    As: int
+    Ds: int
+    E: int
+    V: int
+    c: int
+    p: int
+    VT: int
+    r: int
+    z: int
+    zero: int
+    top: int
+    end: int
+    dropout: float
+    label_smoothing: float
+
+
+class Layer(NamedTuple):
+    """Places of the arrays of one layer, and the sizes of its inputs."""
+
+    U: int
+    W: int
+    b: int
+    n: int
+    h: int
+    s: int
+    a: int
+    d: int
+    da: int
+    UT: int
+    WT: int
+    UB: int
+    WB: int
+    y: int
+    I: int  # noqa: E741
+    Ip: int
+    Is: int
+    x: int
+    dx: int
+
+
+class Run(NamedTuple):
+    """What each update counts: the kernels write it in place."""
+
+    n_updates: int = 0
+    seed: int = 0
+    power1: float = 1.0
+    power2: float = 1.0
+
+
+class Numbers(NamedTuple):
+    """The numbers of an optimiser's update; zeros where it has none. The kernels compute the corrections."""
+
+    rate: float
+    clip_value: float
+    clip_norm: float
+    weight_decay: float
+    momentum: float
+    decay: float
+    eps: float
+    beta1: float
+    beta2: float
+    correction1: float
+    correction2: float
+    sparse: bool
+
+
+class Drawing(NamedTuple):
+    """How a symbol is drawn."""
+
+    temperature: float
+    smoothing: float
+    whole: bool
+
+
+class Windows(NamedTuple):
+    """Consecutive windows of a text, as the kernels read them.
+
+    Attributes
+    ----------
+    x, y : ndarray of int32
+        The symbols that are read and those to predict, one window after the other, each (steps, B).
+    steps : ndarray of int32, (n,)
+        Steps of each window.
+    fresh : ndarray of uint8, (n, B)
+        Which streams begin the window from a zero state.
+    """
+
+    x: Ids
+    y: Ids
+    steps: Ids
+    fresh: npt.NDArray[np.uint8]
+
+
+class Update(NamedTuple):
+    """What updates need of an optimiser.
+
+    Attributes
+    ----------
+    name : str
+        The rule, one of `_kernels.RULES`.
+    numbers : ndarray of Numbers, (1,)
+        Its numbers.
+    rates : ndarray of float64, (n,)
+        The learning rate of each update.
+    m, v : ndarray, (P,) or (0,)
+        Its moments, changed in place.
+    """
+
+    name: str
+    numbers: Record
+    rates: Floats
+    m: Array
+    v: Array
+
+
+class Team(NamedTuple):
+    """A thread's part in a call that several threads make alike.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which thread this is, 0 <= rank < size, of how many.
+    meeting : ndarray of int32, (3,)
+        Where they meet: zeros at first. A last entry of 1 says that not all will come.
+    """
+
+    rank: int
+    size: int
+    meeting: Ids
+
+
+_DTYPES: dict[Any, np.dtype[np.void]] = {
+    Plan: _kernels.PLAN,
+    Layer: _kernels.LAYER,
+    Run: _kernels.RUN,
+    Numbers: _kernels.NUMBERS,
+    Drawing: _kernels.DRAWING,
+}
+
+
+def compare(what: str, kernels: Sequence[Any], python: Sequence[Any]) -> None:
+    """Raise ImportError unless both sides have the same names in the same order."""
+    if list(kernels) != list(python):
+        raise ImportError(
+            f"{what} of the compiled kernels ({_kernels.__file__}) and of the Python files beside them differ: "
+            f"only the kernels have {sorted(set(kernels) - set(python))}, "
+            f"only Python has {sorted(set(python) - set(kernels))}; build the package anew"
+        )
+
+
+for _kind, _dtype in _DTYPES.items():
+    compare(f"the fields of {_kind.__name__}", _dtype.names or (), _kind._fields)
+
+
+def record(*rows: Plan | Layer | Run | Numbers | Drawing) -> Record:
+    """The records of one kind as an array that the kernels read, one item each."""
+    return cast(Record, np.array(list(rows), _DTYPES[type(rows[0])]))

@@ -1,0 +1,60 @@
+# Records that Python fills by name. Every field has 8 bytes, so that no record has gaps. NumPy reads names, formats,
+# offsets and size of each from the C struct itself; network/records.py mirrors the names and compares them at import.
+
+cdef struct Plan:
+    # What all loops need to know of windows of T steps of B streams. Sizes and strides count elements.
+    Py_ssize_t precision, cell    # which row of PRECISIONS and of CELLS
+    Py_ssize_t T, B, K, H, L      # see the legend
+    Py_ssize_t D                  # elements of an embedding; 0: the first layer gathers rows of its U
+    Py_ssize_t Hp, Kp, Gp         # padded rows of H, K and gates * H elements
+    Py_ssize_t Hs, As, Ds         # distances of rows in work: of h, s, d and y; of a; of da
+    Py_ssize_t E, V, c            # where they begin in params, grads and moments: (K, D) (K, H) (K)
+    Py_ssize_t p, VT              # in work: logits, softmax or their derivatives (T, B, K); V.T packed (H, K)
+    Py_ssize_t r, z, zero         # in work: scratch (L, B, kept * H) and (2, B, H); zeros (H)
+    Py_ssize_t top                # in work: what the head reads (T, B, H)
+    Py_ssize_t end                # the symbol that ends a document and begins the next from a zero state; -1: none
+    double dropout                # the probability with which an output of a layer is dropped for the layer above
+    double label_smoothing        # the share of each target that is spread evenly over all symbols
+
+cdef struct Layer:
+    # Where the arrays of one layer begin. Of params: U (gates * H, I) or, to gather from, (K, gates * H);
+    # W (gates * H, H); b (gates * H), the bias on the state's side; n ((gates - shared) * H), that on the input's.
+    Py_ssize_t U, W, b, n
+    Py_ssize_t h, s               # in work: the states after each step (T+1, B, H), the incoming ones in row 0
+    Py_ssize_t a                  # in work: what the cell caches of each step for the backward pass (T, B, kept * H)
+    Py_ssize_t d, da              # in work: dloss/dh (T, B, H); dloss/d pre-activations (T, B, .): d itself or a
+    Py_ssize_t UT, WT, UB, WB     # in work, packed: U.T (I, gates * H), W.T (H, gates * H), and U and W as they are
+    Py_ssize_t y                  # in work: h after dropout (T, B, H)
+    Py_ssize_t I, Ip, Is          # elements of an input, 0: gathered; its padded row in U; distance of rows of x and dx
+    Py_ssize_t x, dx              # in work: inputs (T, B, I) and dloss/dx: embeddings or the layer below's y or h, and d
+
+cdef struct Run:
+    # What each update changes besides the arrays. An interrupt finds it as the last whole update left it.
+    int64_t n_updates
+    int64_t seed                  # of the masks of dropout
+    double power1, power2         # Adam's beta1 ** n and beta2 ** n
+
+cdef struct Drawing:
+    # How a symbol is drawn.
+    double temperature            # divides the logits; 0 takes the likeliest symbol
+    double smoothing              # the label smoothing of the training, taken off again
+    int64_t whole                 # whether to stop after the symbol that ends a document
+
+
+cdef Plan _plan
+cdef Layer _layer
+cdef Run _run
+cdef Drawing _drawing
+cdef core_hyper _numbers
+
+PLAN = np.asarray(<Plan[:1]> &_plan).dtype
+LAYER = np.asarray(<Layer[:1]> &_layer).dtype
+RUN = np.asarray(<Run[:1]> &_run).dtype
+DRAWING = np.asarray(<Drawing[:1]> &_drawing).dtype
+NUMBERS = np.asarray(<core_hyper[:1]> &_numbers).dtype
+for _dtype, _size in (
+    (PLAN, sizeof(Plan)), (LAYER, sizeof(Layer)), (RUN, sizeof(Run)), (DRAWING, sizeof(Drawing)),
+    (NUMBERS, sizeof(core_hyper)),
+):
+    if _dtype.names is None or _dtype.itemsize != _size:
+        raise ImportError(f"a record of the C core has other fields than src/ declares for Cython: {_dtype}")
