@@ -153,7 +153,7 @@ class Architecture:
         return array.T if name == self._gathered else None
 
     def initial(self, rng: np.random.Generator, scale: float | None = None, how: str | None = None) -> Array:
-        """Weights to begin with, flat. The biases are those of the cell's row, and zero in the output layer.
+        """Draw weights to begin with. The biases are those of the cell's row, and zero in the output layer.
 
         Parameters
         ----------
@@ -166,6 +166,11 @@ class Architecture:
         how : {"normal", "uniform", "orthogonal"} or None, default None
             None is "normal" if there is a `scale`, else what the cell's row says. "orthogonal" concerns the recurrent
             weights; the others are then uniform.
+
+        Returns
+        -------
+        ndarray, (P,)
+            Flat weights.
 
         Raises
         ------

@@ -164,7 +164,7 @@ def window(architecture: Architecture, x: Ids, y: Ids, carried: Array | None = N
 def loss_and_gradients(
     architecture: Architecture, weights: Array, x: Ids, y: Ids, carried: Array | None = None, seed: int = 0
 ) -> tuple[float, dict[str, Array], Array]:
-    """Loss of one window with its gradients, and the state after it.
+    """Return the loss of one window, its gradients, and the state after it.
 
     Parameters
     ----------
@@ -201,6 +201,30 @@ def loss_and_gradients(
 def loss_function(
     architecture: Architecture, weights: Array, x: Ids, y: Ids, carried: Array | None = None, seed: int = 0
 ) -> Callable[[], Floats]:
-    """A function of nothing that gives the losses of a window at the present `weights`, which may change in place."""
+    """Return a function of nothing that gives the losses of one window at the present weights.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        What reads the window.
+    weights : ndarray, (P,)
+        Flat weights, which may change in place between two calls.
+    x, y : ndarray of int32, (T,) or (T, B)
+        The symbols read and those to predict.
+    carried : ndarray, (L, states, B, H), or None, default None
+        The state before the window; None is zeros.
+    seed : int, default 0
+        Dropout, if there is any, is that of the seed's first update.
+
+    Returns
+    -------
+    callable
+        Gives the nats of each prediction, (T * B,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If x and y are no symbols or not shaped alike.
+    """
     engine = window(architecture, x, y, carried)
     return lambda: engine.losses(weights, x, y, seed)

@@ -10,21 +10,35 @@ from pycharrnn.network.state import Rule, Squares, State
 
 
 def mean(array: Array) -> float:
-    """The mean, summed one by one: the same bits on every machine."""
+    """Return the mean, summed one by one: the same bits on every machine."""
     return float(np.cumsum(array, dtype=np.float64)[-1]) / array.size
 
 
 def squares(architecture: Architecture, state: State) -> Squares | None:
-    """What is known of the squared gradients that led to a state."""
+    """Return what is known of the squared gradients that led to a state; None if nothing is."""
     if not state.rule or not state.v.size:
         return state.squares
     return Squares(state.rule, {name: mean(view) for name, view in architecture.named(state.v).items()})
 
 
 def resumed(architecture: Architecture, state: State, rule: Rule, batch_size: int = 1) -> State:
-    """A copy of `state` that begins a text and trains on with `rule`.
+    """Return a copy of `state` that begins a text and trains on with `rule`.
 
-    The moments stay if they are this rule's, and the carried state if there are as many streams as before.
+    Parameters
+    ----------
+    architecture : Architecture
+        That of `state`.
+    state : State
+        What has been learned.
+    rule : Rule
+        The optimiser. The moments stay if they are its own; else new ones begin.
+    batch_size : int, default 1
+        Streams to read at once. The carried state stays if they are as many as before.
+
+    Returns
+    -------
+    State
+        In memory of its own, with the weights and the number of updates of `state`, and a new smooth loss.
     """
     new = state.copy()
     if rule.name != state.rule or new.batch_size != batch_size:
@@ -44,7 +58,7 @@ def resumed(architecture: Architecture, state: State, rule: Rule, batch_size: in
 
 
 def grown(architecture: Architecture, state: State, larger: Architecture, old: Ids, fresh: State) -> State:
-    """The state for an architecture with more symbols, written into a `fresh` one.
+    """Write a state into a `fresh` one of an architecture with more symbols, and return it.
 
     Parameters
     ----------
@@ -59,6 +73,11 @@ def grown(architecture: Architecture, state: State, larger: Architecture, old: I
     fresh : State
         A new run of `larger`, with initial weights: those of the new symbols stay. A new symbol begins as unlikely as
         the least likely old one, and with no moments.
+
+    Returns
+    -------
+    State
+        The `fresh` one.
     """
     new = np.setdiff1d(np.arange(larger.n_symbols), old)
     vectors = ("weights", "best", "m", "v") if fresh.rule == state.rule else ("weights", "best")

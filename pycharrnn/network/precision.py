@@ -24,6 +24,11 @@ class Precision:
         Of states and of what the forward pass keeps for the backward pass.
     moments : numpy.dtype
         Of the optimiser's moments.
+
+    Examples
+    --------
+    >>> PRECISIONS["float32"].moments
+    dtype('float32')
     """
 
     name: str

@@ -18,7 +18,7 @@ _COLD = 64  # windows that are read at once, each from a zero state
 
 
 def streamed_losses(architecture: Architecture, weights: Array, ids: Ids, carried: Array | None = None) -> Floats:
-    """Losses of a text read from its start to its end by one stream.
+    """Return the losses of a text that one stream reads from its start to its end.
 
     Parameters
     ----------
@@ -35,6 +35,18 @@ def streamed_losses(architecture: Architecture, weights: Array, ids: Ids, carrie
     -------
     ndarray of float64, (N - 1,)
         Nats of each symbol after the first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the ids are no symbols of the architecture, or the weights not its.
+
+    Examples
+    --------
+    >>> lab = Architecture("rnn", n_symbols=3, hidden_size=4, seq_length=5)
+    >>> weights, ids = lab.initial(np.random.default_rng(0)), np.array([0, 1, 2, 0, 1], np.int32)
+    >>> streamed_losses(lab, weights, ids).round(1)
+    array([1.1, 1.1, 1.1, 1.1])
     """
     architecture.check(ids)
     found = np.empty(len(ids) - 1)
@@ -49,12 +61,16 @@ def streamed_losses(architecture: Architecture, weights: Array, ids: Ids, carrie
 def parallel_losses(
     architecture: Architecture, weights: Array, ids: Ids, streams: int = 64, warm_up: int = 256, n_threads: int = 1
 ) -> Floats:
-    """Losses of a text read by several streams at once: nearly those of `streamed_losses`, many times as fast.
+    """Return nearly the losses of `streamed_losses`, many times as fast: several streams read the text at once.
 
     Parameters
     ----------
-    architecture, weights, ids
-        As for `streamed_losses`.
+    architecture : Architecture
+        What reads the text.
+    weights : ndarray, (P,)
+        Flat weights.
+    ids : ndarray of int32, (N,)
+        The symbols.
     streams : int, default 64
         Parts of the text, one for each stream; fewer if it is short.
     warm_up : int, default 256
@@ -66,6 +82,18 @@ def parallel_losses(
     -------
     ndarray of float64, (N - 1,)
         Nats of each symbol after the first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `streamed_losses`.
+
+    Examples
+    --------
+    >>> lab = Architecture("rnn", n_symbols=3, hidden_size=4, seq_length=5)
+    >>> weights, ids = lab.initial(np.random.default_rng(0)), np.array([0, 1, 2, 0, 1], np.int32)
+    >>> parallel_losses(lab, weights, ids, streams=2, warm_up=1).round(1)
+    array([1.1, 1.1, 1.1, 1.1])
     """
     N = len(ids) - 1
     streams = min(streams, N // (2 * warm_up))
@@ -83,21 +111,39 @@ def parallel_losses(
 def excerpt_losses(
     architecture: Architecture, weights: Array, ids: Ids, most: int = EXCERPTS, warm_up: int = 128, n_threads: int = 1
 ) -> Floats:
-    """Losses of excerpts spread evenly over a text, or of all of it if it has no more than `most` predictions.
+    """Return the losses of excerpts spread evenly over a text, or of a whole text of no more than `most` predictions.
 
     Parameters
     ----------
-    architecture, weights, ids, n_threads
-        As for `parallel_losses`.
+    architecture : Architecture
+        What reads the text.
+    weights : ndarray, (P,)
+        Flat weights.
+    ids : ndarray of int32, (N,)
+        The symbols.
     most : int, default EXCERPTS
         Symbols to read, those of the warm-up among them.
     warm_up : int, default 128
         Symbols read before each excerpt, from a zero state.
+    n_threads : int, default 1
+        Threads that share the excerpts. The bits are the same for any number.
 
     Returns
     -------
     ndarray of float64
         Nats. The same text has the same excerpts at each call, so that weights can be compared by them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `streamed_losses`.
+
+    Examples
+    --------
+    >>> lab = Architecture("rnn", n_symbols=3, hidden_size=4, seq_length=5)
+    >>> weights, ids = lab.initial(np.random.default_rng(0)), np.array([0, 1, 2, 0, 1], np.int32)
+    >>> excerpt_losses(lab, weights, ids).round(1)
+    array([1.1, 1.1, 1.1, 1.1])
     """
     N = len(ids) - 1
     if most >= N:
@@ -110,12 +156,16 @@ def excerpt_losses(
 
 
 def cold_losses(architecture: Architecture, weights: Array, ids: Ids, window: int) -> Floats:
-    """Losses of a text read in windows, each from a zero state.
+    """Return the losses of a text that is read in windows, each from a zero state.
 
     Parameters
     ----------
-    architecture, weights, ids
-        As for `streamed_losses`.
+    architecture : Architecture
+        What reads the text.
+    weights : ndarray, (P,)
+        Flat weights.
+    ids : ndarray of int32, (N,)
+        The symbols.
     window : int
         Predictions of a window.
 
@@ -123,6 +173,18 @@ def cold_losses(architecture: Architecture, weights: Array, ids: Ids, window: in
     -------
     ndarray of float64, (N - 1,)
         Nats of each symbol after the first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `streamed_losses`.
+
+    Examples
+    --------
+    >>> lab = Architecture("rnn", n_symbols=3, hidden_size=4, seq_length=5)
+    >>> weights, ids = lab.initial(np.random.default_rng(0)), np.array([0, 1, 2, 0, 1], np.int32)
+    >>> cold_losses(lab, weights, ids, window=2).round(1)
+    array([1.1, 1.1, 1.1, 1.1])
     """
     architecture.check(ids)
     found = np.empty(len(ids) - 1)

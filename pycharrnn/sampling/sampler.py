@@ -20,6 +20,13 @@ _UNUSED = 512  # numbers drawn in advance at most where a document may end befor
 def claim_texts(n_samples: int, length: int | None) -> None:
     """See that there is memory for so many texts of this length, and for the symbols of one.
 
+    Parameters
+    ----------
+    n_samples : int
+        How many texts.
+    length : int or None
+        Characters of each; None if nobody knows.
+
     Raises
     ------
     MemoryError
