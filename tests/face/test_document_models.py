@@ -9,8 +9,6 @@ from numpy.testing import assert_allclose
 
 from pycharrnn import CharRNN, UnknownCharacterError, Vocabulary
 from pycharrnn.network.architecture import Architecture
-from pycharrnn.sampling.sampler import Sampler
-from pycharrnn.sampling.settings import Sampling
 from pycharrnn.training.history import History
 
 NAMES = ["anna", "bob", "carla", "dan", "eve", "frida\nmaria", "gus"] * 6
@@ -219,20 +217,6 @@ def test_nothing_left_after_skipping(model):
 def test_a_wrong_on_unknown_is_named(model):
     with pytest.raises(ValueError, match="on_unknown must be 'raise', 'skip' or 'replace', got 'drop'"):
         changed(model, "drop").evaluate("to be")
-
-
-def test_a_sampler_draws_documents_in_any_portions(names):
-    def sampler():
-        prompt = np.empty(0, np.int32)
-        return Sampler(names._net.whole, names._state.best, prompt, Sampling(), np.random.default_rng(3))
-
-    one, other = sampler(), sampler()
-    whole = np.concatenate([one.draw(1000, whole=True)])
-    assert whole[-1] == names.vocabulary_.end
-    assert (np.concatenate([other.draw(1) for _ in whole]) == whole).all()
-    assert one.draw(5, whole=True).size == 0  # it has ended
-    one.restart()
-    assert one.draw(100, whole=True).size > 0
 
 
 def test_history_knows_its_window(names):

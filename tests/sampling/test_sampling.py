@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 
 from pycharrnn import CharRNN, NotFittedError, UnknownCharacterError
-from pycharrnn.network.architecture import Architecture
-from pycharrnn.sampling.sampler import Sampler
-from pycharrnn.sampling.settings import Sampling
 
 
 def test_length(model):
@@ -36,19 +33,6 @@ def test_a_program_repeats_itself_but_its_texts_differ(text):
     assert len(set(runs[0])) == 3
     free = CharRNN(hidden_size=8, max_updates=50).fit(text)
     assert free.sample(200) != free.sample(200)
-
-
-def test_drawing_in_parts_is_drawing_at_once(model, monkeypatch):
-    def sampler():
-        prompt = model.vocabulary_.encode("to be ")
-        sampling = Sampling(temperature=0.9)
-        return Sampler(model._net.whole, model._state.best, prompt, sampling, np.random.default_rng(3))
-
-    whole, parts = sampler().draw(600), sampler()
-    assert np.array_equal(whole, np.concatenate([parts.draw(n) for n in (0, 1, 2, 97, 0, 500)]))
-    parts = sampler()
-    monkeypatch.setattr(Architecture, "chunk_size", 4)  # as a large network would have it, prompt included
-    assert np.array_equal(whole, parts.draw(600))
 
 
 def test_stream_gives_the_characters_of_sample(model):
