@@ -234,7 +234,7 @@ class CharRNN(Parameters):
             unseen = self._encode(validation, vocabulary)
         elif self.validation_fraction:
             ids, unseen = split(ids, vocabulary.end, self.validation_fraction)
-        trainer = Trainer(network, state, descent(self), ids, self.n_threads)
+        trainer = Trainer(network.whole, state, descent(self), ids, self.n_threads)
         learned = _Learned(vocabulary, network, state, History(seq_length=self.seq_length))
         self._train(trainer, learned, budget, callbacks, begin, unseen)
 
@@ -321,7 +321,7 @@ class CharRNN(Parameters):
         foreign, squares = state.rule != descent(self).name, self._learned.state.squares
         state = network.resume(state, descent(self), self.batch_size)
         network.seed(state, rng)
-        trainer = Trainer(network, state, descent(self), shuffled(ids, vocabulary.end, rng), self.n_threads)
+        trainer = Trainer(network.whole, state, descent(self), shuffled(ids, vocabulary.end, rng), self.n_threads)
         if foreign or len(new):
             trainer.measure(new, foreign, squares)
         learned = _Learned(vocabulary, network, state, history.copy())  # readers keep what they have

@@ -95,7 +95,7 @@ def _start(jax: Any, job: Job) -> tuple[Any, Any, Any, Any]:
 
     inputs = (SYMBOLS, *[m] * (job.num_layers - 1))
     layers = [{"U": matrix(n, N), "W": matrix(m, N), "b": jnp.zeros(N)} for n in inputs]
-    if cell.candidate_bias:
+    if cell.shared < cell.gates:
         layers = [layer | {"n": jnp.zeros(m)} for layer in layers]
     params = layers, matrix(m, SYMBOLS), jnp.zeros(SYMBOLS)
     states = [tuple(jnp.zeros((job.batch_size, m)) for _ in cell.states) for _ in layers]

@@ -1,8 +1,14 @@
-"""The recurrent cells: one row each, with all that Python needs to know. Their equations stand beside their kernels."""
+"""The recurrent cells: one row each, with all that Python needs to know. Their equations stand beside their kernels.
+
+The kernels have a row of each as well. Rows that differ are an error at import.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from pycharrnn import _kernels
+from pycharrnn.network.records import compare
 
 
 @dataclass(frozen=True)
@@ -13,14 +19,15 @@ class Cell:
     ----------
     name : str
         What users and the kernels call it.
-    kind : int
-        Its number in the kernels.
     phrase : str
         Its name in a sentence, with the article: "an LSTM".
     gates : int
         Pre-activations of a unit. Each gate has weights for the input (U), weights for the state (W) and a bias (b).
         Gates lie one below the other in PyTorch's order: LSTM input, forget, candidate, output; GRU reset, update,
         candidate.
+    shared : int
+        Gates, the first ones, that take what they read of the input and of the state as one sum. Each of the others has
+        a second bias (n), beside the state's weights: the reset gate scales that part before it is added.
     kept : int
         Numbers that the forward pass keeps for the backward pass, per unit and step.
     states : tuple of str
@@ -31,8 +38,6 @@ class Cell:
         How weights begin where nobody says how.
     in_place : bool
         Whether the state is computed in the place of its pre-activation, and its derivative in that of the state's.
-    candidate_bias : bool
-        Whether the candidate has a second bias (n), beside the state's weights and inside the reset gate.
 
     Examples
     --------
@@ -41,20 +46,25 @@ class Cell:
     """
 
     name: str
-    kind: int
     phrase: str
     gates: int
+    shared: int
     kept: int
     states: tuple[str, ...]
     biases: tuple[float, ...]
     initializer: str
     in_place: bool = False
-    candidate_bias: bool = False
 
     @property
     def gated(self) -> bool:
         """Whether gates decide what a unit reads."""
         return self.gates > 1
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """What the kernels know of it, by their names."""
+        numbers = {"gates": self.gates, "shared": self.shared, "kept": self.kept, "states": len(self.states)}
+        return numbers | {"in_place": int(self.in_place)}
 
     def shapes(self, inputs: int, H: int, gathered: bool) -> dict[str, tuple[int, ...]]:
         """Name and shape of each parameter as it is stored.
@@ -63,7 +73,8 @@ class Cell:
         """
         N = self.gates * H
         shapes: dict[str, tuple[int, ...]] = {"U": (inputs, N) if gathered else (N, inputs), "W": (N, H), "b": (N,)}
-        return shapes | ({"n": (H,)} if self.candidate_bias else {})
+        apart = self.gates - self.shared
+        return shapes | ({"n": (apart * H,)} if apart else {})
 
 
 CELLS = {
@@ -71,9 +82,9 @@ CELLS = {
     for row in (
         Cell(
             name="rnn",
-            kind=0,
             phrase="an RNN",
             gates=1,
+            shared=1,
             kept=1,
             states=("h",),
             biases=(0.0,),
@@ -82,9 +93,9 @@ CELLS = {
         ),
         Cell(
             name="lstm",
-            kind=1,
             phrase="an LSTM",
             gates=4,
+            shared=4,
             kept=4,
             states=("h", "c"),
             biases=(0.0, 1.0, 0.0, 0.0),  # the forget gate begins open (Gers, Schmidhuber, Cummins 2000)
@@ -92,14 +103,17 @@ CELLS = {
         ),
         Cell(
             name="gru",
-            kind=2,
             phrase="a GRU",
             gates=3,
+            shared=2,
             kept=4,
             states=("h",),
             biases=(0.0, 0.0, 0.0),
             initializer="uniform",
-            candidate_bias=True,
         ),
     )
 }
+
+compare("the cells", tuple(_kernels.CELLS), tuple(CELLS))
+for _name, _cell in CELLS.items():
+    compare(f"the numbers of {_name}", sorted(_kernels.CELLS[_name].items()), sorted(_cell.numbers.items()))

@@ -1,4 +1,7 @@
-"""Precisions: what weights, products, activations and moments are stored and computed in."""
+"""Precisions: what weights, products, activations and moments are stored and computed in.
+
+The kernels have a row of each as well. Rows that differ are an error at import.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from pycharrnn import _kernels
+from pycharrnn.network.records import compare
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,12 @@ class Precision:
     activations: np.dtype[Any]
     moments: np.dtype[Any]
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of an item of each, by the kernels' names."""
+        types = (("weights", self.weights), ("products", self.products), ("activations", self.activations))
+        return {name: dtype.itemsize for name, dtype in (*types, ("moments", self.moments))}
+
 
 def _uniform(name: str) -> Precision:
     """A precision of one data type for everything."""
@@ -45,3 +57,7 @@ def _uniform(name: str) -> Precision:
 
 
 PRECISIONS = {name: _uniform(name) for name in ("float32", "float64")}
+
+compare("the precisions", tuple(_kernels.PRECISIONS), tuple(PRECISIONS))
+for _name, _precision in PRECISIONS.items():
+    compare(f"the sizes of {_name}", sorted(_kernels.PRECISIONS[_name].items()), sorted(_precision.sizes.items()))

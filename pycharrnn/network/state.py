@@ -152,11 +152,6 @@ class State:
         """In nats per T characters; infinite before the first update."""
         return self.smooth if self.smooth >= 0 else np.inf
 
-    @property
-    def params(self) -> Array:
-        """The weights."""
-        return self.weights
-
     def draw_seed(self, architecture: Architecture, rng: np.random.Generator) -> None:
         """Draw the seed of dropout and of the places where passes begin; draw nothing if the run has neither."""
         if architecture.dropout or self.batch_size > 1:

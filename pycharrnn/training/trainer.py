@@ -12,8 +12,8 @@ import numpy as np
 from pycharrnn.arrays import Floats, Ids
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
+from pycharrnn.network.growth import mean
 from pycharrnn.network.memory import processors
-from pycharrnn.network.network import Network
 from pycharrnn.network.records import Team, Update, Windows, record
 from pycharrnn.network.state import Rule, Squares, State
 from pycharrnn.training.windows import Reading
@@ -29,35 +29,37 @@ MARGIN = 2.0  # of squares that the next updates forget: of the first steps afte
 
 
 class Trainer:
-    """Updates of one state over one text: `network.Network.trainer` makes it."""
+    """Updates of one state over one text."""
 
     def __init__(
         self,
-        network: Network | Architecture,
+        architecture: Architecture,
         state: State,
         rule: Rule,
         ids: Ids,
         n_threads: int | None = 1,
     ) -> None:
-        network = Network.of(network)
-        self.architecture = network.whole
-        self.architecture.check(ids)
+        architecture.check(ids)
         if rule.name != state.rule:
             raise ValueError(f"the state has the moments of {state.rule}, not of {rule.name}: resume it first")
         self.batch_size = int(state.carried.shape[2])
         if len(ids) <= self.batch_size:
             few = f"it has {len(ids) - 1} predictions; lower batch_size"
             raise ValueError(f"the text is too short for {self.batch_size} streams: {few}")
-        self.network, self.state, self.rule, self.ids = network, state, rule, ids
+        self.architecture = architecture
+        self.state = state
+        self.rule = rule
+        self.ids = ids
         self._share = n_threads is None
         if n_threads is None:  # below some 100 microseconds a step, meeting costs more than sharing gains
-            work = self.batch_size * network.H * (network.cell.gates * network.H + network.K)
+            H = architecture.hidden_size
+            work = self.batch_size * H * (architecture.row.gates * H + architecture.n_symbols)
             n_threads = processors() if work > 2**20 else 1
             _sharing.add(self)
         self._most = min(n_threads, self.batch_size)
-        self._engine = Engine(self.architecture, network.T, self.batch_size, training=True)
+        self._engine = Engine(architecture, architecture.seq_length, self.batch_size, training=True)
         seed = int(state.run["seed"][0])
-        self._reading = Reading(ids, network.T, self.batch_size, state.n_updates, seed, state.shift)
+        self._reading = Reading(ids, architecture.seq_length, self.batch_size, state.n_updates, seed, state.shift)
         self._pool: ThreadPoolExecutor | None = None  # of threads beside this one
 
     @property
@@ -130,17 +132,17 @@ class Trainer:
         factors: dict[str, float] = {}
         if known or self.rule.sums:
             bias = 1 - s.run["power2"][0]  # of Adam's v after so few windows
-            for name, view in self.network.named(s.v).items():
+            for name, view in self.architecture.named(s.v).items():
                 wanted = known.get(name, 0.0) * bias
-                least = self.network.mean(view) or wanted  # there may be no gradient at all
+                least = mean(view) or wanted  # there may be no gradient at all
                 np.maximum(view, least, out=view)
                 factor = wanted / least if least else 1.0
                 more = before.n_updates / done if self.rule.sums else MARGIN * factor
                 factors[name] = max(1.0, factor, more)
         if s.v.size:
-            found, kept = self.network.named(s.v), self.network.named(before.v)
+            found, kept = self.architecture.named(s.v), self.architecture.named(before.v)
             for name, array in found.items():
-                rows = self.network.rows(name, array)
+                rows = self.architecture.rows(name, array)
                 fresh = np.zeros(0) if rows is None else rows[new]
                 array[...] = array * factors.get(name, 1.0) if foreign else kept[name]
                 if rows is not None:

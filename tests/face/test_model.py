@@ -28,7 +28,7 @@ def test_a_path_is_read_and_a_string_is_the_text(tmp_path, text):
     path = tmp_path / "text.txt"
     path.write_bytes(text.encode())
     settings = {"hidden_size": 8, "max_updates": 30, "random_state": 0}
-    assert_array_equal(CharRNN(**settings).fit(path)._state.params, CharRNN(**settings).fit(text)._state.params)
+    assert_array_equal(CharRNN(**settings).fit(path)._state.weights, CharRNN(**settings).fit(text)._state.weights)
     model = CharRNN(**settings).fit(path)
     assert model.score(path) == model.score(text)
 

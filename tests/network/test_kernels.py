@@ -17,9 +17,14 @@ import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pycharrnn import _kernels
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.cells import CELLS
+from pycharrnn.network.engine import loss_and_gradients
 from pycharrnn.network.memory import aligned
-from pycharrnn.network.network import Network
 from pycharrnn.network.records import Drawing, record
+from pycharrnn.network.scoring import streamed_losses
+from pycharrnn.network.state import State
+from pycharrnn.network.workspace import workspace
 from pycharrnn.training.optimizers import SGD, AdaGrad, Adam, Descent, Momentum, RMSProp
 from pycharrnn.training.trainer import Trainer
 
@@ -27,7 +32,6 @@ pytestmark = pytest.mark.usefixtures("simd")
 
 DTYPES = ("float32", "float64")
 RTOL = {"float32": 1e-5, "float64": 1e-12}
-CELLS = Network.cells
 
 
 def padded(n):
@@ -184,16 +188,16 @@ def test_vanishing_gradients_leave_no_subnormal_numbers(rng, dtype, rule):
 # --- the whole window -------------------------------------------------------------------------------------------
 
 
-def text(rng, network, *shape):
+def text(rng, architecture, *shape):
     """Symbols; those of documents end now and then."""
-    ids = rng.integers(0, network.K, shape).astype(np.int32)
-    return np.where(rng.random(shape) < 0.3, network.end, ids).astype(np.int32) if network.end >= 0 else ids
+    ids = rng.integers(0, architecture.n_symbols, shape).astype(np.int32)
+    return np.where(rng.random(shape) < 0.3, architecture.end, ids).astype(np.int32) if architecture.end >= 0 else ids
 
 
-def weights(rng, network):
+def weights(rng, architecture):
     """By name, all far from zero, the same in both precisions."""
-    scale = min(0.5, 1.2 / network.H**0.5)  # more, and the RNN amplifies what rounding leaves
-    return {name: rng.normal(0, scale, shape).astype(np.float32) for name, shape in network.shapes.items()}
+    scale = min(0.5, 1.2 / architecture.hidden_size**0.5)  # more, and the RNN amplifies what rounding leaves
+    return {name: rng.normal(0, scale, shape).astype(np.float32) for name, shape in architecture.shapes.items()}
 
 
 def exact(named):
@@ -203,12 +207,12 @@ def exact(named):
 @functools.cache
 def window(cell, T, B, H, layers, documents, D):
     """Weights, symbols, a state, and what the twin makes of them."""
-    rng, network = np.random.default_rng(0), Network(cell, 11, H, T, "float64", documents, layers, 0.0, D)
-    named, x, y = weights(rng, network), *text(rng, network, 2, T, B)
+    rng, architecture = np.random.default_rng(0), Architecture(cell, 11, H, T, "float64", documents, layers, 0.0, D)
+    named, x, y = weights(rng, architecture), *text(rng, architecture, 2, T, B)
     if documents:
-        x[-1, -1] = network.end  # some streams begin anew within the window, this one certainly
-    carried = rng.uniform(-0.9, 0.9, network.carried(B)).astype(np.float32).astype(np.float64)
-    twin = exact(named), x, carried, network.end, cell
+        x[-1, -1] = architecture.end  # some streams begin anew within the window, this one certainly
+    carried = rng.uniform(-0.9, 0.9, architecture.carried(B)).astype(np.float32).astype(np.float64)
+    twin = exact(named), x, carried, architecture.end, cell
     p, *_ = reference.predict(*twin)
     nats = -np.log(np.take_along_axis(p, y[..., None], axis=2))[..., 0]
     return named, x, y, carried, nats, *reference.loss_and_gradients(*twin[:2], y, *twin[2:])
@@ -221,14 +225,14 @@ def assert_close(found, expected, dtype, what):
 def check_window(dtype, cell, T, B, H, layers, documents, D=None):
     what = f"{cell=} {T=} {B=} {H=} {layers=} {documents=} {D=}"
     named, x, y, carried, nats, loss, grads, last = window(cell, T, B, H, layers, documents, D)
-    network = Network(cell, 11, H, T, dtype, documents, layers, 0.0, D)
-    params, found, losses = network.flatten(named), aligned(network.layout.size, dtype), np.empty((T, B))
-    w = network.workspace(T, B)
+    architecture = Architecture(cell, 11, H, T, dtype, documents, layers, 0.0, D)
+    params, found, losses = architecture.flatten(named), aligned(architecture.layout.size, dtype), np.empty((T, B))
+    w = workspace(architecture, T, B)
     w.put(carried)
     total = _kernels.loss_and_gradients(params, w, x.ravel(), y.ravel(), found, losses.reshape(-1))
     assert abs(total - loss) <= RTOL[dtype] * loss, what
     assert_close(losses, nats, dtype, what)
-    for name, gradient in network.named(found).items():
+    for name, gradient in architecture.named(found).items():
         assert_close(gradient, grads[name], dtype, f"{name} of {what}")
         gradient[...] = 0
     assert not found.any(), f"padding of {what}"
@@ -259,11 +263,11 @@ def test_loss_and_gradients_of_rows_set_apart_and_of_sums_in_blocks(dtype, cell,
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_accumulate(rng, cell):
-    network = Network(cell, 11, 19, 5, "float64", True, 2, 0.2, 7, 0.3)
-    params, (x, y) = network.flatten(weights(rng, network)), text(rng, network, 2, 5 * 3)
+    architecture = Architecture(cell, 11, 19, 5, "float64", True, 2, 0.2, 7, 0.3)
+    params, (x, y) = architecture.flatten(weights(rng, architecture)), text(rng, architecture, 2, 5 * 3)
     w, once, twice = (
-        network.workspace(5, 3, training=True),
-        *(aligned(network.layout.size, "float64") for _ in range(2)),
+        workspace(architecture, 5, 3, training=True),
+        *(aligned(architecture.layout.size, "float64") for _ in range(2)),
     )
     for grads in (once, twice, twice):
         _kernels.loss_and_gradients(params, w, x, y, grads, np.empty(15))
@@ -275,11 +279,11 @@ def test_gradients_accumulate(rng, cell):
 @pytest.mark.parametrize("documents", [False, True])
 def test_evaluation_equals_the_twin(rng, cell, documents):
     for layers, N, D in ((1, 40, None), (2, 4, 7), (3, 23, None), (1, 20, 23)):
-        network = Network(cell, 11, 19, 7, "float64", documents, layers, 0.5, D, 0.5)
-        named, ids = weights(rng, network), text(rng, network, N)
-        carried = rng.uniform(-0.9, 0.9, network.carried())
-        p, *_ = reference.predict(exact(named), ids[:-1, None], carried, network.end, cell)
-        found = network.losses(network.flatten(named), ids, carried)
+        architecture = Architecture(cell, 11, 19, 7, "float64", documents, layers, 0.5, D, 0.5)
+        named, ids = weights(rng, architecture), text(rng, architecture, N)
+        carried = rng.uniform(-0.9, 0.9, architecture.carried())
+        p, *_ = reference.predict(exact(named), ids[:-1, None], carried, architecture.end, cell)
+        found = streamed_losses(architecture, architecture.flatten(named), ids, carried)
         assert_allclose(found, -np.log(p[np.arange(N - 1), 0, ids[1:]]), rtol=1e-11)
 
 
@@ -289,9 +293,9 @@ def test_evaluation_equals_the_twin(rng, cell, documents):
 @functools.cache
 def twin_training(cell, layers, B, documents, D):
     """Nine updates by the twin, of four windows an epoch, the last one short."""
-    rng, network = np.random.default_rng(1), Network(cell, 7, 5, 4, "float64", documents, layers, 0.0, D)
-    named, ids = weights(rng, network), text(rng, network, 14 * B)
-    options = {"cell": cell, "end": network.end, "T": 4, "B": B, "layers": layers, "rate": 0.3, "n_updates": 9}
+    rng, architecture = np.random.default_rng(1), Architecture(cell, 7, 5, 4, "float64", documents, layers, 0.0, D)
+    named, ids = weights(rng, architecture), text(rng, architecture, 14 * B)
+    options = {"cell": cell, "end": architecture.end, "T": 4, "B": B, "layers": layers, "rate": 0.3, "n_updates": 9}
     return named, ids, reference.train(named, ids, **options)
 
 
@@ -301,16 +305,18 @@ def twin_training(cell, layers, B, documents, D):
 @pytest.mark.parametrize("D", [None, 9])
 def test_training_equals_the_twin(cell, documents, layers, B, n_threads, D):
     named, ids, (expected, carried, losses) = twin_training(cell, layers, B, documents, D)
-    network, update = Network(cell, 7, 5, 4, "float64", documents, layers, 0.0, D), Descent(SGD(), 0.3, None, None)
-    state, loss, smooth = network.state(network.flatten(named), update, B), np.empty(9), np.empty(9)
-    trainer = Trainer(network, state, update, ids, n_threads)
+    architecture = Architecture(cell, 7, 5, 4, "float64", documents, layers, 0.0, D)
+    update = Descent(SGD(), 0.3, None, None)
+    state = State.begin(architecture, architecture.flatten(named), update, B)
+    loss, smooth = np.empty((2, 9))
+    trainer = Trainer(architecture, state, update, ids, n_threads)
     trainer.advance(loss[:5], smooth[:5])
     trainer.advance(loss[5:], smooth[5:])
     trainer.close()
     assert trainer.updates_per_epoch == 4
     assert (state.n_updates, trainer.position) == (9, 4)
     assert_allclose(loss, losses, rtol=1e-10)
-    for name, found in network.named(state.params).items():
+    for name, found in architecture.named(state.weights).items():
         assert_close(found, expected[name], "float64", name)
     assert_allclose(state.carried, carried, rtol=1e-10, atol=1e-12)
     weight, mean = [1e-3 * B / (1 + 1e-3 * (B - 1)) * n / 4 for n in (4, 4, 4, 1)], losses[0]
@@ -325,32 +331,32 @@ def test_training_equals_the_twin(cell, documents, layers, B, n_threads, D):
 @pytest.mark.parametrize("D", [None, 9])
 def test_stepping_at_once_gives_the_bits_of_clipping_then_stepping(rng, dtype, rule, cell, D):
     # a norm that is never reached takes the way over the whole gradient
-    network = Network(cell, 11, 19, 7, dtype, True, 2, 0.0, D)
-    start, ids = network.flatten(weights(rng, network)), text(rng, network, 100)
+    architecture = Architecture(cell, 11, 19, 7, dtype, True, 2, 0.0, D)
+    start, ids = architecture.flatten(weights(rng, architecture)), text(rng, architecture, 100)
     states = []
     for clip_norm in (None, 1e30):
         update = Descent(rule, 0.05, 0.3, clip_norm)
-        state = network.state(start.copy(), update, 2)
-        Trainer(network, state, update, ids).advance(np.empty(20), np.empty(20))
+        state = State.begin(architecture, start.copy(), update, 2)
+        Trainer(architecture, state, update, ids).advance(np.empty(20), np.empty(20))
         states.append(state)
-    for name in ("params", "best", "m", "v", "carried"):
+    for name in ("weights", "best", "m", "v", "carried"):
         assert_array_equal(getattr(states[0], name), getattr(states[1], name))
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_clip_norm(rng, n_threads):
-    network = Network("lstm", 11, 19, 7, "float64", num_layers=2)
-    start, ids = network.flatten(weights(rng, network)), rng.integers(0, 11, 15).astype(np.int32)
+    architecture = Architecture("lstm", 11, 19, 7, "float64", num_layers=2)
+    start, ids = architecture.flatten(weights(rng, architecture)), rng.integers(0, 11, 15).astype(np.int32)
     x, y = (np.stack([ids[shift:][:7], ids[shift + 7 :][:7]], axis=1) for shift in (0, 1))
-    _, grads, _ = network.loss_and_gradients(start, x, y)
+    _, grads, _ = loss_and_gradients(architecture, start, x, y)
     norm = np.sqrt(sum(((g / 2) ** 2).sum() for g in grads.values()))  # of the mean over two streams
     update = Descent(SGD(), 1.0, None, norm / 3)
-    state = network.state(start.copy(), update, 2)
-    trainer = Trainer(network, state, update, ids, n_threads)
+    state = State.begin(architecture, start.copy(), update, 2)
+    trainer = Trainer(architecture, state, update, ids, n_threads)
     trainer.advance(np.empty(1), np.empty(1))
     trainer.close()
-    for name, found in network.named(state.params).items():
-        assert_allclose(found, network.named(start)[name] - grads[name] / 2 / 3, rtol=1e-9, atol=1e-12)
+    for name, found in architecture.named(state.weights).items():
+        assert_allclose(found, architecture.named(start)[name] - grads[name] / 2 / 3, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -358,14 +364,14 @@ def test_clip_norm(rng, n_threads):
 @pytest.mark.parametrize("D", [None, 9])
 def test_padding_stays_zero(rng, cell, n_threads, D):
     # it is multiplied with everything: one number in it would reach every sum
-    network = Network(cell, 11, 19, 7, "float32", False, 2, 0.2, D, 0.2)
+    architecture = Architecture(cell, 11, 19, 7, "float32", False, 2, 0.2, D, 0.2)
     update = Descent(Adam(), 0.05, 0.3, None)
-    state = network.state(network.flatten(weights(rng, network)), update, 3)
-    trainer = Trainer(network, state, update, rng.integers(0, 11, 100).astype(np.int32), n_threads)
+    state = State.begin(architecture, architecture.flatten(weights(rng, architecture)), update, 3)
+    trainer = Trainer(architecture, state, update, rng.integers(0, 11, 100).astype(np.int32), n_threads)
     trainer.advance(np.empty(50), np.empty(50))
     trainer.close()
-    for flat in (state.params, state.m, state.v, state.best):
-        for view in network.named(flat).values():
+    for flat in (state.weights, state.m, state.v, state.best):
+        for view in architecture.named(flat).values():
             assert view.any()
             view[...] = 0
         assert not flat.any()
@@ -377,13 +383,13 @@ def test_padding_stays_zero(rng, cell, n_threads, D):
 @functools.cache
 def twin_sample(cell, layers, D, temperature, smoothing):
     """Weights, a prompt, random numbers, a state; the symbols that the twin draws, and the state before the last."""
-    rng, network = np.random.default_rng(2), Network(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
-    named, u, prompt = weights(rng, network), rng.random(60), np.array([3, network.end, 1, 4], np.int32)
-    named["c"][network.end] -= 3  # documents of some length
-    state, out = rng.uniform(-0.9, 0.9, network.carried()), []
+    rng, architecture = np.random.default_rng(2), Architecture(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
+    named, u, prompt = weights(rng, architecture), rng.random(60), np.array([3, architecture.end, 1, 4], np.int32)
+    named["c"][architecture.end] -= 3  # documents of some length
+    state, out = rng.uniform(-0.9, 0.9, architecture.carried()), []
     start, read = state, prompt
     for number in u:
-        p, state, *_ = reference.predict(exact(named), read[:, None], state, network.end, cell)
+        p, state, *_ = reference.predict(exact(named), read[:, None], state, architecture.end, cell)
         out.append(reference.draw(np.log(p[-1, 0]), temperature, number, smoothing))
         read = np.array(out[-1:])
     return named, prompt, u, start, np.array(out), state
@@ -392,13 +398,13 @@ def twin_sample(cell, layers, D, temperature, smoothing):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("layers", "D"), [(1, None), (2, None), (3, None), (1, 7), (2, 34)])
 def test_sampling_draws_what_the_twin_draws(cell, layers, D):
-    network = Network(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
+    architecture = Architecture(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
     for temperature, smoothing in ((0.0, 0.0), (0.3, 0.0), (1.0, 0.0), (5.0, 0.0), (0.0, 0.4), (1.0, 0.4), (0.7, 0.9)):
         named, prompt, u, start, expected, last = twin_sample(cell, layers, D, temperature, smoothing)
-        params, w = network.flatten(named), network.workspace(1)
+        params, w = architecture.flatten(named), workspace(architecture, 1)
         for first in (60, 25):  # at once, or in two calls of which the second reads on
             w.put(start)
-            out, after = np.empty(60, np.int32), np.empty(network.carried())
+            out, after = np.empty(60, np.int32), np.empty(architecture.carried())
             drawing = record(Drawing(temperature, smoothing, whole=False))
             _kernels.pack(params, w)
             assert _kernels.sample(params, w, prompt, drawing, u[:first], out[:first]) == first
@@ -407,7 +413,7 @@ def test_sampling_draws_what_the_twin_draws(cell, layers, D):
             assert_array_equal(out, expected)
             w.take(w.first, after)
             assert_allclose(after, last, rtol=1e-10, atol=1e-12)
-        ends = np.flatnonzero(expected == network.end)
+        ends = np.flatnonzero(expected == architecture.end)
         w.put(start)
         drawn = _kernels.sample(params, w, prompt, record(Drawing(temperature, smoothing, whole=True)), u, out)
         assert drawn == (ends[0] + 1 if ends.size else 60)
@@ -422,10 +428,10 @@ def test_sampling_draws_what_the_twin_draws(cell, layers, D):
 @pytest.mark.parametrize("smoothing", [0.0, 5e-324, 0.1, 1 - 2**-53])
 def test_sampling_at_the_ends(logits, temperature, u, smoothing):
     """Whatever the logits, temperature and number, the character exists and has a share."""
-    network = Network("rnn", 3, 2, 1, "float32")
-    params = aligned(network.layout.size, "float32")
-    network.named(params)["c"][:] = logits
-    w = network.workspace(1)
+    architecture = Architecture("rnn", 3, 2, 1, "float32")
+    params = aligned(architecture.layout.size, "float32")
+    architecture.named(params)["c"][:] = logits
+    w = workspace(architecture, 1)
     out = np.full(1, -1, np.int32)
     _kernels.pack(params, w)
     _kernels.sample(params, w, out[:0], record(Drawing(temperature, smoothing, False)), np.array([u]), out)
@@ -438,12 +444,12 @@ def test_sampling_at_the_ends(logits, temperature, u, smoothing):
 
 def test_sampling_follows_the_distribution(rng):
     # Pearson's chi-square over 200,000 draws with the state held still by zero weights
-    network = Network("rnn", 20, 4, 1, "float32")
-    params = aligned(network.layout.size, "float32")
+    architecture = Architecture("rnn", 20, 4, 1, "float32")
+    params = aligned(architecture.layout.size, "float32")
     p = reference.softmax(rng.normal(size=20) * 1.5)
-    w = network.workspace(1)
+    w = workspace(architecture, 1)
     for temperature, smoothing in ((0.7, 0.0), (1.0, 0.0), (2.0, 0.0), (1.0, 0.2), (0.7, 0.2)):
-        network.named(params)["c"][:] = np.log((1 - smoothing) * p + smoothing / 20)
+        architecture.named(params)["c"][:] = np.log((1 - smoothing) * p + smoothing / 20)
         out = np.empty(200_000, np.int32)
         _kernels.pack(params, w)
         _kernels.sample(params, w, out[:0], record(Drawing(temperature, smoothing, False)), rng.random(out.size), out)
@@ -467,16 +473,16 @@ EXTRAS = {"classic": (0.0, None, 0.0), "small": (0.0, None, 0.0), "middle": (0.2
 def digest(size, cell, dtype, rule, n_threads):
     """SHA-256 of all that 30 updates leave, of five windows an epoch."""
     K, H, T, B, layers, documents = SIZES[size]
-    rng, network = np.random.default_rng(0), Network(cell, K, H, T, dtype, documents, layers, *EXTRAS[size])
+    rng, architecture = np.random.default_rng(0), Architecture(cell, K, H, T, dtype, documents, layers, *EXTRAS[size])
     update = Descent(rule, None, *((None, 0.5) if rule.name == "adam" else (5.0, None)))
-    state = network.state(network.initial(rng, 0.1), update, B)
+    state = State.begin(architecture, architecture.initial(rng, 0.1), update, B)
     loss, smooth = np.empty(30), np.empty(30)
-    trainer = Trainer(network, state, update, text(rng, network, 9 * T * B // 2), n_threads)
+    trainer = Trainer(architecture, state, update, text(rng, architecture, 9 * T * B // 2), n_threads)
     assert trainer.n_threads == n_threads
     trainer.advance(loss, smooth)
     trainer.close()
     found = hashlib.sha256()
-    for array in (state.params, state.best, state.m, state.v, state.carried, loss, smooth):
+    for array in (state.weights, state.best, state.m, state.v, state.carried, loss, smooth):
         assert np.isfinite(array).all()
         found.update(array.tobytes())
     return found.hexdigest()
@@ -513,10 +519,10 @@ def watched():
 
 
 def training(n_threads, B=5, H=16):
-    network = Network("lstm", 11, H, 5, "float64", True, 2)
+    architecture = Architecture("lstm", 11, H, 5, "float64", True, 2)
     rng, update = np.random.default_rng(0), Descent(SGD(), 0.1, None, None)
-    state = network.state(network.flatten(weights(rng, network)), update, B)
-    return Trainer(network, state, update, text(rng, network, 400), n_threads)
+    state = State.begin(architecture, architecture.flatten(weights(rng, architecture)), update, B)
+    return Trainer(architecture, state, update, text(rng, architecture, 400), n_threads)
 
 
 def advance(trainer, n):
@@ -526,7 +532,7 @@ def advance(trainer, n):
 
 
 def assert_same_state(found, expected):
-    for name in ("params", "best", "m", "v", "carried", "run", "smooth", "shift"):
+    for name in ("weights", "best", "m", "v", "carried", "run", "smooth", "shift"):
         assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
 
 
@@ -611,7 +617,7 @@ def test_trainings_at_a_time_share_the_processors(monkeypatch):
     one.advance(loss[0, 6:], np.empty(3))
     one.close()
     expected.advance(loss[1], np.empty(9))
-    assert_array_equal(one.state.params, expected.state.params)
+    assert_array_equal(one.state.weights, expected.state.weights)
     assert_array_equal(loss[0], loss[1])
 
 
