@@ -50,12 +50,17 @@ class TrainingDivergedError(ArithmeticError):
     A loss that is not finite is raised only after the learning rate has been cut again and again. The model keeps the
     best weights, and would train on from them.
 
-    Attributes
+    Parameters
     ----------
     n_updates : int
         Updates made before it was seen.
-    nats : float or None
-        Their loss in nats per character, if it is finite.
+    nats : float or None, default None
+        Their loss in nats per character; None if it is not finite.
+
+    Examples
+    --------
+    >>> str(TrainingDivergedError(7)).partition(";")[0]
+    'training diverged: the loss is not finite after update 8'
     """
 
     def __init__(self, n_updates: int, nats: float | None = None) -> None:
@@ -76,7 +81,16 @@ class TrainingDivergedError(ArithmeticError):
 
 
 class UnknownCharacterError(ValueError):
-    """A text, or the `document` of that index, holds at `position` a `character` that the vocabulary does not.
+    """A text holds a character that the vocabulary does not.
+
+    Parameters
+    ----------
+    character : str
+        The unknown character.
+    position : int
+        Its index in the text, or in the document.
+    document : int or None, default None
+        The index of the document; None if the text is no list of documents.
 
     Examples
     --------
@@ -110,11 +124,31 @@ class PathLikeTextWarning(UserWarning):
 
 
 class ModelFileError(ValueError):
-    """The content of a model or checkpoint file is not what it must be; the message says what and where."""
+    """The content of a model file is not what it must be; the message says what and where.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> try:
+    ...     CharRNN.load(__file__)
+    ... except ModelFileError as error:
+    ...     print(str(error).partition(": ")[2])
+    it looks like text
+    """
 
 
 class NotFittedError(ValueError, AttributeError):
-    """The model has not been trained yet."""
+    """The model has not been trained yet.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> try:
+    ...     CharRNN().sample(9)
+    ... except NotFittedError:
+    ...     print("train it first")
+    train it first
+    """
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

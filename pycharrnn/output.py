@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 __all__ = ["count", "escaped", "write"]
@@ -63,3 +64,8 @@ def write(text: str, file: Any) -> None:
         file.write(text.encode(encoding, "backslashreplace").decode(encoding))
     if hasattr(file, "flush"):
         file.flush()
+
+
+def is_watched() -> bool:
+    """Whether somebody sees stderr change: it is a terminal, or this is a notebook."""
+    return sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)

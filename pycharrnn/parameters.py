@@ -241,7 +241,8 @@ class Parameters:
 
         Returns
         -------
-        self
+        CharRNN
+            The model itself.
 
         Raises
         ------

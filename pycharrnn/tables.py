@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from pycharrnn.arguments import Kind
@@ -78,12 +79,13 @@ def table(function: Callable[..., Any]) -> Table:
     annotated: Any = function
     if isinstance(function, type):
         annotated = annotated.__init__
-    hints = typing.get_type_hints(annotated, include_extras=True)
+    notes = {name: note for name, note in annotated.__annotations__.items() if name != "return"}
+    hints = typing.get_type_hints(SimpleNamespace(__annotations__=notes), annotated.__globals__, include_extras=True)
     found: Table = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        notes = getattr(hints.get(name), "__metadata__", ())
-        for kind in (note for note in notes if isinstance(note, Kind)):
-            meaning = next((note for note in notes if isinstance(note, str)), "")
+        about = getattr(hints.get(name), "__metadata__", ())
+        for kind in (note for note in about if isinstance(note, Kind)):
+            meaning = next((note for note in about if isinstance(note, str)), "")
             default = REQUIRED if parameter.default is parameter.empty else parameter.default
             found[name] = Parameter(name, kind, default, meaning)
     if any(not row.meaning for row in found.values()):

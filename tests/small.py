@@ -1,22 +1,10 @@
 """Small models, and what is asked of their weights."""
 
-from types import SimpleNamespace
-
 from pycharrnn import CharRNN
 from pycharrnn.network.scoring import streamed_losses
+from pycharrnn.trained import exact, learned
 
-
-def learned(model):
-    """What the model has learned: its vocabulary, architecture, state and history."""
-    return SimpleNamespace(
-        vocabulary=model.vocabulary_, architecture=model._net.whole, state=model._state, history=model.history_
-    )
-
-
-def exact(model, text, seq_length):
-    """The model as `fit` of this text would begin, in double precision."""
-    vocabulary, network, weights = model._exact(text, seq_length)
-    return vocabulary, network.whole, weights
+__all__ = ["exact", "last", "learned", "nats", "small"]
 
 
 def small(**changes):

@@ -17,7 +17,7 @@ from pycharrnn import CharRNN, __version__, _kernels
 from pycharrnn.lab import plots
 from pycharrnn.lab.experiments import Memorised, Timing, Training, Written, fresh, rate
 from pycharrnn.lab.gradient_table import GradientTable, counted, percent
-from pycharrnn.model import Evaluation
+from pycharrnn.network.evaluation import Evaluation
 from pycharrnn.network.scoring import EXCERPTS
 from pycharrnn.network.state import Best
 from pycharrnn.parameters import descent

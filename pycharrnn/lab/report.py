@@ -17,10 +17,10 @@ from pycharrnn.lab import experiments
 from pycharrnn.lab.experiments import Training
 from pycharrnn.lab.gradient_table import GradientTable
 from pycharrnn.lab.page import Findings, Settings, render
-from pycharrnn.model import Texts
 from pycharrnn.network.state import Best
 from pycharrnn.parameters import check_parameters
 from pycharrnn.tables import check, table
+from pycharrnn.text.corpus import Texts
 from pycharrnn.text.reading import read_corpus
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.run import Run

@@ -12,7 +12,7 @@ from pycharrnn.arrays import Ids
 from pycharrnn.text.reading import read_corpus
 from pycharrnn.text.vocabulary import Vocabulary
 
-__all__ = ["Corpus", "Texts", "Unknown", "reading_rule"]
+__all__ = ["Corpus", "Texts", "Unknown", "check_length", "reading_rule"]
 
 Texts = str | os.PathLike[str] | Sequence[str] | Sequence[os.PathLike[str]]
 Unknown = Literal["raise", "skip", "replace"]
@@ -76,7 +76,7 @@ class Corpus(NamedTuple):
         text = read_corpus(X)
         if known is not None:
             _check_kind(text, known)
-        _check_length(text)
+        check_length(text)
         vocabulary = Vocabulary.from_text(text, min_count, known)
         return cls(vocabulary.encode(text, "replace"), vocabulary)
 
@@ -115,7 +115,7 @@ class Corpus(NamedTuple):
         _check_kind(text, vocabulary)
         ids = vocabulary.encode(text, on_unknown)
         if isinstance(text, str):
-            _check_length(text)
+            check_length(text)
         if isinstance(text, str) and len(ids) < 2:
             raise ValueError(
                 f"the text has {len(text):,} characters, of which the model knows {len(ids)}: at least 2 are needed, "
@@ -200,7 +200,7 @@ def _check_kind(text: str | list[str], vocabulary: Vocabulary) -> None:
         raise ValueError(f"the model was trained on {kinds[wanted]}")
 
 
-def _check_length(text: str | list[str]) -> None:
+def check_length(text: str | list[str]) -> None:
     """Refuse a text in which nothing can be predicted."""
     if isinstance(text, str) and len(text) < 2:
         raise ValueError(

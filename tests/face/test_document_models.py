@@ -9,6 +9,10 @@ from numpy.testing import assert_allclose
 
 from pycharrnn import CharRNN, UnknownCharacterError, Vocabulary
 from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.scoring import streamed_losses
+from pycharrnn.sampling.sampler import Sampler
+from pycharrnn.sampling.settings import Sampling
+from pycharrnn.trained import exact, learned
 from pycharrnn.training.history import History
 
 NAMES = ["anna", "bob", "carla", "dan", "eve", "frida\nmaria", "gus"] * 6
@@ -89,8 +93,9 @@ def test_an_endless_document_is_cut_with_a_warning(names, monkeypatch):
 
 def test_a_document_knows_nothing_of_the_one_before(names):
     ids = names.vocabulary_.encode(["bob", "anna"])
-    nats = names._net.losses(names._state.best, ids)
-    alone = names._net.losses(names._state.best, names.vocabulary_.encode(["anna"]))
+    _, architecture, state, _ = learned(names)
+    nats = streamed_losses(architecture, state.best, ids)
+    alone = streamed_losses(architecture, state.best, names.vocabulary_.encode(["anna"]))
     assert_allclose(nats[4:], alone, rtol=1e-6)
     assert names.evaluate(["bob", "anna"]).n_characters == 9  # each character and each end
 
@@ -117,9 +122,9 @@ def test_training_equals_the_twin(monkeypatch):
     documents, T, rate = ["ab", "bca", "c"], 4, 0.1
     model = CharRNN(hidden_size=5, seq_length=T, optimizer="sgd", learning_rate=rate, dtype="float64", random_state=2)
     model.set_params(init_scale=0.5, epochs=None, max_updates=10, clip_value=None)
-    monkeypatch.setattr("pycharrnn.model.shuffled", lambda ids, end, rng: ids)
+    monkeypatch.setattr("pycharrnn.text.corpus.Corpus.shuffled", lambda corpus, rng: corpus)
     ids = Vocabulary.from_text(documents).encode(documents)[:, None]
-    _, net, flat = model._exact(documents, T)
+    _, net, flat = exact(model, documents, T)
     params = {name: np.array(value) for name, value in net.named(flat).items()}
     model.fit(documents)
     h, start, losses = np.zeros((1, 5)), 0, []
@@ -217,6 +222,22 @@ def test_nothing_left_after_skipping(model):
 def test_a_wrong_on_unknown_is_named(model):
     with pytest.raises(ValueError, match="on_unknown must be 'raise', 'skip' or 'replace', got 'drop'"):
         changed(model, "drop").evaluate("to be")
+
+
+def test_a_sampler_draws_documents_in_any_portions(names):
+    def sampler():
+        prompt = np.empty(0, np.int32)
+        return Sampler(
+            learned(names).architecture, learned(names).state.best, prompt, Sampling(), np.random.default_rng(3)
+        )
+
+    one, other = sampler(), sampler()
+    whole = np.concatenate([one.draw(1000, whole=True)])
+    assert whole[-1] == names.vocabulary_.end
+    assert (np.concatenate([other.draw(1) for _ in whole]) == whole).all()
+    assert one.draw(5, whole=True).size == 0  # it has ended
+    one.restart()
+    assert one.draw(100, whole=True).size > 0
 
 
 def test_history_knows_its_window(names):

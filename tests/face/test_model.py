@@ -18,6 +18,7 @@ from pycharrnn import CharRNN, ModelFileError, UnknownCharacterError, read_docum
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.presets import PRESETS
+from pycharrnn.trained import exact, learned
 from pycharrnn.training.optimizers import OPTIMIZERS, AdaGrad, Adam, Momentum
 from pycharrnn.training.schedules import SCHEDULES
 
@@ -28,8 +29,8 @@ def test_a_path_is_read_and_a_string_is_the_text(tmp_path, text):
     path = tmp_path / "text.txt"
     path.write_bytes(text.encode())
     settings = {"hidden_size": 8, "max_updates": 30, "random_state": 0}
-    assert_array_equal(CharRNN(**settings).fit(path)._state.weights, CharRNN(**settings).fit(text)._state.weights)
-    model = CharRNN(**settings).fit(path)
+    model, same = (CharRNN(**settings).fit(X) for X in (path, text))
+    assert_array_equal(learned(model).state.weights, learned(same).state.weights)
     assert model.score(path) == model.score(text)
 
 
@@ -339,7 +340,7 @@ def test_evaluation_in_slices_is_evaluation_at_once(model, text, monkeypatch):
 def test_loss_and_gradients(text):
     model = CharRNN(hidden_size=9, init_scale=0.5, random_state=4)
     loss, grads = model.loss_and_gradients(text[:12])
-    vocabulary, network, params = model._exact(text[:12], 11)
+    vocabulary, network, params = exact(model, text[:12], 11)
     ids = vocabulary.encode(text[:12])[:, None]
     expected, expected_grads, _ = loss_and_gradients(network.named(params), ids[:-1], ids[1:], np.zeros((1, 9)))
     assert_allclose(loss, expected, rtol=1e-12)

@@ -8,6 +8,8 @@ import threading
 import numpy as np
 import pytest
 
+from pycharrnn.network.scoring import streamed_losses
+from pycharrnn.trained import learned
 from pycharrnn import CharRNN, NotFittedError, UnknownCharacterError
 
 
@@ -46,12 +48,13 @@ def test_greedy_takes_the_likeliest_character(model):
     text = model.sample(60, prompt="t", temperature=0)
     assert text == model.sample(60, prompt="t", temperature=0, random_state=99)
     ids = model.vocabulary_.encode("t" + text)
-    nats = model._net.losses(model._state.best, ids)
+    _, architecture, state, _ = learned(model)
+    nats = streamed_losses(architecture, state.best, ids)
     for position in (1, 20, 59):  # no other character in its place would surprise less
         for other in range(len(model.vocabulary_)):
             changed = ids[: position + 1].copy()
             changed[position] = other
-            assert model._net.losses(model._state.best, changed)[-1] >= nats[position - 1] - 1e-6
+            assert streamed_losses(architecture, state.best, changed)[-1] >= nats[position - 1] - 1e-6
 
 
 def test_temperature_orders_surprise(model):

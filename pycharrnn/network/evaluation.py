@@ -1,0 +1,51 @@
+"""How well a network predicts a text."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Self
+
+from pycharrnn.arrays import Array, Floats, Ids
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.scoring import cold_losses, streamed_losses
+
+
+class Evaluation(NamedTuple):
+    """How well a model predicts a text, per character.
+
+    Attributes
+    ----------
+    nats : float
+        The mean of -log p, with the natural logarithm.
+    bits : float
+        The same with the logarithm to base 2.
+    perplexity : float
+        exp(nats): among so many equally likely characters a guess would be as hard.
+    n_characters : int
+        Characters that were predicted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Evaluation.of(np.log([2.0, 8.0]))
+    Evaluation(nats=1.3862943611198906, bits=2.0, perplexity=4.0, n_characters=2)
+    """
+
+    nats: float
+    bits: float
+    perplexity: float
+    n_characters: int
+
+    @classmethod
+    def of(cls, losses: Floats) -> Self:
+        """Sum up the losses of a text, nats of each prediction."""
+        nats = float(losses.mean())
+        perplexity = math.exp(nats) if nats < 700 else math.inf
+        return cls(nats, nats / math.log(2), perplexity, len(losses))
+
+
+def evaluate(architecture: Architecture, weights: Array, ids: Ids, window: int | None) -> Evaluation:
+    """Predict each symbol after the first from all before it, or from those of its window."""
+    if window is None:
+        return Evaluation.of(streamed_losses(architecture, weights, ids))
+    return Evaluation.of(cold_losses(architecture, weights, ids, window))

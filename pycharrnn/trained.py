@@ -1,0 +1,248 @@
+"""A model and what it has learned: attributes, files, and what notebooks and scikit-learn ask for."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from pycharrnn.arguments import generator
+from pycharrnn.arrays import Array
+from pycharrnn.errors import NotFittedError
+from pycharrnn.files.container import Specs
+from pycharrnn.files.model_file import ModelFile
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.growth import squares
+from pycharrnn.network.state import Best, Squares, State
+from pycharrnn.parameters import Parameters, architecture, check_parameters, descent, plain, restored
+from pycharrnn.text.vocabulary import Vocabulary
+from pycharrnn.training.history import History
+from pycharrnn.training.optimizers import OPTIMIZERS
+from pycharrnn.turns import is_training_here
+
+__all__ = ["Exact", "Learned", "Trained", "exact", "learned"]
+
+
+class Learned(NamedTuple):
+    """What a training leaves behind. A model swaps all of it at once: no reader sees parts of two trainings.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+        The characters.
+    architecture : Architecture
+        What reads and writes them.
+    state : State
+        The weights, and what training on begins from.
+    history : History
+        What is remembered of the training.
+    """
+
+    vocabulary: Vocabulary
+    architecture: Architecture
+    state: State
+    history: History
+
+
+class Exact(NamedTuple):
+    """A model in double precision, without dropout and label smoothing: for gradients.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+        The characters.
+    architecture : Architecture
+        What reads them.
+    weights : ndarray of float64, (P,)
+        Flat weights.
+    """
+
+    vocabulary: Vocabulary
+    architecture: Architecture
+    weights: Array
+
+
+class Trained(Parameters):
+    """The parameters of a model, and what it has learned with them."""
+
+    _learned: Learned  # absent before the first training
+
+    @property
+    def vocabulary_(self) -> Vocabulary:
+        return learned(self).vocabulary
+
+    @property
+    def history_(self) -> History:
+        return learned(self).history
+
+    @property
+    def params_(self) -> dict[str, npt.NDArray[Any]]:
+        _, architecture, state, _ = learned(self)
+        return _arrays(architecture, state.best)
+
+    @property
+    def n_updates_(self) -> int:
+        return learned(self).state.n_updates
+
+    @property
+    def smooth_loss_(self) -> float:
+        return learned(self).state.smooth_loss
+
+    @property
+    def best_(self) -> Best:
+        return learned(self).state.kept
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one safetensors file: weights, vocabulary and parameters, nothing of the text.
+
+        The same model gives the same bytes. An existing file is replaced only once the new one is complete. In a
+        callback `run.save` writes the model that is being trained.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write.
+
+        Raises
+        ------
+        NotFittedError
+            If the model has not been trained.
+        ValueError, TypeError
+            If a parameter has been set to what it cannot be: `load` would refuse such a file.
+        OSError
+            If the file cannot be written; an old one is then left as it was.
+
+        Notes
+        -----
+        Of the optimiser's moments the file only has the mean of the squared gradients in each array, from which
+        `partial_fit` of a loaded model begins.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from pycharrnn import CharRNN
+        >>> model = CharRNN(hidden_size=8, random_state=0).fit("hello world")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "hello.safetensors")
+        ...     model.save(path)
+        ...     CharRNN.load(path).hidden_size
+        8
+        """
+        state = learned(self).state
+        self._file(learned(self), state.best, state.kept).write(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A file that `save` wrote.
+
+        Returns
+        -------
+        CharRNN
+            The trained model. Its last weights are the best ones, and there are no optimiser moments.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is not a model, was cut short or changed, or comes from a newer version.
+        OSError
+            If it cannot be read.
+
+        Examples
+        --------
+        See `save`.
+        """
+        file = ModelFile.read(path, cls._specs, OPTIMIZERS)
+        model = cls(**restored(file.parameters))
+        vocabulary = Vocabulary(file.code_points, file.documents)
+        built = architecture(model, vocabulary.n_symbols, file.documents)
+        state = State.begin(built, built.flatten(file.weights), descent(model))
+        state.rule = ""  # the moments are not in the file
+        state.reach(**file.best)
+        if file.squares is not None:
+            state.squares = Squares(**file.squares)
+        model._learned = Learned(vocabulary, built, state, History(seq_length=model.seq_length))
+        return model
+
+    @classmethod
+    def _specs(cls, parameters: dict[str, Any], n_symbols: int, documents: bool) -> Specs:
+        """The weight arrays of a model with these parameters, which may come from anybody."""
+        built = architecture(cls(**restored(parameters)), n_symbols, documents)
+        return {name: (shape, built.dtype) for name, shape in built.shapes.items()}
+
+    def _file(self, learned: Learned, weights: Array, kept: Best) -> ModelFile:
+        """The model, with these weights, as a file has it."""
+        check_parameters(self)  # no file that load would refuse
+        vocabulary, built, state, _ = learned
+        parameters = plain(self)  # as trained, whatever set_params has said since:
+        parameters |= {name: value for name, value in vars(built).items() if name in parameters}
+        parameters["verbose"] = None  # says how the training was watched, not what it is
+        best: dict[str, Any] = kept._asdict()
+        if not math.isfinite(kept.smooth_loss):
+            best["smooth_loss"] = None  # stopped before the first update
+        found = squares(built, state)
+        means = None if found is None else found._asdict()
+        arrays = _arrays(built, weights)
+        return ModelFile(parameters, vocabulary.code_points, vocabulary.end is not None, best, means, arrays)
+
+    def _repr_html_(self) -> str:
+        """Return the parameters and what came of the training, for a notebook."""
+        from pycharrnn.lab.notebook import model_table  # only now: few programs are notebooks
+
+        return model_table(self)
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(string=True, one_d_array=True, two_d_array=False),
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_learned")
+
+
+def learned(model: Trained) -> Learned:
+    """Return what a model has learned, whole and of one training.
+
+    Raises
+    ------
+    NotFittedError
+        If it has not been trained, or if a callback asks during its training.
+    """
+    if is_training_here(model):
+        raise NotFittedError(
+            "this CharRNN is being trained, and not yet what it will be: a callback asks its run instead "
+            "(run.sample, run.save, run.history)"
+        )
+    if not model.__sklearn_is_fitted__():
+        raise NotFittedError("this CharRNN has not been trained yet: call fit(text), or load a model file")
+    return model._learned
+
+
+def exact(model: Trained, text: str | list[str], seq_length: int) -> Exact:
+    """Return a model for gradients: as it was trained, or as `fit` of this text would begin."""
+    instead = {"seq_length": seq_length, "dtype": "float64", "dropout": 0.0, "label_smoothing": 0.0}
+    if model.__sklearn_is_fitted__():
+        vocabulary, own, state, _ = learned(model)
+        built = own.replace(**instead)
+        return Exact(vocabulary, built, built.flatten(own.named(state.best)))
+    check_parameters(model)
+    vocabulary = Vocabulary.from_text(text)
+    built = architecture(model, vocabulary.n_symbols, vocabulary.end is not None, **instead)
+    weights = built.initial(generator(model.random_state), model.init_scale, model.initializer)
+    return Exact(vocabulary, built, weights)
+
+
+def _arrays(architecture: Architecture, weights: Array) -> dict[str, npt.NDArray[Any]]:
+    """Copies of the weights by name."""
+    return {name: np.ascontiguousarray(view) for name, view in architecture.named(weights).items()}

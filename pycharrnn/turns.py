@@ -1,0 +1,50 @@
+"""One training at a time: a model is trained by one thread, and all others are told so."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from weakref import WeakKeyDictionary
+
+__all__ = ["is_training_here", "training"]
+
+_LOCK = threading.Lock()
+_TRAINED: WeakKeyDictionary[object, tuple[int, int]] = WeakKeyDictionary()  # model -> the process and thread that train
+
+
+@contextmanager
+def training(model: object) -> Iterator[None]:
+    """Hold the model: it is this thread's to train. Its copies, and those in a forked process, are free.
+
+    Raises
+    ------
+    RuntimeError
+        If a thread of this process holds it already, be it this one.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> model = CharRNN()
+    >>> with training(model):
+    ...     is_training_here(model)
+    True
+    """
+    with _LOCK:
+        if _TRAINED.get(model, (0, 0))[0] == os.getpid():
+            raise RuntimeError(
+                f"this {type(model).__name__} is being trained already, and one training at a time is all that a model "
+                "can have: wait for it, or train a copy (copy.deepcopy)"
+            )
+        _TRAINED[model] = os.getpid(), threading.get_ident()
+    try:
+        yield
+    finally:
+        with _LOCK:
+            del _TRAINED[model]
+
+
+def is_training_here(model: object) -> bool:
+    """Whether the calling thread trains the model: a callback does not see a model that is half trained."""
+    return _TRAINED.get(model) == (os.getpid(), threading.get_ident())

@@ -1,0 +1,347 @@
+"""Imports go one way: the tables below are the architecture, and this file enforces them.
+
+FLOORS says which floor may know which. MODULES says which module imports which, at the top of its file. LATE says what is
+imported only inside a function, when it is called: an outer floor may be reached so, and a library that is slow to
+import. A row that nothing needs, a module without a row and a row without a module fail.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+# Floor -> the floors below it that its modules may import at the top. Every floor may import itself.
+FLOORS: dict[str, set[str]] = {
+    "ground": set(),
+    "text": {"ground"},
+    "files": {"ground"},
+    "network": {"ground"},
+    "sampling": {"ground", "network"},
+    "training": {"ground", "network"},
+    "house": {"ground", "text", "files", "network", "sampling", "training"},
+    "lab": {"ground", "text", "files", "network", "sampling", "training", "house"},
+    "benchmark": {"ground", "text", "network", "training", "house"},
+    "cli": {"ground", "text", "files", "training", "house"},
+}
+# Modules that lie in no folder of their own floor.
+GROUND = {"_kernels", "arguments", "arrays", "errors", "output", "packing", "tables"}
+HOUSE = {"__init__", "__main__", "interrupts", "model", "optim", "parameters", "predictor", "presets", "trained", "turns"}
+
+# Module -> what it imports of ours at the top.
+MODULES: dict[str, set[str]] = {
+    # ground
+    "arguments": {"errors"},
+    "errors": set(),
+    "output": set(),
+    "packing": set(),
+    # text
+    "text.corpus": {"arrays", "text.reading", "text.vocabulary"},
+    "text.datasets": {"arguments"},
+    "text.decoding": {"packing"},
+    "text.documents": {"arguments", "output", "text.decoding", "text.fields", "text.formats", "text.records", "text.sources"},
+    "text.fields": {"output", "text.records"},
+    "text.formats": {"packing", "text.decoding", "text.fields", "text.records"},
+    "text.paths": {"errors"},
+    "text.reading": {"text.decoding", "text.paths"},
+    "text.records": set(),
+    "text.sources": {"text.formats"},
+    "text.vocabulary": {"errors"},
+    # files
+    "files.atomic": set(),
+    "files.container": {"errors", "files.atomic", "files.header", "packing"},
+    "files.header": {"errors"},
+    "files.model_file": {"arguments", "files.container"},
+    # network
+    "network.architecture": {"_kernels", "arrays", "network.cells", "network.initial", "network.layout", "network.memory", "network.precision"},
+    "network.cells": set(),
+    "network.engine": {"_kernels", "arrays", "network.architecture", "network.memory", "network.records", "network.workspace"},
+    "network.evaluation": {"arrays", "network.architecture", "network.scoring"},
+    "network.growth": {"arrays", "network.architecture", "network.state"},
+    "network.initial": {"_kernels", "arrays"},
+    "network.layout": {"arrays"},
+    "network.memory": {"arrays", "errors"},
+    "network.network": {"network.architecture", "network.cells", "network.engine", "network.growth", "network.state", "network.workspace"},
+    "network.precision": set(),
+    "network.records": {"_kernels", "arrays"},
+    "network.scoring": {"arrays", "network.architecture", "network.engine", "network.workspace"},
+    "network.state": {"arrays", "network.architecture", "network.memory", "network.records"},
+    "network.workspace": {"_kernels", "arrays", "network.architecture", "network.layout", "network.memory", "network.records"},
+    # sampling
+    "sampling.sampler": {"arrays", "errors", "network.architecture", "network.engine", "network.memory", "network.records", "sampling.settings"},
+    "sampling.settings": set(),
+    # training
+    "training.baseline": {"arguments", "arrays"},
+    "training.budget": set(),
+    "training.callbacks": {"arguments", "errors", "output", "training.progress", "training.run"},
+    "training.fitting": {"arrays", "errors", "training.callbacks", "training.judge", "training.loop", "training.progress", "training.run", "training.schedules", "training.trainer"},
+    "training.history": {"arrays"},
+    "training.judge": {"arrays", "errors", "network.scoring", "training.baseline", "training.callbacks", "training.history", "training.run", "training.trainer"},
+    "training.loop": {"arrays", "training.callbacks", "training.history", "training.judge", "training.rollback", "training.run", "training.schedules", "training.trainer"},
+    "training.optimizers": {"network.records"},
+    "training.progress": {"training.run"},
+    "training.rollback": {"arrays", "errors", "network.state", "training.trainer"},
+    "training.run": {"arrays", "training.budget", "training.history"},
+    "training.schedules": {"arrays"},
+    "training.trainer": {"arrays", "network.architecture", "network.engine", "network.memory", "network.network", "network.records", "network.state", "training.windows"},
+    "training.windows": {"arrays", "network.records"},
+    # house
+    "__init__": {"errors", "model", "text.datasets", "text.documents", "text.vocabulary", "training.callbacks"},
+    "__main__": {"cli"},
+    "arrays": set(),
+    "cli": {"cli.commands", "cli.console", "cli.job", "cli.messages", "interrupts", "training.budget"},
+    "cli.commands": {"__init__", "cli.console", "cli.job", "cli.messages", "cli.options", "cli.parser", "cli.source", "cli.train", "output", "text.documents"},
+    "cli.console": {"cli.messages", "output", "training.progress"},
+    "cli.job": {"__init__", "cli.messages", "cli.options", "cli.source", "files.atomic", "interrupts", "parameters"},
+    "cli.messages": {"__init__", "errors", "lab.report", "text.documents"},
+    "cli.options": {"__init__", "arguments", "cli.messages", "presets"},
+    "cli.parser": {"arguments", "cli.messages"},
+    "cli.source": {"__init__", "cli.console", "cli.messages", "cli.options", "output", "text.decoding", "text.documents", "text.formats"},
+    "cli.train": {"__init__", "cli.console", "cli.job", "cli.messages", "cli.options", "training.budget", "training.run"},
+    "interrupts": set(),
+    "model": {"arguments", "errors", "network.growth", "network.state", "output", "parameters", "predictor", "sampling.sampler", "sampling.settings", "tables", "text.corpus", "trained", "training.budget", "training.callbacks", "training.fitting", "training.history", "training.run", "training.schedules", "training.trainer", "turns"},
+    "optim": {"training.optimizers", "training.schedules"},
+    "parameters": {"arguments", "network.architecture", "network.cells", "network.precision", "presets", "tables", "training.optimizers", "training.schedules"},
+    "predictor": {"arguments", "lab.gradient_table", "network.engine", "network.evaluation", "sampling.sampler", "sampling.settings", "tables", "text.corpus", "text.vocabulary", "trained"},
+    "presets": set(),
+    "tables": {"arguments"},
+    "trained": {"arguments", "arrays", "errors", "files.container", "files.model_file", "network.architecture", "network.growth", "network.state", "parameters", "text.vocabulary", "training.history", "training.optimizers", "turns"},
+    "turns": set(),
+    # lab
+    "lab.entries": {"arrays", "network.architecture"},
+    "lab.experiments": {"__init__", "arguments", "arrays", "benchmark", "errors", "parameters", "training.callbacks"},
+    "lab.gradcheck": {"arrays", "lab.entries", "lab.gradient_table", "network.architecture", "network.engine"},
+    "lab.gradient_table": set(),
+    "lab.model_check": {"lab.gradcheck", "lab.gradient_table", "output", "text.corpus", "text.reading", "trained"},
+    "lab.notebook": {"parameters", "trained"},
+    "lab.page": {"__init__", "_kernels", "lab.experiments", "lab.gradient_table", "lab.plots", "network.evaluation", "network.scoring", "network.state", "parameters"},
+    "lab.plots": {"arrays"},
+    "lab.report": {"__init__", "arguments", "files.atomic", "lab.experiments", "lab.gradient_table", "lab.page", "network.state", "parameters", "tables", "text.corpus", "text.reading", "training.budget", "training.run"},
+    # benchmark
+    "benchmark": {"benchmark.tables", "benchmark.twin"},
+    "benchmark.__main__": {"cli"},
+    "benchmark.competitors": {"__init__", "arrays", "benchmark.in_jax", "benchmark.in_torch", "benchmark.jobs", "benchmark.twin", "network.architecture", "network.state", "training.optimizers", "training.trainer"},
+    "benchmark.in_jax": {"arrays", "benchmark.jobs", "network.cells", "training.optimizers"},
+    "benchmark.in_torch": {"arrays", "benchmark.jobs", "training.optimizers"},
+    "benchmark.jobs": {"arrays", "network.cells"},
+    "benchmark.measuring": {"_kernels", "benchmark.jobs"},
+    "benchmark.tables": {"__init__", "_kernels", "benchmark.competitors", "benchmark.jobs", "benchmark.measuring"},
+    "benchmark.twin": {"arrays", "benchmark.jobs", "network.initial"},
+    "benchmark.worker": {"__init__", "benchmark.competitors", "benchmark.jobs", "benchmark.measuring"},
+}
+# Module -> what it imports only inside functions.
+LATE: dict[str, set[str]] = {
+    "cli.commands": {"benchmark", "lab.report"},
+    "network.network": {"network.scoring"},
+    "predictor": {"lab.gradcheck", "lab.model_check"},
+    "trained": {"lab.notebook"},
+    "training.history": {"lab.notebook", "lab.plots"},
+}
+
+
+class Import(NamedTuple):
+    """An import of one of ours: where it stands, what it names, and whether it waits for a call."""
+
+    line: int
+    target: str
+    late: bool
+
+
+def package() -> Path:
+    """The folder of the package that `import pycharrnn` finds: the installed one."""
+    spec = importlib.util.find_spec("pycharrnn")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def modules(folder: Path) -> dict[str, Path]:
+    """Every module of a package by its dotted name: a folder goes by its own name, the package itself by __init__."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix not in {".py", ".pyi", ".so", ".pyd"}:
+            continue
+        parts = [*path.relative_to(folder).parts[:-1], path.name.split(".")[0]]
+        name = ".".join(parts)
+        if len(parts) > 1:
+            name = name.removesuffix(".__init__")
+        if name not in found or path.suffix == ".py":
+            found[name] = path
+    return found
+
+
+def floor(module: str) -> str:
+    """The floor that a module lies on."""
+    if module in GROUND:
+        return "ground"
+    return "house" if module in HOUSE else module.partition(".")[0]
+
+
+def imports(path: Path, module: str, known: set[str]) -> Iterator[Import]:
+    """Yield every import of ours in a file. A name of the package that is no module comes out of `__init__`."""
+    is_package = path.stem == "__init__"
+    package_name = ".".join(["pycharrnn", *module.split(".")][: None if is_package and module != "__init__" else -1])
+
+    def visit(node: ast.AST, late: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            for full in full_names(child, package_name):
+                if full == "pycharrnn" or full.startswith("pycharrnn."):
+                    yield Import(child.lineno, module_of(full, known), late)  # type: ignore[attr-defined]
+            yield from visit(child, late or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+    yield from visit(ast.parse(path.read_bytes()), late=False)
+
+
+def full_names(node: ast.AST, package_name: str) -> list[str]:
+    """What an import statement names, in full."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        source = importlib.util.resolve_name("." * node.level + (node.module or ""), package_name)
+        return [f"{source}.{alias.name}" for alias in node.names]
+    return []
+
+
+def module_of(full: str, known: set[str]) -> str:
+    """The module that a full name lies in."""
+    name = full.partition(".")[2]
+    while name and name not in known:
+        name = name.rpartition(".")[0]
+    return name or "__init__"
+
+
+def violations(folder: Path) -> list[str]:
+    """Return "file:line: what is wrong" for every import that the tables do not allow."""
+    found = modules(folder)
+    known = found.keys() | MODULES.keys() | GROUND
+    return [
+        f"{path.relative_to(folder).as_posix()}:{line}: {module} must not import {target}" + " in a function" * late
+        for module, path in found.items()
+        if path.suffix in {".py", ".pyi"}
+        for line, target, late in imports(path, module, known)
+        if target not in MODULES.get(module, set()) | (LATE.get(module, set()) if late else set())
+    ]
+
+
+def used(late: bool) -> dict[str, set[str]]:
+    """What each module of the package imports: at the top, or only in a function."""
+    found = modules(package())
+    rows: dict[str, set[str]] = {}
+    for module, path in found.items():
+        if path.suffix == ".py":
+            every = list(imports(path, module, found.keys() | GROUND))
+            top = {each.target for each in every if not each.late}
+            rows[module] = {each.target for each in every} - top if late else top
+    return rows
+
+
+def test_the_table_has_every_module_and_no_other() -> None:
+    assert modules(package()).keys() - {"_kernels"} == MODULES.keys()
+
+
+def test_every_floor_and_every_named_module_exists() -> None:
+    assert {floor(module) for module in MODULES} == FLOORS.keys()
+    assert GROUND | HOUSE <= modules(package()).keys()
+    assert LATE.keys() <= MODULES.keys()
+
+
+@pytest.mark.parametrize(("table", "late"), [("MODULES", False), ("LATE", True)])
+def test_no_row_allows_what_nothing_needs(table: str, late: bool) -> None:
+    needed = used(late)
+    assert {module: row - needed[module] for module, row in globals()[table].items() if row - needed[module]} == {}
+
+
+def test_no_floor_may_know_what_it_does_not_need() -> None:
+    needed: dict[str, set[str]] = {name: set() for name in FLOORS}
+    for module, row in MODULES.items():
+        needed[floor(module)] |= {floor(target) for target in row} - {floor(module)}
+    assert needed == FLOORS
+
+
+def test_floors_and_modules_have_no_cycle() -> None:
+    assert len(list(graphlib.TopologicalSorter(FLOORS).static_order())) == len(FLOORS)
+    assert len(list(graphlib.TopologicalSorter(MODULES).static_order())) == len(MODULES.keys() | GROUND)
+
+
+def test_imports_go_one_way() -> None:
+    assert violations(package()) == []
+
+
+@pytest.mark.parametrize(
+    ("spelling", "target"),
+    [
+        ("from pycharrnn.model import CharRNN", "model"),
+        ("from pycharrnn import model", "model"),
+        ("from pycharrnn import CharRNN", "__init__"),
+        ("from pycharrnn import *", "__init__"),
+        ("from .. import model", "model"),
+        ("from ..lab import plots as drawing, report as page", "lab.report"),
+        ("from .. import CharRNN", "__init__"),
+        ("from ..model import CharRNN", "model"),
+        ("import pycharrnn.model", "model"),
+        ("import os, pycharrnn.model as face", "model"),
+        ("import pycharrnn", "__init__"),
+        ("from pycharrnn.lab.report import write", "lab.report"),
+        ("from .newcomer import anything", "training"),
+        ("from ..text.vocabulary import Vocabulary", "text.vocabulary"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("place", "late"),
+    [
+        ("{}\n", False),
+        ("def late():\n    {}\n", True),
+        ("class A:\n    def late(self):\n        if self:\n            {}\n", True),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {}\n", False),
+        ("try:\n    {}\nexcept ImportError:\n    pass\n", False),
+    ],
+    ids=["top", "function", "method", "typing", "try"],
+)
+def test_an_upward_import_is_refused(tmp_path: Path, spelling: str, target: str, place: str, late: bool) -> None:
+    file = tmp_path / "training" / "budget.py"
+    file.parent.mkdir()
+    file.write_text(place.format(spelling))
+    line = place[: place.index("{}")].count("\n") + 1
+    wanted = f"training/budget.py:{line}: training.budget must not import {target}" + " in a function" * late
+    assert wanted in violations(tmp_path)
+
+
+def test_a_late_import_is_refused_at_the_top(tmp_path: Path) -> None:
+    file = tmp_path / "training" / "history.py"
+    file.parent.mkdir()
+    file.write_text("def plot():\n    from pycharrnn.lab import plots\n")
+    assert violations(tmp_path) == []
+    file.write_text("from pycharrnn.lab import plots\n")
+    assert violations(tmp_path) == ["training/history.py:1: training.history must not import lab.plots"]
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("training/loop.py", "import pycharrnn_like.model, os.path"),
+        ("training/loop.py", "from logging.config import model"),
+        ("training/loop.py", "from .run import Run"),
+        ("__main__.py", "from .cli import main"),
+        ("__init__.py", "from .model import CharRNN"),
+    ],
+)
+def test_other_imports_are_allowed(tmp_path: Path, file: str, line: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(line)
+    assert violations(tmp_path) == []
+
+
+def test_a_module_outside_the_table_may_import_nothing_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "newcomer.py").write_text("from .text.vocabulary import Vocabulary")
+    assert modules(tmp_path).keys() - MODULES.keys() == {"newcomer"}
+    assert violations(tmp_path) == ["newcomer.py:1: newcomer must not import text.vocabulary"]
+
+
+def test_a_stub_obeys_the_table_too(tmp_path: Path) -> None:
+    (tmp_path / "_kernels.pyi").write_text("from .network.engine import Engine")
+    assert violations(tmp_path) == ["_kernels.pyi:1: _kernels must not import network.engine"]
