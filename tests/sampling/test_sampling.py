@@ -11,6 +11,8 @@ import pytest
 from pycharrnn.network.scoring import streamed_losses
 from pycharrnn.trained import learned
 from pycharrnn import CharRNN, NotFittedError, UnknownCharacterError
+from pycharrnn.network.scoring import streamed_losses
+from pycharrnn.trained import learned
 
 
 def test_length(model):
