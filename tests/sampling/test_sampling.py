@@ -8,8 +8,6 @@ import threading
 import numpy as np
 import pytest
 
-from pycharrnn.network.scoring import streamed_losses
-from pycharrnn.trained import learned
 from pycharrnn import CharRNN, NotFittedError, UnknownCharacterError
 from pycharrnn.network.scoring import streamed_losses
 from pycharrnn.trained import learned
