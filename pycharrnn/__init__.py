@@ -12,8 +12,8 @@ from pycharrnn.text import datasets
 from pycharrnn.text.documents import read_documents
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.training.callbacks import SampleText
-
-__version__ = "0.1.0"
+from pycharrnn.versions import __version__ as __version__
+from pycharrnn.versions import show_versions
 
 __all__ = [
     "CharRNN",
@@ -26,4 +26,5 @@ __all__ = [
     "Vocabulary",
     "datasets",
     "read_documents",
+    "show_versions",
 ]

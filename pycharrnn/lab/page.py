@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
-import platform
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib import resources
@@ -13,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from pycharrnn import CharRNN, __version__, _kernels
+from pycharrnn import CharRNN
 from pycharrnn.lab import plots
 from pycharrnn.lab.experiments import Memorised, Timing, Training, Written, fresh, rate
 from pycharrnn.lab.gradient_table import GradientTable, counted, percent
@@ -21,6 +19,7 @@ from pycharrnn.network.evaluation import Evaluation
 from pycharrnn.network.scoring import EXCERPTS
 from pycharrnn.network.state import Best
 from pycharrnn.parameters import descent
+from pycharrnn.versions import versions
 
 __all__ = ["Findings", "Settings", "duration", "render"]
 
@@ -175,19 +174,9 @@ def _repeat(model: CharRNN) -> str:
 
 def _versions() -> dict[str, str]:
     """What a speed depends on, and the bits of a result may."""
-    processor = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-        processor = next(filter(None, names), processor)
-    return {
-        "pycharrnn": __version__,
-        "Python": platform.python_version(),
-        "NumPy": np.__version__,
-        "instruction set": _kernels.simd_selected(),
-        "processor": processor,
-        "date": f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
-    }
+    found = versions()
+    names = ("pycharrnn", "Python", "NumPy", "instruction set", "processor")
+    return {name: found[name] for name in names} | {"date": f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"}
 
 
 def _looked_at(found: Findings) -> str:

@@ -42,6 +42,7 @@ HOUSE = {
     "presets",
     "trained",
     "turns",
+    "versions",
 }
 
 # Module -> what it imports of ours at the top.
@@ -186,7 +187,15 @@ MODULES: dict[str, set[str]] = {
     },
     "training.windows": {"arrays", "network.records"},
     # house
-    "__init__": {"errors", "model", "text.datasets", "text.documents", "text.vocabulary", "training.callbacks"},
+    "__init__": {
+        "errors",
+        "model",
+        "text.datasets",
+        "text.documents",
+        "text.vocabulary",
+        "training.callbacks",
+        "versions",
+    },
     "interrupts": set(),
     "model": {
         "arguments",
@@ -249,6 +258,7 @@ MODULES: dict[str, set[str]] = {
         "turns",
     },
     "turns": set(),
+    "versions": {"_kernels"},
     # lab
     "lab.entries": {"arrays", "network.architecture"},
     "lab.experiments": {"__init__", "arguments", "arrays", "benchmark", "errors", "parameters", "training.callbacks"},
@@ -258,7 +268,6 @@ MODULES: dict[str, set[str]] = {
     "lab.notebook": {"parameters", "trained"},
     "lab.page": {
         "__init__",
-        "_kernels",
         "lab.experiments",
         "lab.gradient_table",
         "lab.plots",
@@ -266,6 +275,7 @@ MODULES: dict[str, set[str]] = {
         "network.scoring",
         "network.state",
         "parameters",
+        "versions",
     },
     "lab.plots": {"arrays"},
     "lab.report": {
