@@ -16,7 +16,7 @@ from pycharrnn import _kernels
 from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.memory import aligned
-from pycharrnn.network.records import Drawing, Record, Team, Update, Windows, record
+from pycharrnn.network.records import Record, Team, Update, Windows
 from pycharrnn.network.workspace import workspace
 
 _kernels.simd_select(os.environ.get("PYCHARRNN_SIMD") or _kernels.simd_best())
@@ -135,12 +135,12 @@ class Engine:
         self._weights = weights
         _kernels.pack(weights, self._space)
 
-    def draw(self, prompt: Ids, drawing: Drawing, uniform: Floats, out: Ids) -> int:
-        """Read a prompt, then draw a symbol for each uniform number into `out`.
+    def draw(self, prompt: Ids, drawing: Record, uniform: Floats, out: Ids) -> int:
+        """Read a prompt, then draw a symbol for each uniform number into `out`, as a record of `Drawing` says.
 
         Returns how many were drawn: a whole document ends with its end symbol.
         """
-        return _kernels.sample(self._weights, self._space, prompt, record(drawing), uniform, out)
+        return _kernels.sample(self._weights, self._space, prompt, drawing, uniform, out)
 
     def _check(self, weights: Array) -> None:
         """Refuse weights that the kernels cannot read."""

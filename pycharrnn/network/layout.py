@@ -6,9 +6,8 @@ names there is. Every row is padded with zeros to whole vector registers, so tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-
-import numpy as np
 
 from pycharrnn.arrays import Array
 
@@ -32,6 +31,7 @@ class Layout:
 
     Examples
     --------
+    >>> import numpy as np
     >>> layout = Layout({"W": (2, 3), "b": (3,)}, lanes=4)
     >>> layout.size, layout.offsets
     (12, {'W': 0, 'b': 8})
@@ -49,12 +49,12 @@ class Layout:
             padded = (*shape[:-1], -(-shape[-1] // lanes) * lanes)
             self.offsets[name] = self.size
             self._padded[name] = padded
-            self.size += int(np.prod(padded))
+            self.size += math.prod(padded)
 
     def views(self, flat: Array) -> dict[str, Array]:
         """Each array by name, without its padding: views, so writing to them writes to `flat`."""
         found = {}
         for name, shape in self.shapes.items():
             start, padded = self.offsets[name], self._padded[name]
-            found[name] = flat[start : start + int(np.prod(padded))].reshape(padded)[..., : shape[-1]]
+            found[name] = flat[start : start + math.prod(padded)].reshape(padded)[..., : shape[-1]]
         return found

@@ -11,7 +11,6 @@ from pycharrnn.errors import warn
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
 from pycharrnn.network.memory import claim
-from pycharrnn.network.records import Drawing
 from pycharrnn.sampling.settings import DEFAULT_LENGTH, LONGEST, Sampling
 
 _UNUSED = 512  # numbers drawn in advance at most where a document may end before it needs them
@@ -79,9 +78,12 @@ class Sampler:
         self, architecture: Architecture, weights: Array, prompt: Ids, sampling: Sampling, rng: np.random.Generator
     ) -> None:
         architecture.check(prompt)
-        self._architecture = architecture
+        self._documents = architecture.documents
+        self._end = architecture.end
+        self._chunk_size = architecture.chunk_size
         self._prompt = np.insert(prompt, 0, architecture.end) if architecture.documents else prompt
-        self._sampling = sampling
+        self._length = sampling.length
+        self._drawings = {whole: sampling.drawing(architecture, whole) for whole in (False, True)}
         self._rng = rng
         self._uniform = np.empty(0)  # numbers drawn and not used
         self._engine = Engine(architecture, 1)
@@ -102,12 +104,12 @@ class Sampler:
         UserWarning
             If no length was given and a document has no end after `LONGEST` symbols.
         """
-        length, end = self._sampling.length, self._architecture.end
+        length = self._length
         self.restart()
-        if not self._architecture.documents:
+        if not self._documents:
             return self.draw(DEFAULT_LENGTH if length is None else length)
         ids = self.draw(LONGEST if length is None else length, whole=True)
-        if ids.size and ids[-1] == end:
+        if ids.size and ids[-1] == self._end:
             return ids[:-1]
         if length is None:
             advice = f"raise the temperature, train longer, or use length={LONGEST} to cut without this warning"
@@ -117,9 +119,9 @@ class Sampler:
     def symbols(self) -> Iterator[Ids]:
         """Draw the symbols of `text` one by one, each in an array of its own; without a length, text never ends."""
         n = 0
-        while self._sampling.length is None or n < self._sampling.length:
+        while self._length is None or n < self._length:
             symbol = self.draw(1)
-            if symbol[0] == self._architecture.end:
+            if symbol[0] == self._end:
                 return
             yield symbol
             n += 1
@@ -130,7 +132,7 @@ class Sampler:
         A `whole` document ends with its end symbol, and nothing comes after it.
         """
         out = np.empty(length, np.int32)
-        done, chunk = 0, self._architecture.chunk_size
+        done, chunk = 0, self._chunk_size
         most = min(chunk, _UNUSED) if whole else chunk
         while (done < length or len(self._unread) > 1) and not (whole and self._ended):
             prompt, self._unread = self._unread[:chunk], self._unread[chunk:]
@@ -142,15 +144,17 @@ class Sampler:
     def _draw(self, prompt: Ids, out: Ids, whole: bool) -> int:
         """Read a part of the prompt and draw as many symbols as there is room for in `out`, or fewer to the end."""
         uniform = self._uniforms(out.size)
-        drawing = Drawing(self._sampling.temperature, self._architecture.label_smoothing, whole)
-        n = self._engine.draw(prompt, drawing, uniform, out)
-        self._uniform = np.concatenate([uniform[n:], self._uniform])
+        n = self._engine.draw(prompt, self._drawings[whole], uniform, out)
+        if n < uniform.size:
+            self._uniform = np.concatenate([uniform[n:], self._uniform])
         if n:
             self._unread = out[n - 1 : n].copy()
-            self._ended = out[n - 1] == self._architecture.end
+            self._ended = out[n - 1] == self._end
         return n
 
     def _uniforms(self, n: int) -> Floats:
         """The next n numbers of the stream, those first that were drawn and not used."""
+        if not self._uniform.size:
+            return self._rng.random(n)
         left, self._uniform = self._uniform[:n], self._uniform[n:]
         return np.concatenate([left, self._rng.random(n - left.size)])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.records import Drawing, Record, record
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -25,6 +28,10 @@ class Sampling:
 
     length: int | None = None
     temperature: float = 1.0
+
+    def drawing(self, architecture: Architecture, whole: bool) -> Record:
+        """Return the record by which the kernel draws; a `whole` document ends with its end symbol."""
+        return record(Drawing(float(self.temperature), architecture.label_smoothing, whole))
 
 
 DEFAULT_LENGTH = 200

@@ -103,14 +103,6 @@ MODULES: dict[str, set[str]] = {
     "network.initial": {"_kernels", "arrays"},
     "network.layout": {"arrays"},
     "network.memory": {"arrays", "errors"},
-    "network.network": {
-        "network.architecture",
-        "network.cells",
-        "network.engine",
-        "network.growth",
-        "network.state",
-        "network.workspace",
-    },
     "network.precision": {"_kernels", "network.records"},
     "network.records": {"_kernels", "arrays"},
     "network.scoring": {"arrays", "network.architecture", "network.engine", "network.workspace"},
@@ -130,10 +122,9 @@ MODULES: dict[str, set[str]] = {
         "network.architecture",
         "network.engine",
         "network.memory",
-        "network.records",
         "sampling.settings",
     },
-    "sampling.settings": set(),
+    "sampling.settings": {"network.architecture", "network.records"},
     # training
     "training.baseline": {"arguments", "arrays"},
     "training.budget": set(),
@@ -358,7 +349,6 @@ MODULES: dict[str, set[str]] = {
 # Module -> what it imports only inside functions.
 LATE: dict[str, set[str]] = {
     "cli.commands": {"benchmark", "lab.report"},
-    "network.network": {"network.scoring"},
     "predictor": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},
     "trained": {"lab.notebook"},
     "training.history": {"lab.notebook", "lab.plots"},
