@@ -1,6 +1,9 @@
 """The optimisers and schedules that `CharRNN` takes."""
 
-from pycharrnn.training.optimizers import SGD, AdaGrad, Adam, Momentum, RMSProp
-from pycharrnn.training.schedules import Constant, Cosine, Plateau, Step
+from pycharrnn.training import optimizers, schedules
+from pycharrnn.training.optimizers import *  # noqa: F403
+from pycharrnn.training.schedules import *  # noqa: F403
 
-__all__ = ["SGD", "AdaGrad", "Adam", "Constant", "Cosine", "Momentum", "Plateau", "RMSProp", "Step"]
+__all__ = []
+__all__ += optimizers.__all__
+__all__ += schedules.__all__

@@ -24,6 +24,7 @@ _SIZE = Integer(1, 65_536)
 _SHARE = Real(zero=True, below=1)
 _COUNT = Maybe(Integer(1, 2**62))
 _RATE = Maybe(Real())
+_RATES = ", ".join(f"{rule.__name__} {rule.rate:g}" for rule in OPTIMIZERS.values())
 
 
 @dataclass(eq=False, repr=False)
@@ -70,8 +71,7 @@ class Parameters:
     learning_rate: Annotated[
         float | None,
         _RATE,
-        "The step size. None takes what suits the rule: AdaGrad 0.1, SGD 0.005, Momentum 0.0005, RMSProp and Adam "
-        "0.002.",
+        f"The step size. None takes what suits the rule: {_RATES}.",
     ] = None
     schedule: Annotated[
         ScheduleName | Schedule | None,

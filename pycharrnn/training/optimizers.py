@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from pycharrnn.network.records import Numbers
 
-__all__ = ["OPTIMIZERS", "SGD", "AdaGrad", "Adam", "Descent", "Momentum", "Optimizer", "OptimizerName", "RMSProp"]
+__all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "RMSProp"]
 
 OptimizerName = Literal["adagrad", "sgd", "momentum", "rmsprop", "adam"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pycharrnn.arrays import Floats
 
-__all__ = ["SCHEDULES", "Constant", "Cosine", "Plateau", "Schedule", "ScheduleName", "Step"]
+__all__ = ["Constant", "Cosine", "Plateau", "Step"]
 
 ScheduleName = Literal["constant", "cosine", "step", "plateau"]
 

@@ -6,8 +6,7 @@ from numpy.testing import assert_allclose
 from small import last, small
 
 from pycharrnn import CharRNN
-
-CELLS = ["rnn", "lstm", "gru"]
+from pycharrnn.network.cells import CELLS
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from small import last, small
 
-CELLS = ["rnn", "lstm", "gru"]
+from pycharrnn.network.cells import CELLS
 
 
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam", "sgd"])

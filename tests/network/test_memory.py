@@ -10,10 +10,9 @@ import pytest
 
 from pycharrnn import CharRNN, cli
 from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.cells import CELLS
 from pycharrnn.network.memory import claim, free_memory
 from pycharrnn.network.scoring import cold_losses, parallel_losses, streamed_losses
-
-CELLS = ["rnn", "lstm", "gru"]
 
 
 def made(cell="rnn", n_symbols=11, hidden_size=7, **more):

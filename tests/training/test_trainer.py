@@ -9,12 +9,11 @@ from small import exact, last, learned, small
 
 from pycharrnn import CharRNN, _kernels
 from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.cells import CELLS
 from pycharrnn.network.engine import loss_and_gradients
 from pycharrnn.network.state import State
 from pycharrnn.training.optimizers import SGD, Adam, Descent
 from pycharrnn.training.trainer import Trainer
-
-CELLS = ["rnn", "lstm", "gru"]
 
 
 def test_the_very_bits_of_the_ordered_twin(text):
