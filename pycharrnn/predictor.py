@@ -189,7 +189,7 @@ class Predictor(Trained):
         Parameters
         ----------
         length : int or None, default None
-            Characters to write. With None running text goes on for ever, a document to its end.
+            Characters to write. With None running text has no end, and a document goes to its end.
         prompt : str, default ""
             As for `sample`.
         temperature : float in [0, 1e308], default 1.0

@@ -291,7 +291,7 @@ RANDOM_STATE = Option(
 )
 STREAM = Option(
     "--stream",
-    meaning="print each character as it is drawn; --length none: running text for ever",
+    meaning="print each character as it is drawn; --length none: running text without end",
     action="store_true",
 )
 ON_UNKNOWN = Option(

@@ -62,8 +62,8 @@ class Engine:
 
     def go_on(self, begun: npt.NDArray[np.bool_] | None = None) -> None:
         """Begin the next window from the state after the last one; streams that have not `begun`, (B,), from zeros."""
-        for befores, afters in zip(self._space.first, self._space.last, strict=True):
-            for before, after in zip(befores, afters, strict=True):
+        for old, new in zip(self._space.first, self._space.last, strict=True):
+            for before, after in zip(old, new, strict=True):
                 before[...] = after
                 if begun is not None:
                     before[~begun] = 0

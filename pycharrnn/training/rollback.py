@@ -1,4 +1,4 @@
-"""The way back from a loss that is not finite."""
+"""Back to the last good state after a loss that is not finite."""
 
 from __future__ import annotations
 

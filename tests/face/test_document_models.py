@@ -48,7 +48,7 @@ def test_documents_are_written_whole(names):
     found = names.sample(n_samples=200, random_state=1)
     assert isinstance(found, list)
     assert len(found) == 200
-    assert sum(name in NAMES for name in found) > 150  # it has learned them by heart, ends included
+    assert sum(name in NAMES for name in found) > 150  # it has memorised them, ends included
     assert {"anna", "frida\nmaria"} <= set(found)
 
 
