@@ -15,6 +15,7 @@ from pycharrnn.cli.console import log, print_texts
 from pycharrnn.cli.job import Job
 from pycharrnn.cli.messages import Stop
 from pycharrnn.cli.options import Options
+from pycharrnn.network.cells import CELLS
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.run import Run
 
@@ -57,7 +58,7 @@ class _Announcement:
 
     def __init__(self, model: CharRNN, source: str) -> None:
         self.every = model.n_updates_ if hasattr(model, "vocabulary_") else 2**62  # updates: now, and hardly again
-        network = f"{'a' if model.cell == 'gru' else 'an'} {model.cell.upper()}"
+        network = CELLS[model.cell].phrase
         layers = "" if model.num_layers == 1 else f"{model.num_layers} x "
         budget = Budget.of(model.get_params())
         self.line = f"training {network} of {layers}{model.hidden_size} units on {source} for {budget}"

@@ -27,7 +27,7 @@ FLOORS: dict[str, set[str]] = {
     "house": {"files", "ground", "network", "sampling", "text", "training"},
     "lab": {"benchmark", "files", "ground", "house", "network", "text", "training"},
     "benchmark": {"ground", "house", "network", "training"},
-    "cli": {"files", "ground", "house", "lab", "text", "training"},
+    "cli": {"files", "ground", "house", "lab", "network", "text", "training"},
 }
 # Modules that lie in no folder of their own floor.
 GROUND = {"_kernels", "arguments", "arrays", "errors", "output", "packing", "tables"}
@@ -342,6 +342,7 @@ MODULES: dict[str, set[str]] = {
         "cli.job",
         "cli.messages",
         "cli.options",
+        "network.cells",
         "training.budget",
         "training.run",
     },
