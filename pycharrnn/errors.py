@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import warnings
 
+from pycharrnn.messages import Message, Setting, advice
+
 
 class ParameterError(Exception):
     """A parameter is not what it must be: what `ParameterValueError` and `ParameterTypeError` have in common.
@@ -32,8 +34,13 @@ class ParameterError(Exception):
         self.parameter = parameter
         self.problem = problem
 
+    @property
+    def message(self) -> Message:
+        """What `str` gives, with the parameter as a word that can be spelled otherwise."""
+        return Message(Setting(self.parameter), " ", self.problem)
+
     def __str__(self) -> str:
-        return f"{self.parameter} {self.problem}"
+        return str(self.message)
 
 
 class ParameterValueError(ParameterError, ValueError):
@@ -67,17 +74,24 @@ class TrainingDivergedError(ArithmeticError):
         super().__init__(n_updates, nats)
         self.n_updates, self.nats = n_updates, nats
 
-    def __str__(self) -> str:
-        advice = "Lower learning_rate, or set clip_value or clip_norm"
-        if self.nats is not None:
-            return (
-                f"training diverged: after update {self.n_updates} the loss is {self.nats:.3g} nats per character, far "
-                f"worse than guessing all characters alike. {advice}"
+    @property
+    def message(self) -> Message:
+        """What `str` gives, with the parameters as words that can be spelled otherwise."""
+        if self.nats is None:
+            found = (
+                f"the loss is not finite after update {self.n_updates + 1}; the model is left as it was after update "
+                f"{self.n_updates}"
             )
-        return (
-            f"training diverged: the loss is not finite after update {self.n_updates + 1}; the model is left as it was "
-            f"after update {self.n_updates}. {advice}"
-        )
+        else:
+            found = (
+                f"after update {self.n_updates} the loss is {self.nats:.3g} nats per character, far worse than "
+                "guessing all characters alike"
+            )
+        what_to_do = advice("Lower {learning_rate}, or set {clip_value} or {clip_norm}")
+        return Message(f"training diverged: {found}. ", what_to_do)
+
+    def __str__(self) -> str:
+        return str(self.message)
 
 
 class UnknownCharacterError(ValueError):
@@ -104,13 +118,18 @@ class UnknownCharacterError(ValueError):
         self.position = position
         self.document = document
 
-    def __str__(self) -> str:
+    @property
+    def message(self) -> Message:
+        """What `str` gives, with the parameter as a word that can be spelled otherwise."""
         where = f"{self.character!a} (U+{ord(self.character):04X}) at position {self.position}"
         where += "" if self.document is None else f" of document {self.document}"
-        return (
-            f"unknown character {where}: leave it out, use on_unknown='skip' or on_unknown='replace', or train on a "
-            "text that has it"
+        what_to_do = advice(
+            "leave it out, use {on_unknown=skip} or {on_unknown=replace}, or train on a text that has it"
         )
+        return Message(f"unknown character {where}: ", what_to_do)
+
+    def __str__(self) -> str:
+        return str(self.message)
 
 
 class PathLikeTextWarning(UserWarning):

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from pycharrnn.cli import console
 from pycharrnn.cli.commands import make_parser, parse
+from pycharrnn.cli.failures import Stage, failure
 from pycharrnn.cli.job import Job, check_kind, check_outputs, make_model
-from pycharrnn.cli.messages import Stage, failure
 from pycharrnn.interrupts import Interrupts
 from pycharrnn.training.budget import Budget
 

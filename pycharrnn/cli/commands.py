@@ -12,8 +12,8 @@ from typing import Any
 from pycharrnn import CharRNN, __version__
 from pycharrnn.cli import options as rows
 from pycharrnn.cli.console import log, print_texts
+from pycharrnn.cli.failures import Stop, option
 from pycharrnn.cli.job import FIXED, Job
-from pycharrnn.cli.messages import Stop, option
 from pycharrnn.cli.options import Either, ModelGroup, Option, Options, parameters
 from pycharrnn.cli.parser import Parser
 from pycharrnn.cli.source import Source, no_text, read_prompt, read_text

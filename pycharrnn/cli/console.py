@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TextIO
 
-from pycharrnn.cli.messages import with_options
+from pycharrnn.cli.failures import described
 from pycharrnn.output import escaped, write
 from pycharrnn.training.progress import clear_lines
 
@@ -49,7 +49,7 @@ def warn(
     line: str | None = None,
 ) -> None:
     """Print a warning on stderr: what `warnings.showwarning` does for a command."""
-    log(f"pycharrnn: warning: {with_options(message)}")
+    log(f"pycharrnn: warning: {described(message)}")
 
 
 def close(message: str) -> None:

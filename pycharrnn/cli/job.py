@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pycharrnn import CharRNN
-from pycharrnn.cli.messages import Stop, option
+from pycharrnn.cli.failures import Stop, option
 from pycharrnn.cli.options import LIMITS, Options
 from pycharrnn.cli.source import Source
 from pycharrnn.files.atomic import check_writable

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from pycharrnn.arguments import close
-from pycharrnn.cli.messages import Stop
+from pycharrnn.cli.failures import Stop
 
 
 class Once(argparse.Action):

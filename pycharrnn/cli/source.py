@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pycharrnn import datasets
 from pycharrnn.cli.console import log
-from pycharrnn.cli.messages import Stop, option
+from pycharrnn.cli.failures import Stop, option
 from pycharrnn.cli.options import Options
 from pycharrnn.output import count
 from pycharrnn.text.decoding import decode

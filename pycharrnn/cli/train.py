@@ -12,8 +12,8 @@ from functools import partial
 
 from pycharrnn import CharRNN, SampleText
 from pycharrnn.cli.console import log, print_texts
+from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.job import Job
-from pycharrnn.cli.messages import Stop
 from pycharrnn.cli.options import Options
 from pycharrnn.network.cells import CELLS
 from pycharrnn.training.budget import Budget

@@ -11,6 +11,7 @@ import numpy as np
 
 from pycharrnn import _kernels
 from pycharrnn.arrays import Array, Ids
+from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.network.cells import CELLS, Cell
 from pycharrnn.network.initial import normal, orthogonal
 from pycharrnn.network.layout import Layout
@@ -179,9 +180,13 @@ class Architecture:
         """
         claim(
             8 * self.layout.size * self.precision.weights.itemsize,  # moments, gradients, best, states to go back to
-            f"training with hidden_size {self.hidden_size:,}, num_layers {self.num_layers:,} and "
-            f"{self.n_symbols:,} symbols",
-            "lower hidden_size, num_layers or embedding_size, or fold rare characters by a higher min_count",
+            Message(
+                *("training with ", Setting("hidden_size"), f" {self.hidden_size:,}, "),
+                *(Setting("num_layers"), f" {self.num_layers:,} and {self.n_symbols:,} symbols"),
+            ),
+            advice(
+                "lower {hidden_size}, {num_layers} or {embedding_size}, or fold rare characters by a higher {min_count}"
+            ),
         )
         how = how or (self.row.initializer if scale is None else "normal")
         narrow = math.sqrt(1 / self.hidden_size)  # not a power, which would be the C library's

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pycharrnn.arrays import Array
 from pycharrnn.errors import warn
+from pycharrnn.messages import Message
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 
@@ -57,11 +58,11 @@ def claim(n_bytes: int, what: str, advice: str) -> None:
     if n_bytes < 1 << 28:
         return
     free = free_memory()
-    message = f"{what} would take {n_bytes / 2**30:,.1f} GiB of memory, "
+    wanted = f" would take {n_bytes / 2**30:,.1f} GiB of memory, "
     if n_bytes > free:
-        raise MemoryError(f"{message}and {free / 2**30:,.1f} GiB are free: {advice}")
+        raise MemoryError(Message(what, wanted, f"and {free / 2**30:,.1f} GiB are free: ", advice))
     if n_bytes > free / 2:
-        warn(f"{message}most of the {free / 2**30:,.1f} GiB that are free: {advice}")
+        warn(Message(what, wanted, f"most of the {free / 2**30:,.1f} GiB that are free: ", advice))
 
 
 def aligned(size: int, dtype: npt.DTypeLike) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pycharrnn import _kernels
 from pycharrnn.arrays import Array, Floats, Ids
+from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.network.architecture import Architecture, of_layer
 from pycharrnn.network.layout import Layout
 from pycharrnn.network.memory import aligned, claim
@@ -111,8 +112,11 @@ def workspace(architecture: Architecture, T: int, B: int = 1, training: bool = F
     if training:
         claim(
             lay.size * architecture.precision.activations.itemsize,
-            f"updates of batch_size {B:,} x seq_length {T:,} characters, of {K:,} symbols, with hidden_size {H:,}",
-            "lower batch_size or seq_length, or fold rare characters by a higher min_count",
+            Message(
+                *("updates of ", Setting("batch_size"), f" {B:,} x ", Setting("seq_length"), f" {T:,} characters, "),
+                *(f"of {K:,} symbols, with ", Setting("hidden_size"), f" {H:,}"),
+            ),
+            advice("lower {batch_size} or {seq_length}, or fold rare characters by a higher {min_count}"),
         )
     memory = aligned(lay.size, architecture.precision.activations)
     stride = _stride(architecture, H, B)

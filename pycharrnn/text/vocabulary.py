@@ -12,7 +12,7 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn.errors import UnknownCharacterError, warn
+from pycharrnn.errors import ParameterValueError, UnknownCharacterError, warn
 
 __all__ = ["Vocabulary"]
 
@@ -122,10 +122,8 @@ class Vocabulary:
         if known is not None:
             kept[known.code_points] = True
         if not kept.any():
-            raise ValueError(
-                f"min_count must be at most {counts.max():,}, as often as the commonest character of the text occurs, "
-                f"got {min_count!r}"
-            )
+            most = f"{counts.max():,}, as often as the commonest character of the text occurs"
+            raise ParameterValueError("min_count", f"must be at most {most}, got {min_count!r}")
         rare = int(((counts > 0) & ~kept).sum())
         if rare:
             kept[_REPLACEMENT] = True
@@ -182,7 +180,7 @@ class Vocabulary:
         array([3, 2, 3, 0, 1, 3], dtype=int32)
         """
         if on_unknown not in ("raise", "skip", "replace"):
-            raise ValueError(f"on_unknown must be 'raise', 'skip' or 'replace', got {on_unknown!a}")
+            raise ParameterValueError("on_unknown", f"must be 'raise', 'skip' or 'replace', got {on_unknown!a}")
         documents = isinstance(text, (list, tuple))
         joined: str = "".join(text) if documents else text  # type: ignore[assignment]
         ids = np.empty(len(joined) if isinstance(joined, str) else 0, np.int32)

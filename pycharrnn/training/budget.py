@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from pycharrnn.messages import Message, advice
+
 
 @dataclass
 class Budget:
@@ -40,7 +42,8 @@ class Budget:
 
     def __post_init__(self) -> None:
         if self.epochs is None and self.max_updates is None and self.max_seconds is None:
-            raise ValueError("training would never end: give at least one of epochs, max_updates and max_seconds")
+            limits = advice("give at least one of {epochs}, {max_updates} and {max_seconds}")
+            raise ValueError(Message("training would never end: ", limits))
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:

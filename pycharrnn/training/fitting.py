@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pycharrnn.arrays import Ids
-from pycharrnn.errors import TrainingDivergedError
+from pycharrnn.errors import ParameterValueError, TrainingDivergedError
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.judge import Judge, TrainingText, UnseenText
 from pycharrnn.training.loop import train
@@ -32,9 +32,8 @@ def split(ids: Ids, end: int | None, fraction: float) -> tuple[Ids, Ids]:
         ends = np.flatnonzero(ids == end)
         cut = int(ends[min(max(1, round((len(ends) - 1) * (1 - fraction))), len(ends) - 2)])
     if min(cut, len(ids) - cut) < 2:
-        raise ValueError(
-            f"validation_fraction {fraction} leaves too little of the text to train on or to validate with"
-        )
+        problem = f"{fraction} leaves too little of the text to train on or to validate with"
+        raise ParameterValueError("validation_fraction", problem)
     return ids[: cut + (end is not None)], ids[cut:]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pycharrnn.arrays import Floats, Ids
+from pycharrnn.messages import Message, advice
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
 from pycharrnn.network.growth import mean
@@ -44,8 +45,8 @@ class Trainer:
             raise ValueError(f"the state has the moments of {state.rule}, not of {rule.name}: resume it first")
         self.batch_size = int(state.carried.shape[2])
         if len(ids) <= self.batch_size:
-            few = f"it has {len(ids) - 1} predictions; lower batch_size"
-            raise ValueError(f"the text is too short for {self.batch_size} streams: {few}")
+            few = f"the text is too short for {self.batch_size} streams: it has {len(ids) - 1} predictions; "
+            raise ValueError(Message(few, advice("lower {batch_size}")))
         self.architecture = architecture
         self.state = state
         self.rule = rule

@@ -27,7 +27,7 @@ import pycharrnn
 from pycharrnn import CharRNN, benchmark, datasets
 from pycharrnn.cli import main
 from pycharrnn.cli.commands import parse
-from pycharrnn.cli.messages import with_options
+from pycharrnn.cli.failures import with_options
 from pycharrnn.cli.options import FORMAT, ON_BAD, ON_UNKNOWN
 from pycharrnn.files import container as storage
 from pycharrnn.lab import gradcheck, report

@@ -136,7 +136,7 @@ def test_a_bad_row_is_told_or_skipped_and_counted(write, format: str, data: str,
     assert (documents, documents.skipped) == ([documents[0], "b"], (told,))
     with pytest.raises(ValueError, match=re.escape(f"{str(path)!a}, {told}; fix it, or")) as caught:
         read_documents(path, format)
-    assert 'on_bad="skip" leaves such rows out and counts them' in str(caught.value)
+    assert "on_bad='skip' leaves such rows out and counts them" in str(caught.value)
 
 
 def test_the_first_of_several_bad_rows_is_told_and_the_others_are_counted(write) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-import re
 from dataclasses import dataclass
 
-from pycharrnn import CharRNN
-from pycharrnn.errors import ModelFileError, TrainingDivergedError
-from pycharrnn.lab import report
-from pycharrnn.text.documents import read_documents
+from pycharrnn.errors import ModelFileError, ParameterError, TrainingDivergedError
+from pycharrnn.messages import Message, Setting, spelled
 
 
 class Stop(Exception):
@@ -73,45 +69,41 @@ def failure(error: BaseException, stage: Stage) -> tuple[str, int]:
         case BrokenPipeError():
             return "", 141
         case ImportError() | MemoryError() | ModelFileError():  # ImportError: something optional is missing
-            return str(error) or "out of memory", 1
+            return described(error) or "out of memory", 1
         case OSError():
             where = "" if error.filename is None else f"{error.filename!r}: "
             return where + (os.strerror(error.errno) if error.errno else str(error)), 1
         case TrainingDivergedError():
-            return f"{with_options(error)}; no file was written", 1
+            return f"{described(error)}; no file was written", 1
         case ValueError():
             return _of_a_value(error, stage)
     raise error
 
 
 def _of_a_value(error: ValueError, stage: Stage) -> tuple[str, int]:
-    """Return message and exit code of an error of the API: about an option if it begins with one, or about the text."""
-    message = with_options(error) + ", or pass --encoding" * isinstance(error.__context__, UnicodeDecodeError)
-    if not stage.reads or message.startswith("--"):
+    """Return the message and the exit code of an error of the API: it is about an option, or about the text."""
+    message = described(error) + ", or pass --encoding" * isinstance(error.__context__, UnicodeDecodeError)
+    if not stage.reads or isinstance(error, ParameterError):
         return message, 2
     return f"{stage.source}: {message}" if stage.source else message, 1
 
 
-def with_options(error: object) -> str:
-    """The message of an error or a warning with options for the API's parameters: --on-bad skip for on_bad='skip'.
+def described(error: object) -> str:
+    """Return the message of an error or a warning, with an option for each parameter that it names.
 
-    A parameter without a value is known by an underline, or because it "must" be something. What stands in quotes is
-    the user's and stays as it is.
+    Examples
+    --------
+    >>> described(UnknownCharacterError("!", 4)).partition(", ")[2].partition(",")[0]
+    'use --on-unknown skip or --on-unknown replace'
     """
-    functions = (CharRNN, CharRNN.sample, CharRNN.evaluate, CharRNN.check_gradients, read_documents, report.write)
-    known = [p for function in functions for p in inspect.signature(function).parameters.values()]
-    names = {p.name for p in known if p.default is not p.empty}
-    alone = "|".join(name if "_" in name or name == "epochs" else f"{name}(?= must)" for name in names)
-    value = r"""(?:'([^']*)'|"([^"]*)"|([\w.]*))"""
-    quoted = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+    message = getattr(error, "message", None)
+    if message is None:
+        message = next((part for part in getattr(error, "args", ()) if isinstance(part, Message)), str(error))
+    return spelled(message, _as_option)
 
-    def spelled(found: re.Match[str]) -> str:
-        name, *values = found.groups()
-        if found[0] == "None":
-            return "none"
-        if name is None and found[0][0] in "'\"":
-            return found[0]
-        value = next((value for value in values if value), "")
-        return f"{option(name or found[0])} {'' if value == 'True' else value.replace('None', 'none')}".rstrip()
 
-    return re.sub(rf"(?<!\w)(?:({'|'.join(names)})={value}|(?:{alone}|None)\b|{quoted})", spelled, str(error))
+def _as_option(setting: Setting) -> str:
+    """Return the option of a parameter, with the value that a message gives it."""
+    if any(setting.value is alone for alone in (NotImplemented, ..., True)):  # a flag has no value
+        return option(setting.name)
+    return f"{option(setting.name)} {'none' if setting.value is None else setting.value}"

@@ -1,0 +1,95 @@
+"""Messages that name parameters: Python reads ``on_unknown='skip'``, the command line ``--on-unknown skip``."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Setting(NamedTuple):
+    """A parameter that a message names, with the value to give it if there is one.
+
+    Parameters
+    ----------
+    name : str
+        Its name in Python.
+    value : object, optional
+        The value; ``...`` stands for one that the reader has to choose.
+
+    Examples
+    --------
+    >>> print(Setting("field"), Setting("field", ...), Setting("on_unknown", "skip"))
+    field field= on_unknown='skip'
+    """
+
+    name: str
+    value: Any = NotImplemented  # the name alone; None is a value
+
+    def __str__(self) -> str:
+        if self.value is NotImplemented:
+            return self.name
+        return f"{self.name}={'' if self.value is ... else repr(self.value)}"
+
+
+class Message(str):
+    """A text that knows which of its words are parameters.
+
+    Parameters
+    ----------
+    *parts : str, Setting or Message
+        They follow one another.
+
+    Examples
+    --------
+    >>> message = Message("row 4 is empty: ", Setting("on_bad", "skip"), " leaves it out")
+    >>> print(message)
+    row 4 is empty: on_bad='skip' leaves it out
+    >>> spelled(message, lambda setting: f"--{setting.name}")
+    'row 4 is empty: --on_bad leaves it out'
+    """
+
+    parts: tuple[str | Setting, ...]
+
+    def __new__(cls, *parts: str | Setting) -> Message:
+        message = super().__new__(cls, "".join(map(str, parts)))
+        message.parts = parts
+        return message
+
+    def __reduce__(self) -> tuple[type[Message], tuple[str | Setting, ...]]:
+        return Message, self.parts
+
+
+def advice(text: str) -> Message:
+    """Return the message of a text in which parameters stand in braces.
+
+    Parameters
+    ----------
+    text : str
+        A constant text: what a user gives could have braces, and is a part of its own in a `Message`.
+
+    Examples
+    --------
+    >>> print(advice("lower {batch_size}, pass {field=} or use {on_bad=skip}"))
+    lower batch_size, pass field= or use on_bad='skip'
+    """
+    parts: list[str | Setting] = []
+    for words, braces, _, _ in string.Formatter().parse(text):
+        parts.append(words)
+        if braces is not None:
+            name, equals, value = braces.partition("=")
+            parts.append(Setting(name, value or ...) if equals else Setting(name))
+    return Message(*parts)
+
+
+def spelled(message: str, spell: Callable[[Setting], str]) -> str:
+    """Return a text with another spelling of the parameters in it, which only a `Message` knows.
+
+    Examples
+    --------
+    >>> spelled("no parameter", repr)
+    'no parameter'
+    """
+    if not isinstance(message, Message):
+        return message
+    return "".join(spell(part) if isinstance(part, Setting) else spelled(part, spell) for part in message.parts)
