@@ -82,6 +82,20 @@ def advice(text: str) -> Message:
     return Message(*parts)
 
 
+def message_of(error: object) -> str:
+    """Return the message of an error or a warning: a `Message` if it has one.
+
+    Examples
+    --------
+    >>> type(message_of(ValueError(Message("pass ", Setting("field"))))), message_of(ValueError("no"))
+    (<class 'pycharrnn.messages.Message'>, 'no')
+    """
+    own = getattr(error, "message", None)
+    if isinstance(own, Message):
+        return own
+    return next((part for part in getattr(error, "args", ()) if isinstance(part, Message)), str(error))
+
+
 def spelled(message: str, spell: Callable[[Setting], str]) -> str:
     """Return a text with another spelling of the parameters in it, which only a `Message` knows.
 

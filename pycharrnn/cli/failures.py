@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from pycharrnn.errors import ModelFileError, ParameterError, TrainingDivergedError
-from pycharrnn.messages import Message, Setting, spelled
+from pycharrnn.messages import Setting, message_of, spelled
 
 
 class Stop(Exception):
@@ -96,10 +96,7 @@ def described(error: object) -> str:
     >>> described(UnknownCharacterError("!", 4)).partition(", ")[2].partition(",")[0]
     'use --on-unknown skip or --on-unknown replace'
     """
-    message = getattr(error, "message", None)
-    if message is None:
-        message = next((part for part in getattr(error, "args", ()) if isinstance(part, Message)), str(error))
-    return spelled(message, _as_option)
+    return spelled(message_of(error), _as_option)
 
 
 def _as_option(setting: Setting) -> str:

@@ -13,7 +13,7 @@ from pycharrnn import CharRNN
 from pycharrnn.arguments import choice, generator
 from pycharrnn.arrays import Ids
 from pycharrnn.benchmark import NumpyCharRNN
-from pycharrnn.errors import TrainingDivergedError
+from pycharrnn.errors import ParameterValueError, TrainingDivergedError
 from pycharrnn.parameters import check_parameters, descent
 from pycharrnn.training.callbacks import Callback
 
@@ -189,7 +189,7 @@ def variants(model: CharRNN, compare: tuple[str, Sequence[Any]] | None) -> dict[
     if compare is None:
         return {"": model}
     if not (isinstance(compare, (tuple, list)) and len(compare) == 2 and isinstance(compare[1], (tuple, list, range))):
-        raise ValueError(f"compare must be (parameter, list of values) or None, got {compare!a}")
+        raise ParameterValueError("compare", f"must be (parameter, list of values) or None, got {compare!a}")
     name, values = compare
     choice("the parameter in compare", name, [p for p in model.get_params() if p not in ("verbose", "on_unknown")])
     own = rate(model) if name == "learning_rate" else getattr(model, name)
@@ -198,7 +198,8 @@ def variants(model: CharRNN, compare: tuple[str, Sequence[Any]] | None) -> dict[
     for one in models.values():
         check_parameters(one)
     if len(models) == 1:
-        raise ValueError(f"compare must have a value of {name} other than the model's own, {own!a}; got {values!a}")
+        problem = f"must have a value of {name} other than the model's own, {own!a}; got {values!a}"
+        raise ParameterValueError("compare", problem)
     return models
 
 

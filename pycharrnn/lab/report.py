@@ -12,6 +12,7 @@ import numpy as np
 
 from pycharrnn import CharRNN, SampleText, Vocabulary
 from pycharrnn.arguments import Integer, Maybe, Real, Several, generator
+from pycharrnn.errors import ParameterValueError
 from pycharrnn.files.atomic import check_writable, replace
 from pycharrnn.lab import experiments
 from pycharrnn.lab.experiments import Training
@@ -209,7 +210,8 @@ def _check(settings: Settings) -> None:
     rows = table(write)
     check(rows, **{name: value for name, value in settings._asdict().items() if name in rows})
     if settings.memorize == 1:
-        raise ValueError("memorize must be 0 or at least 2: one character to read and one to predict, got 1")
+        problem = "must be 0 or at least 2: one character to read and one to predict, got 1"
+        raise ParameterValueError("memorize", problem)
 
 
 def _name(X: Texts) -> str:

@@ -6,6 +6,7 @@ import codecs
 import threading
 from typing import NamedTuple
 
+from pycharrnn.errors import ParameterValueError
 from pycharrnn.packing import unpack
 
 __all__ = ["MARK", "Fault", "decode", "split_lines", "to_text"]
@@ -160,4 +161,5 @@ def _codec(encoding: str) -> str:
         "a".encode(encoding)  # of any length of data, even none, and not by codecs for other things than text
         return codecs.lookup(encoding).name
     except (LookupError, ValueError):
-        raise ValueError(f"encoding must name a text encoding of Python's, like 'utf-8', got {encoding!a}") from None
+        problem = f"must name a text encoding of Python's, like 'utf-8', got {encoding!a}"
+        raise ParameterValueError("encoding", problem) from None

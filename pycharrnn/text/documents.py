@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO, Literal
 
 from pycharrnn.arguments import choice
+from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.messages import Message, advice
 from pycharrnn.output import count
 from pycharrnn.text.decoding import decode
 from pycharrnn.text.fields import Found
@@ -163,11 +165,13 @@ def read_documents(
 def _options(field: object, delimiter: object, separator: object, encoding: str, skip: bool) -> Options:
     """Return the options for files if each is as it must be."""
     if isinstance(field, bool) or not isinstance(field, (str, int)):
-        raise TypeError(f"field must be a str (a name) or an int (a column, from 0), not {type(field).__name__}")
+        problem = f"must be a str (a name) or an int (a column, from 0), not {type(field).__name__}"
+        raise ParameterTypeError("field", problem)
     if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise ValueError(f"delimiter must be one character, but no quote and no line end, got {delimiter!a}")
+        problem = f"must be one character, but no quote and no line end, got {delimiter!a}"
+        raise ParameterValueError("delimiter", problem)
     if separator is not None and (not isinstance(separator, str) or not separator):
-        raise ValueError(f"separator must be a str of at least one character, got {separator!a}")
+        raise ParameterValueError("separator", f"must be a str of at least one character, got {separator!a}")
     decode(b"", "", encoding)  # an unknown encoding is no fault of a file in a folder
     return Options(field, delimiter, separator or "", encoding, skip)
 
@@ -179,12 +183,12 @@ def _check(sources: Sequence[Source], options: Options, pattern: str | None) -> 
         columns = format in FORMATS and FORMATS[format].columns
         if isinstance(field, int) and (field < 0 or not columns):
             kinds = "a name, or for 'csv' and 'tsv' a number from 0"
-            raise ValueError(f"field must be {kinds}, got {field} for {format!r}")
+            raise ParameterValueError("field", f"must be {kinds}, got {field} for {format!r}")
         if options.delimiter is not None and format != "csv":
             tabs = "; its columns are split by tabs" if format == "tsv" else ""
-            raise ValueError(f"delimiter must go with the format 'csv', got {format!r}{tabs}")
+            raise ParameterValueError("delimiter", f"must go with the format 'csv', got {format!r}{tabs}")
     if pattern is not None and not any(os.path.isdir(one.name) for one in sources):
-        raise ValueError(f"pattern must go with a folder, and {sources[0].name!a} is none")
+        raise ParameterValueError("pattern", f"must go with a folder, and {sources[0].name!a} is none")
 
 
 class _Reading:
@@ -240,9 +244,8 @@ class _Reading:
         if self.bad and not skip:
             source, told = self.bad[0]
             more = f" (and {count(len(self.bad) - 1, 'bad row')} more)" if len(self.bad) > 1 else ""
-            raise ValueError(
-                f'{source.name!a}, {told}{more}; fix it, or on_bad="skip" leaves such rows out and counts them'
-            )
+            what_to_do = advice("fix it, or {on_bad=skip} leaves such rows out and counts them")
+            raise ValueError(Message(f"{source.name!a}, {told}{more}; ", what_to_do))
         name = ", ".join(one.name for one in self.sources)
         skipped = [f"{source.name!a}, {told}" if len(self.sources) > 1 else told for source, told in self.bad]
         if not self.found:

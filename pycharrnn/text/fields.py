@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from pycharrnn.messages import Message, advice
 from pycharrnn.output import count
 from pycharrnn.text.records import Bad, Record
 
@@ -45,12 +46,14 @@ def column(rows: Iterator[Record], field: str | int) -> Iterator[Found]:
     if isinstance(field, str) and header:
         if header.count(field) != 1:
             many = "more than one" if field in header else "no"
-            raise ValueError(f"has {many} column {field!a}; pass field=, the columns are {_names(header)}")
+            there = f", the columns are {_names(header)}"
+            raise ValueError(Message(f"has {many} column {field!a}; ", advice("pass {field=}"), there))
         column = header.index(field)
     elif header:
         column = int(field)
         if column >= len(header):
-            raise ValueError(f"has no column {field}; pass field=, the first row has 0 to {len(header) - 1}")
+            there = f", the first row has 0 to {len(header) - 1}"
+            raise ValueError(Message(f"has no column {field}; ", advice("pass {field=}"), there))
         yield Found(place, header[column])
     for row in rows:
         if isinstance(row.value, Bad):
@@ -104,7 +107,8 @@ def _pick(rows: list[tuple[str, Any]], field: str) -> Iterator[Found]:
     first = next((value for _, value in rows if isinstance(value, dict)), None)
     if first is not None and not any(isinstance(v, str) or _at(v, field) is not _ABSENT for _, v in rows):
         names = _names(_fields(*_nearest(first, field)))
-        raise ValueError(f"has no row with the field {field!a}; pass field=, the first row has {names}")
+        there = f", the first row has {names}"
+        raise ValueError(Message(f"has no row with the field {field!a}; ", advice("pass {field=}"), there))
     for place, value in rows:
         found = value if isinstance(value, (str, Bad)) else _at(value, field)
         if isinstance(found, (str, Bad)):

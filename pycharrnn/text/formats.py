@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from pycharrnn.messages import Message, advice, message_of
 from pycharrnn.packing import unpack
 from pycharrnn.text import records
 from pycharrnn.text.decoding import MARK, Fault, split_lines, to_text
@@ -152,10 +153,10 @@ def parse(data: bytes, name: str, format: str, options: Options) -> Iterator[Fou
         mark = len(data) - len(text.encode(options.encoding))  # a mark that was dropped, less one that this writes
         offset = len(before.encode(options.encoding)) + mark
         where = f"line {len(split_lines(before))}, byte offset {offset}: {error.msg}"
-        advice = "fix it, or, if each line is a JSON value of its own, pass format='jsonl'"
-        raise ValueError(f"{name!a} is not valid JSON: {where}; {advice}") from None
+        what_to_do = advice("fix it, or, if each line is a JSON value of its own, pass {format=jsonl}")
+        raise ValueError(Message(f"{name!a} is not valid JSON: {where}; ", what_to_do)) from None
     except ValueError as error:
-        raise ValueError(f"{name!a} {error}") from None
+        raise ValueError(Message(f"{name!a} ", message_of(error))) from None
 
 
 def _decoded(found: Iterator[Record], text: str, faults: list[Fault]) -> Iterator[Record]:

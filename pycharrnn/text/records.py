@@ -12,6 +12,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
 
+from pycharrnn.messages import Message, advice
+
 __all__ = ["Bad", "Fields", "Record", "delimiter_of", "lines", "paragraphs", "parts", "quoted_rows", "rows"]
 
 _LINE = re.compile(r"([^\r\n]*+)(?:\r\n?|\n|\Z)")
@@ -217,5 +219,5 @@ def delimiter_of(text: str, field: str | int) -> str:
     even = {delimiter: head for delimiter, head in (named or tables).items() if len(set(map(len, head))) == 1}
     tables = even or named or tables
     if len(tables) > 1 and (named or isinstance(field, int)):  # else there is no such column, whichever it is
-        raise ValueError(f"may be split by {' or '.join(map(ascii, tables))}; pass delimiter=")
+        raise ValueError(Message(f"may be split by {' or '.join(map(ascii, tables))}; ", advice("pass {delimiter=}")))
     return next(iter(tables), ",")

@@ -7,6 +7,8 @@ import sys
 from fnmatch import fnmatchcase
 from typing import BinaryIO, NamedTuple, cast
 
+from pycharrnn.errors import ParameterValueError
+from pycharrnn.messages import Message, advice
 from pycharrnn.text.formats import BY_SUFFIX, FORMATS, suffix
 
 __all__ = ["Folder", "Source", "read_file", "source"]
@@ -50,7 +52,7 @@ def read_file(path: str) -> bytes:
 def source(path: object, format: str | None, separator: str | None) -> Source:
     """Return what to call what is to be read, and its format, which is "parts" if there is a separator."""
     if separator is not None and format is not None:
-        raise ValueError(f"separator must go without a format, got {format!r}")
+        raise ParameterValueError("separator", f"must go without a format, got {format!r}")
     format = "parts" if separator is not None else format
     if isinstance(path, (str, os.PathLike)):
         name = os.fsdecode(path)
@@ -63,7 +65,7 @@ def source(path: object, format: str | None, separator: str | None) -> Source:
     if format is None or format == "files":
         known = ", ".join(name for name, row in FORMATS.items() if row.named)
         what = said if said == "standard input" else "a file object"
-        raise ValueError(f"format must be one of {known} for {what}, got {format!r}")
+        raise ParameterValueError("format", f"must be one of {known} for {what}, got {format!r}")
     return Source(said if isinstance(said, str) else "the file object", format, cast(BinaryIO, path))
 
 
@@ -76,11 +78,14 @@ def _format_of(name: str, format: str | None) -> str:
         if told is None:
             os.stat(name)  # that it is not there is the first thing to say
             known = ", ".join([*(name for name, row in FORMATS.items() if row.named), "files"])
-            raise ValueError(f"the name {name!a} tells no format; pass format=, one of {known}")
+            there = f", one of {known}"
+            raise ValueError(Message(f"the name {name!a} tells no format; ", advice("pass {format=}"), there))
         return told
     if format == "parts" and told not in (None, "lines"):
-        advice = "delimiter is for its columns" if told == "csv" else "pass format='lines' to read lines"
-        raise ValueError(f"separator must go with a text, and the name {name!a} tells {told!r}; {advice}")
+        columns = advice("{delimiter} is for its columns")
+        what_to_do = columns if told == "csv" else advice("pass {format=lines} to read lines")
+        problem = Message(f"must go with a text, and the name {name!a} tells {told!r}; ", what_to_do)
+        raise ParameterValueError("separator", problem)
     return format
 
 
