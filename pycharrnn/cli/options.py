@@ -93,7 +93,7 @@ class ModelGroup:
     """
 
     def __init__(self, function: Callable[..., Any], preset: str, names: str = "") -> None:
-        self.options = parameters(function, names, usual=PRESETS[preset], key=_MODEL)
+        self.options = parameters(function, names, usual=PRESETS[preset].parameters, key=_MODEL)
 
     def add_to(self, parser: Any) -> None:
         """Add them to a parser."""
@@ -121,7 +121,8 @@ def parameters(
     rows: list[Option] = []
     doc = inspect.getdoc(function) or ""
     for name, parameter in inspect.signature(function).parameters.items():
-        annotation = re.sub(r"Literal\[.*?\]", "str", str(parameter.annotation).replace("_Seed", "int | None"))
+        written = str(getattr(parameter.annotation, "__origin__", parameter.annotation))
+        annotation = re.sub(r"Literal\[.*?\]", "str", written.replace("_Seed", "int | None"))
         types = set(re.findall(r"\w+", annotation))
         fits = types == {"bool"} or ("bool" not in types and types & {"float", "int", "str"})
         if not fits or parameter.default is parameter.empty or (names and name not in names.split()):

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import pickle
 import re
 import shlex
 import signal
@@ -27,10 +28,12 @@ import pycharrnn
 from pycharrnn import CharRNN, benchmark, datasets
 from pycharrnn.cli import main
 from pycharrnn.cli.commands import parse
-from pycharrnn.cli.failures import with_options
+from pycharrnn.cli.failures import described
 from pycharrnn.cli.options import FORMAT, ON_BAD, ON_UNKNOWN
+from pycharrnn.errors import ParameterValueError, TrainingDivergedError, UnknownCharacterError
 from pycharrnn.files import container as storage
 from pycharrnn.lab import gradcheck, report
+from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.text.documents import read_documents
 from pycharrnn.training.progress import Progress
 
@@ -606,20 +609,33 @@ def test_train_repeats_its_text_if_asked(book: str, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ("use on_unknown='skip' or on_unknown=\"replace\"", "use --on-unknown skip or --on-unknown replace"),
-        ("pass field=, the columns are 'a'", "pass --field, the columns are 'a'"),
-        ("unescape=True, n_threads=4 or patience=None", "--unescape, --n-threads 4 or --patience none"),
-        ("max_updates must be an integer or None, got 'None'", "--max-updates must be an integer or none, got 'None'"),
-        ("epochs must be 1, length must be 2", "--epochs must be 1, --length must be 2"),
-        ("a field of some length, a cell", "a field of some length, a cell"),
-        ("'epochs' and \"the epochs\" of 'my epochs.txt'", "'epochs' and \"the epochs\" of 'my epochs.txt'"),
-        ("'it\\'s epochs' or epochs", "'it\\'s epochs' or --epochs"),
-        ("Python's epochs, the model's epochs", "Python's --epochs, the model's --epochs"),
-        ("field 'hidden_size' is null; hidden_size", "field 'hidden_size' is null; --hidden-size"),
+        (advice("use {on_unknown=skip} or {on_unknown=replace}"), "use --on-unknown skip or --on-unknown replace"),
+        (Message("pass ", Setting("field", ...), ", not 'field'"), "pass --field, not 'field'"),
+        (Message(Setting("unescape", True), " or ", Setting("patience", None)), "--unescape or --patience none"),
+        (Message("row {hidden_size}: ", advice("lower {hidden_size}")), "row {hidden_size}: lower --hidden-size"),
+        ("a hidden_size that nobody marked", "a hidden_size that nobody marked"),
     ],
 )
 def test_messages_name_options(message: str, expected: str) -> None:
-    assert with_options(ValueError(message)) == expected
+    assert described(ValueError(message)) == expected
+    assert described(pickle.loads(pickle.dumps(UserWarning(message)))) == expected
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ParameterValueError("hidden_size", "must be at least 1, got 0"),
+        TrainingDivergedError(3),
+        TrainingDivergedError(3, 99.0),
+        UnknownCharacterError("{epochs}"[0], 4, 2),
+    ],
+)
+def test_errors_name_options(error: Exception) -> None:
+    said, told = str(error), described(error)
+    assert "--" in told
+    assert "--" not in said
+    assert "_" in said
+    assert "_" not in told
 
 
 def test_the_choices_are_those_of_the_api() -> None:
