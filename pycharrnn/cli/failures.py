@@ -93,8 +93,9 @@ def described(error: object) -> str:
 
     Examples
     --------
-    >>> described(UnknownCharacterError("!", 4)).partition(", ")[2].partition(",")[0]
-    'use --on-unknown skip or --on-unknown replace'
+    >>> from pycharrnn.messages import advice
+    >>> described(ValueError(advice("pass {field=}, or use {on_bad=skip}")))
+    'pass --field, or use --on-bad skip'
     """
     return spelled(message_of(error), _as_option)
 

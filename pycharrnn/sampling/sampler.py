@@ -8,6 +8,7 @@ import numpy as np
 
 from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.errors import warn
+from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
 from pycharrnn.network.memory import claim
@@ -34,8 +35,13 @@ def claim_texts(n_samples: int, length: int | None) -> None:
     each = 1 if length is None else length
     claim(
         n_samples * (64 + 4 * each) + 20 * each,
-        f"n_samples {n_samples:,} x length {'None' if length is None else f'{length:,}'}",
-        "lower length or n_samples, or take the characters one after the other from stream()",
+        Message(
+            Setting("n_samples"),
+            f" {n_samples:,} x ",
+            Setting("length"),
+            f" {'None' if length is None else f'{length:,}'}",
+        ),
+        advice("lower {length} or {n_samples}, or take the characters one after the other from stream()"),
     )
 
 
