@@ -76,7 +76,7 @@ def table(function: Callable[..., Any]) -> Table:
     import inspect
     import typing
 
-    annotated: Any = function
+    annotated: Any = inspect.unwrap(function)
     if isinstance(function, type):
         annotated = annotated.__init__
     notes = {name: note for name, note in annotated.__annotations__.items() if name != "return"}

@@ -40,18 +40,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str], stage: Stage) -> None:
     """Make the model and the text ready, in this order since a text may take long, and run the command."""
-    command, options = parse(argv)
+    command, request = parse(argv)
     interrupts = Interrupts()
     with interrupts, warnings.catch_warnings():
         warnings.showwarning = console.warn
-        model = make_model(options, command.preset, command.fixed)
+        model = make_model(request, command.preset, command.fixed)
         if command.trains:
             Budget.of(model.get_params())  # which must end
-        check_outputs(options)
+        check_outputs(request)
         stage.reads = True
-        source = command.read(options)
-        stage.source = source.name
-        job = Job(options, model, source, interrupts)
+        text = command.read(request)
+        stage.source = text.name
+        job = Job(request, model, text, interrupts)
         if command.reads_text:
             check_kind(job)
         command.run(job)

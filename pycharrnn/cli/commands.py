@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pycharrnn import CharRNN, __version__
-from pycharrnn.cli import options as rows
+from pycharrnn.cli import rows
 from pycharrnn.cli.console import log, print_texts
 from pycharrnn.cli.failures import Stop, option
+from pycharrnn.cli.inputs import Input, no_text, read_prompt, read_text
 from pycharrnn.cli.job import FIXED, Job
-from pycharrnn.cli.options import Either, ModelGroup, Option, Options, parameters
+from pycharrnn.cli.options import Either, ModelGroup, Option, Request, compare, parameters
 from pycharrnn.cli.parser import Parser
-from pycharrnn.cli.source import Source, no_text, read_prompt, read_text
 from pycharrnn.cli.train import train
 from pycharrnn.output import write
+from pycharrnn.tables import table
 from pycharrnn.text.documents import read_documents
 
 Row = Option | Either | ModelGroup
-_CHECKS = "seq_lengths batches h eps tolerance max_entries"  # options of the gradient check that a report has, too
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Command:
     fixed : frozenset of str
         Parameters that it cannot change in a trained model.
     usual : dict of str to object
-        Options that are as good as given.
+        Request that are as good as given.
     """
 
     run: Callable[[Job], None]
     about: str
     example: str
     options: Callable[[], Sequence[Row]]
-    read: Callable[[Options], Source] = read_text
+    read: Callable[[Request], Input] = read_text
     preset: str = "classic"
     trains: bool = False
     fixed: frozenset[str] = FIXED
@@ -69,10 +69,10 @@ class Command:
 
 def _sample(job: Job) -> None:
     documents = job.model.vocabulary_.end is not None
-    given = job.options.arguments(CharRNN.sample) | {"prompt": job.source.text}
+    given = job.request.arguments(CharRNN.sample) | {"prompt": job.input.text}
     job.model.random_state = None  # or each process would write the same text
     n_samples = given.pop("n_samples", None)
-    if "stream" not in job.options:
+    if "stream" not in job.request:
         print_texts(job.model.sample(n_samples=1 if n_samples is None else n_samples, **given), documents)
         return
     if n_samples is not None:
@@ -84,7 +84,7 @@ def _sample(job: Job) -> None:
 
 
 def _evaluate(job: Job) -> None:
-    found = job.model.evaluate(job.source.text, **job.options.arguments(CharRNN.evaluate))
+    found = job.model.evaluate(job.input.text, **job.request.arguments(CharRNN.evaluate))
     for name, value in (
         ("nats per character", found.nats),
         ("bits per character", found.bits),
@@ -95,7 +95,7 @@ def _evaluate(job: Job) -> None:
 
 
 def _check(job: Job) -> None:
-    table = job.model.check_gradients(job.source.text, **job.options.arguments(CharRNN.check_gradients), log=log)
+    table = job.model.check_gradients(job.input.text, **job.request.arguments(CharRNN.check_gradients), log=log)
     print(table)
     for row in table:
         if not row.norm_error <= row.tolerance:  # NaN is wrong, too
@@ -106,19 +106,19 @@ def _check(job: Job) -> None:
 def _report(job: Job) -> None:
     from pycharrnn.lab import report
 
-    paths = [path for path in job.options.get("TEXT", ()) if path != "-"]
-    title = os.path.basename(os.path.abspath(paths[0])) if len(paths) == 1 else job.source.name
-    job.model.set_params(verbose=job.options.get("verbose", True))  # in a pipe it is a line every 30 s
-    given = job.options.arguments(report.write) | {"model": job.model, "source": title, "log": log}
-    done = report.write(job.options["output"], job.source.text, **given)
-    if "save" in job.options:
-        job.model.save(job.options["save"])
-    files = " and ".join(repr(job.options[name]) for name in ("output", "save") if name in job.options)
+    paths = [path for path in job.request.get("TEXT", ()) if path != "-"]
+    title = os.path.basename(os.path.abspath(paths[0])) if len(paths) == 1 else job.input.name
+    job.model.set_params(verbose=job.request.get("verbose", True))  # in a pipe it is a line every 30 s
+    given = job.request.arguments(report.write) | {"model": job.model, "source": title, "log": log}
+    done = report.write(job.request["output"], job.input.text, **given)
+    if "save" in job.request:
+        job.model.save(job.request["save"])
+    files = " and ".join(repr(job.request[name]) for name in ("output", "save") if name in job.request)
     log(f"done: wrote {files} in {done.seconds:.1f} s")
 
 
 def _info(job: Job) -> None:
-    path = job.options["model"]
+    path = job.request["model"]
     best = job.model.best_
     vocabulary = job.model.vocabulary_
     losses = {"validation": best.validation_loss, "training": best.training_loss}
@@ -138,15 +138,15 @@ def _info(job: Job) -> None:
 def _bench(job: Job) -> None:
     from pycharrnn import benchmark
 
-    if "full" in job.options:
-        if useless := job.options.keys() - {"full", "repeats"}:
+    if "full" in job.request:
+        if useless := job.request.keys() - {"full", "repeats"}:
             names = (name if name == "TEXT" else option(name) for name in sorted(useless))
             raise Stop(f"--full has sizes and a text of its own; leave out {', '.join(names)}", 2)
-        benchmark.run_full(file=sys.stdout, **job.options.arguments(benchmark.run_full))
+        benchmark.run_full(file=sys.stdout, **job.request.arguments(benchmark.run_full))
         return
-    text = job.source.text
+    text = job.input.text
     joined = text if isinstance(text, str) else "\n".join(text)
-    benchmark.run(file=sys.stdout, **job.options.arguments(benchmark.run) | {"text": joined})
+    benchmark.run(file=sys.stdout, **job.request.arguments(benchmark.run) | {"text": joined})
 
 
 def _text_options(required: bool = False) -> list[Row]:
@@ -154,24 +154,24 @@ def _text_options(required: bool = False) -> list[Row]:
     return [
         Either(rows.TEXT, rows.CORPUS, required=required),
         rows.FORMAT,
-        *parameters(read_documents, "field"),
         rows.DELIMITER,
         rows.SEPARATOR,
         rows.ON_BAD,
-        *parameters(read_documents, "pattern unescape encoding"),
+        *parameters(read_documents, without="format delimiter separator on_bad"),
     ]
 
 
 def _report_options() -> list[Row]:
     from pycharrnn.lab import report
 
+    checks = table(CharRNN.check_gradients)  # a report has most of them, too
     return [
         *_text_options(),
         rows.OUTPUT,
         rows.SAVE,
-        rows.compare(parameters(CharRNN)),
-        *parameters(report.write, "sample_every sample_length memorize numpy_seconds check_seconds"),
-        *parameters(CharRNN.check_gradients, _CHECKS),
+        compare(parameters(CharRNN)),
+        *parameters(report.write, without=" ".join(checks)),
+        *parameters(CharRNN.check_gradients, without="max_seconds"),
         rows.PRESET,
         Either(rows.QUIET, rows.PROGRESS),
         ModelGroup(CharRNN, "classic"),
@@ -204,7 +204,7 @@ COMMANDS: dict[str, Command] = {
         options=lambda: [
             rows.MODEL_FILE,
             Either(rows.PROMPT, rows.PROMPT_FILE),
-            *parameters(CharRNN.sample, "length temperature"),
+            *parameters(CharRNN.sample, without="prompt n_samples random_state"),
             rows.GREEDY,
             rows.N_SAMPLES,
             rows.STREAM,
@@ -231,7 +231,7 @@ COMMANDS: dict[str, Command] = {
         options=lambda: [
             *_text_options(),
             rows.MODEL,
-            *parameters(CharRNN.check_gradients, f"{_CHECKS} max_seconds"),
+            *parameters(CharRNN.check_gradients),
             ModelGroup(CharRNN, "classic", "cell hidden_size init_scale random_state"),
         ],
         fixed=frozenset(CharRNN().get_params()),
@@ -285,11 +285,11 @@ def make_parser(words: Sequence[str] | None = None) -> Parser:
     return parser
 
 
-def parse(words: Sequence[str]) -> tuple[Command, Options]:
+def parse(words: Sequence[str]) -> tuple[Command, Request]:
     """Return the command that a command line names, and its options."""
     parser = make_parser(words)
     found = vars(parser.parse_args(words))
     name = found.pop("command", None)
     if name is None:
         raise Stop(parser.format_help(), 2)
-    return COMMANDS[name], Options(found)
+    return COMMANDS[name], Request(found)

@@ -8,8 +8,8 @@ from typing import Any
 
 from pycharrnn import CharRNN
 from pycharrnn.cli.failures import Stop, option
-from pycharrnn.cli.options import LIMITS, Options
-from pycharrnn.cli.source import Source
+from pycharrnn.cli.inputs import Input
+from pycharrnn.cli.options import LIMITS, Request
 from pycharrnn.files.atomic import check_writable
 from pycharrnn.interrupts import Interrupts
 from pycharrnn.parameters import check_parameters
@@ -28,45 +28,45 @@ class Job:
 
     Attributes
     ----------
-    options : Options
+    request : Request
         What the command line gives.
     model : CharRNN
         The trained model of a file, or a new one, with the parameters that the options give.
-    source : Source
+    input : Input
         The text, or the prompt.
     interrupts : Interrupts
         What turns signals into exceptions.
     """
 
-    options: Options
+    request: Request
     model: CharRNN
-    source: Source
+    input: Input
     interrupts: Interrupts
 
 
-def make_model(options: Options, preset: str, fixed: frozenset[str] = FIXED) -> CharRNN:
+def make_model(request: Request, preset: str, fixed: frozenset[str] = FIXED) -> CharRNN:
     """Load the model that the options name, or make a new one of a preset.
 
     Parameters
     ----------
-    options : Options
+    request : Request
         Those of the command line.
     preset : str
         The preset of a new model if the options name none.
     fixed : frozenset of str
         What a trained model cannot change.
     """
-    if options.get("model") == "-":
+    if request.get("model") == "-":
         raise Stop("a model cannot be read from standard input (./- is a file of that name)", 2)
-    if useless := options.model.keys() & fixed if "model" in options else ():
+    if useless := request.model.keys() & fixed if "model" in request else ():
         names = ", ".join(map(option, sorted(useless)))
         raise Stop(f"{names}: only for a new model, but --model names a trained one", 2)
-    params = dict(options.model)
+    params = dict(request.model)
     name: Any = params.pop("preset", preset)
     if any(params.get(name) is not None for name in LIMITS):  # instead of those of the preset or the file
         params = dict.fromkeys(LIMITS) | params
-    if "model" in options:
-        model = CharRNN.load(options["model"]).set_params(**params)
+    if "model" in request:
+        model = CharRNN.load(request["model"]).set_params(**params)
     else:
         model = CharRNN.preset(name, **params)
     check_parameters(model)  # fit does it too, but it must wait for the text
@@ -75,18 +75,18 @@ def make_model(options: Options, preset: str, fixed: frozenset[str] = FIXED) -> 
 
 def check_kind(job: Job) -> None:
     """Raise if the text is documents and the trained model is of running text, or the other way round."""
-    if "model" in job.options and job.source.documents != (job.model.vocabulary_.end is not None):
+    if "model" in job.request and job.input.documents != (job.model.vocabulary_.end is not None):
         kinds = ("running text, the model is of documents", "documents, the model is of running text")
-        raise Stop(f"{job.source.name}: this is {kinds[job.source.documents]}; see --format", 1)
+        raise Stop(f"{job.input.name}: this is {kinds[job.input.documents]}; see --format", 1)
 
 
-def check_outputs(options: Options) -> None:
+def check_outputs(request: Request) -> None:
     """Find out before the training, not after it, that a file cannot be written."""
-    taken = {os.path.realpath(path): "the text" for path in options.get("TEXT", ()) if path != "-"}
+    taken = {os.path.realpath(path): "the text" for path in request.get("TEXT", ()) if path != "-"}
     for name in ("output", "save"):
-        if name not in options:
+        if name not in request:
             continue
-        path = options[name]
+        path = request[name]
         target = os.path.realpath(path)  # where a symbolic link leads
         if path == "-":
             raise Stop(f"{option(name)} '-' cannot be standard output (./- is a file of that name)", 2)

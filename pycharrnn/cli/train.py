@@ -14,7 +14,7 @@ from pycharrnn import CharRNN, SampleText
 from pycharrnn.cli.console import log, print_texts
 from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.job import Job
-from pycharrnn.cli.options import Options
+from pycharrnn.cli.options import Request
 from pycharrnn.network.cells import CELLS
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.run import Run
@@ -33,8 +33,8 @@ def train(job: Job) -> None:
     if stopped is None:
         _check_learned(job.model, run)
     with job.interrupts.held():
-        if "output" in job.options:
-            job.model.save(job.options["output"])
+        if "output" in job.request:
+            job.model.save(job.request["output"])
         by = getattr(stopped, "by", "")
         log(f"{'interrupted' + by if stopped else 'done'}: {_summary(job, run)}")
     if isinstance(stopped, KeyboardInterrupt):
@@ -42,7 +42,7 @@ def train(job: Job) -> None:
     if stopped is not None:
         raise stopped
     _print_sample(job)
-    if _talks(job) and (lines := _next_commands(job.options)):
+    if _talks(job) and (lines := _next_commands(job.request)):
         log("\n".join(("next: " if line is lines[0] else "      ") + line for line in lines))
 
 
@@ -70,13 +70,13 @@ class _Announcement:
 
 def _talks(job: Job) -> bool:
     """Whether the command says more than its result: not with --quiet."""
-    return bool(job.options.get("verbose", True))
+    return bool(job.request.get("verbose", True))
 
 
 def _choose_validation(job: Job) -> None:
     """Hold no part of a small text back, unless the options ask for it."""
-    few = _FEW_DOCUMENTS if job.source.documents else _FEW
-    if "validation_fraction" not in job.options.model and len(job.source.text) < few:
+    few = _FEW_DOCUMENTS if job.input.documents else _FEW
+    if "validation_fraction" not in job.request.model and len(job.input.text) < few:
         job.model.set_params(validation_fraction=0.0)
 
 
@@ -86,12 +86,12 @@ def _fit(job: Job) -> tuple[Run, KeyboardInterrupt | OSError | None]:
     seen: list[Run] = []  # the one run, as often as it called back
     callbacks: list[Callable[[Run], object]] = [seen.append]
     if _talks(job):
-        callbacks.append(_Announcement(model, job.source.name))
-    if "sample_every" in job.options:
-        callbacks.append(_Watch(job.options["sample_every"]))
-    fit = partial(model.partial_fit, epochs=model.epochs) if "model" in job.options else model.fit
+        callbacks.append(_Announcement(model, job.input.name))
+    if "sample_every" in job.request:
+        callbacks.append(_Watch(job.request["sample_every"]))
+    fit = partial(model.partial_fit, epochs=model.epochs) if "model" in job.request else model.fit
     try:
-        fit(job.source.text, callbacks=callbacks)
+        fit(job.input.text, callbacks=callbacks)
         job.interrupts.hold()  # in here, so that there is no moment at which a signal loses the model
     except (KeyboardInterrupt, OSError) as error:  # OSError: stdout does not take the texts of --sample-every
         job.interrupts.hold()
@@ -126,24 +126,24 @@ def _check_learned(model: CharRNN, run: Run) -> None:
 
 def _summary(job: Job, run: Run) -> str:
     """How far a training came, how good the model is, and where it is."""
-    model, output = job.model, job.options.get("output")
+    model, output = job.model, job.request.get("output")
     counted = model.history_.baseline
     quality = f"{run.nats:.3f} nats per character"
     if model.best_.validation_loss is not None:
         quality = (
             f"{model.best_.validation_loss:.3f} nats per character on the last "
-            f"{100 * model.validation_fraction:.3g} % of the {'documents' if job.source.documents else 'text'}, "
+            f"{100 * model.validation_fraction:.3g} % of the {'documents' if job.input.documents else 'text'}, "
             "which it has not seen"
         )
         quality += "" if counted is None else f" (counting {model.history_.baseline_order}-grams: {counted:.3f})"
     file = "no file written (no --output)" if output is None else f"wrote {output!r}"
-    return f"{run.n_updates - run.first:,} updates on {job.source.name} in {run.seconds:.1f} s, {quality}; {file}"
+    return f"{run.n_updates - run.first:,} updates on {job.input.name} in {run.seconds:.1f} s, {quality}; {file}"
 
 
 def _print_sample(job: Job) -> None:
     """Print what the model writes now: a text from the start of a paragraph or a line on, or documents."""
-    text = job.source.text
-    wanted = job.options.get("sample")
+    text = job.input.text
+    wanted = job.request.get("sample")
     if isinstance(text, list):
         n_samples = 10 if wanted is None else wanted
         print_texts(job.model.sample(n_samples=n_samples, temperature=_COOL), documents=True)
@@ -153,10 +153,10 @@ def _print_sample(job: Job) -> None:
         print_texts([job.model.sample(length, prompt=prompt, temperature=_COOL)])
 
 
-def _next_commands(options: Options) -> list[str]:
+def _next_commands(request: Request) -> list[str]:
     """The commands that a newcomer may want next."""
-    first = not options.get("TEXT") and options.keys().isdisjoint({"corpus", "model"})
-    output = options.get("output")
+    first = not request.get("TEXT") and request.keys().isdisjoint({"corpus", "model"})
+    output = request.get("output")
     program = _program()
     lines: list[str] = []
     if first and output is None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import BinaryIO, Literal
+from typing import Annotated, BinaryIO, Literal
 
-from pycharrnn.arguments import choice
+from pycharrnn.arguments import Choice, Flag, Kind, Maybe, Text
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
 from pycharrnn.messages import Message, advice
 from pycharrnn.output import count
+from pycharrnn.tables import check, table
 from pycharrnn.text.decoding import decode
 from pycharrnn.text.fields import Found
 from pycharrnn.text.formats import FORMATS, Options, parse, suffix
@@ -21,6 +22,28 @@ __all__ = ["Documents", "read_documents"]
 
 _NAMES = (*(name for name, row in FORMATS.items() if row.named), "files")
 _Path = str | os.PathLike[str] | BinaryIO
+
+
+class Field(Kind):
+    """The name of a field, or the number of a column.
+
+    Examples
+    --------
+    >>> Field().read("text"), Field().read("3")
+    ('text', 3)
+    """
+
+    noun = "a str (a name) or an int (a column, from 0)"
+    type = "str or int"
+
+    def check(self, name: str, value: object) -> None:
+        """Raise a ParameterTypeError unless `value` is one of the two."""
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            raise ParameterTypeError(name, f"must be {self.noun}, not {value.__class__.__name__}")
+
+    def read(self, text: str) -> str | int:
+        """Return the number that a text of digits stands for, or the name that it is."""
+        return int(text) if text.isascii() and text.isdigit() else text
 
 
 class Documents(list[str]):
@@ -72,15 +95,17 @@ class Documents(list[str]):
 
 def read_documents(
     path: _Path | Sequence[_Path],
-    format: Literal["json", "jsonl", "csv", "tsv", "lines", "paragraphs", "files"] | None = None,
+    format: Annotated[
+        Literal["json", "jsonl", "csv", "tsv", "lines", "paragraphs", "files"] | None, Maybe(Choice(*_NAMES))
+    ] = None,
     *,
-    field: str | int = "text",
-    delimiter: str | None = None,
-    separator: str | None = None,
-    pattern: str | None = None,
-    on_bad: Literal["raise", "skip"] = "raise",
-    unescape: bool = False,
-    encoding: str = "utf-8",
+    field: Annotated[str | int, Field()] = "text",
+    delimiter: Annotated[str | None, Maybe(Text())] = None,
+    separator: Annotated[str | None, Maybe(Text())] = None,
+    pattern: Annotated[str | None, Maybe(Text())] = None,
+    on_bad: Annotated[Literal["raise", "skip"], Choice("raise", "skip")] = "raise",
+    unescape: Annotated[bool, Flag()] = False,
+    encoding: Annotated[str, Text()] = "utf-8",
 ) -> Documents:
     r"""Read documents, texts of at least one character each, from a file, from several, or from a folder.
 
@@ -144,9 +169,7 @@ def read_documents(
     >>> documents[:], documents.skipped
     (['R&B', 'soul'], ("line 2: field 'text' is null, not a string",))
     """
-    if format is not None:
-        choice("format", format, _NAMES)
-    choice("on_bad", on_bad, ("raise", "skip"))
+    check(table(read_documents), format=format, on_bad=on_bad, field=field)
     options = _options(field, delimiter, separator, encoding, on_bad == "skip")
     paths = list(path) if isinstance(path, (list, tuple)) else [path]
     if not paths:
@@ -162,11 +185,8 @@ def read_documents(
     return result.documents(skip=options.skip)
 
 
-def _options(field: object, delimiter: object, separator: object, encoding: str, skip: bool) -> Options:
+def _options(field: str | int, delimiter: object, separator: object, encoding: str, skip: bool) -> Options:
     """Return the options for files if each is as it must be."""
-    if isinstance(field, bool) or not isinstance(field, (str, int)):
-        problem = f"must be a str (a name) or an int (a column, from 0), not {type(field).__name__}"
-        raise ParameterTypeError("field", problem)
     if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n'):
         problem = f"must be one character, but no quote and no line end, got {delimiter!a}"
         raise ParameterValueError("delimiter", problem)

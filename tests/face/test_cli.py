@@ -29,7 +29,7 @@ from pycharrnn import CharRNN, benchmark, datasets
 from pycharrnn.cli import main
 from pycharrnn.cli.commands import parse
 from pycharrnn.cli.failures import described
-from pycharrnn.cli.options import FORMAT, ON_BAD, ON_UNKNOWN
+from pycharrnn.cli.rows import FORMAT, ON_BAD, ON_UNKNOWN
 from pycharrnn.errors import ParameterValueError, TrainingDivergedError, UnknownCharacterError
 from pycharrnn.files import container as storage
 from pycharrnn.lab import gradcheck, report
@@ -515,7 +515,7 @@ def test_help_explains_the_parameters(capsys: pytest.CaptureFixture[str]) -> Non
     main(["sample", "--help"])
     shown = " ".join(capsys.readouterr().out.split())  # Python 3.13 says "-n, --length LENGTH"
     assert re.search(r"-n(?: LENGTH)?, --length LENGTH Characters to write\. none is 200 for", shown)
-    assert re.search(r"--on-unknown \{raise,skip,replace\} for characters new to it \(default: as trained\)", shown)
+    assert re.search(r"--on-unknown \{raise,skip,replace\} What to do with .* \(default: as it was trained\)", shown)
     main(["check", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert "--seq-lengths LENGTHS Lengths of the windows. (default: 5,10,15,25)" in shown
@@ -594,7 +594,9 @@ def test_every_process_writes_another_text(model_file: str, capsys: pytest.Captu
     for options in (["--random-state", "0"], ["--stream", "--random-state", "7"], ["--greedy"]):
         assert len(texts(*options)) == 1
     main(["sample", "--help"])
-    assert "a number gives the same text every time, none another one" in " ".join(capsys.readouterr().out.split())
+    assert "A number gives the same text every time, none another one each time." in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_train_repeats_its_text_if_asked(book: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -678,16 +680,16 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
     [
         ("--hidden-size 0", "--hidden-size must be at least 1 and at most 65536, got 0"),
         ("--hidden-size -1", "--hidden-size must be at least 1 and at most 65536, got -1"),
-        ("--hidden-size abc", "argument --hidden-size: invalid int value: 'abc'"),
-        ("--hidden-size 1.5", "argument --hidden-size: invalid int value: '1.5'"),
-        ("--hidden-size none", "argument --hidden-size: invalid int value: 'none'"),
+        ("--hidden-size abc", "argument --hidden-size: must be an integer, got 'abc'"),
+        ("--hidden-size 1.5", "argument --hidden-size: must be an integer, got '1.5'"),
+        ("--hidden-size none", "argument --hidden-size: must be an integer, got 'none'"),
         ("--hidden-size", "argument --hidden-size: expected one argument"),
         ("--seq-length 0", "--seq-length must be at least 1"),
         ("--optimizer lion", "--optimizer must be one of "),
         ("--optimizer cell", "got 'cell'"),
         ("--learning-rate nan", "--learning-rate must be finite and above 0, got nan"),
         ("--learning-rate 0", "--learning-rate must be finite and above 0, got 0.0"),
-        ("--learning-rate fast", "argument --learning-rate: invalid float value: 'fast'"),
+        ("--learning-rate fast", "argument --learning-rate: must be a number or none, got 'fast'"),
         ("--clip-value inf", "--clip-value must be finite and above 0, got inf"),
         ("--clip-norm -2", "--clip-norm must be finite and above 0, got -2.0"),
         ("--init-scale -1", "--init-scale must be finite and at least 0, got -1.0"),
@@ -713,7 +715,7 @@ def test_train_refuses_bad_options(options: str, message: str, capsys: pytest.Ca
     ("options", "code", "message"),
     [
         ("--length -1", 2, "--length must be at least 0"),
-        ("--length many", 2, "argument -n/--length: invalid int value: 'many'"),
+        ("--length many", 2, "argument -n/--length: must be an integer or none, got 'many'"),
         ("--temperature -0.5", 2, "--temperature must be finite and at least 0, got -0.5"),
         ("--temperature nan", 2, "--temperature must be finite"),
         ("--random-state -3", 2, "--random-state must be at least 0"),
@@ -736,7 +738,7 @@ def test_sample_refuses_bad_options(
         (["--fly"], "unrecognized arguments: --fly (see pycharrnn --help)"),
         (["sample"], "the following arguments are required: MODEL (see pycharrnn sample --help)"),
         (["bench", "--updates", "0"], "argument --updates: must be at least 1, got 0"),
-        (["bench", "--repeats", "x"], "argument --repeats: invalid int value: 'x'"),
+        (["bench", "--repeats", "x"], "argument --repeats: must be an integer, got 'x'"),
         (["train", "a.txt", "--corpus", "topics"], "not allowed with argument"),
     ],
 )
@@ -968,7 +970,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("train tweets.js --format json", 1, r"pass --field, the first row has 'tweet\.full_text'$"),
     ("train poems --separator", 2, r"argument --separator: expected one argument"),
     ("train --separator -- poems", 2, r"argument --separator: expected one argument"),
-    ("train --hidden-size ---", 2, r"argument --hidden-size: invalid int value: '---'"),
+    ("train --hidden-size ---", 2, r"argument --hidden-size: must be an integer, got '---'"),
     (r"train poems --separator '\q'", 2, r"argument --separator: unknown escape in '\\\\q': write"),
     ("train poems --separator ''", 2, r"--separator must be a str of at least one character, got ''"),
     ("train poems --separator @@", 1, r"'poems' does not contain the separator '@@'"),
@@ -1032,7 +1034,7 @@ WRONG: list[tuple[str, int, str]] = [
     # parameters
     ("train book.txt --hidden-size 0", 2, r"--hidden-size must be at least 1 .*got 0"),
     ("train book.txt --hidden-size -3", 2, r"--hidden-size must be at least 1 .*got -3"),
-    ("train book.txt --hidden-size many", 2, r"argument --hidden-size: invalid int value: 'many'"),
+    ("train book.txt --hidden-size many", 2, r"argument --hidden-size: must be an integer, got 'many'"),
     ("train book.txt --learning-rate nan", 2, r"--learning-rate must be finite and above 0, got nan"),
     ("train book.txt --learning-rate -1", 2, r"--learning-rate must be finite and above 0, got -1\.0"),
     ("train book.txt --optimizer lion", 2, r"--optimizer must be one of 'sgd', .*got 'lion'"),
@@ -1043,7 +1045,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("train book.txt --preset classic --epochs none", 2, r"give at least one of --epochs, --max-updates and --max-s"),
     ("train book.txt --sample -1", 2, r"argument --sample: must be at least 0, got -1"),
     ("train book.txt --sample-every 0", 2, r"argument --sample-every: must be at least 1, got 0"),
-    ("train book.txt --random-state x", 2, r"argument --random-state: invalid int value: 'x'"),
+    ("train book.txt --random-state x", 2, r"argument --random-state: must be an integer or none, got 'x'"),
     ("train book.txt --optimizer sgd --learning-rate 1e300 --quiet -o model", 1, r"training diverged.*no f"),
     # outputs
     ("train book.txt -o nowhere/m", 1, r"--output 'nowhere/m' cannot be written: No such file"),
@@ -1066,12 +1068,12 @@ WRONG: list[tuple[str, int, str]] = [
     ("check --model cut book.txt", 1, r"'cut' is not an intact pycharrnn model"),
     # sampling
     ("sample model -n -1", 2, r"--length must be at least 0"),
-    ("sample model --length long", 2, r"argument -n/--length: invalid int value: 'long'"),
+    ("sample model --length long", 2, r"argument -n/--length: must be an integer or none, got 'long'"),
     ("sample model --temperature -0.5", 2, r"--temperature must be finite and at least 0, got -0\.5"),
     ("sample model --temperature inf", 2, r"--temperature must be finite"),
-    ("sample model --temperature hot", 2, r"argument --temperature: invalid float value: 'hot'"),
+    ("sample model --temperature hot", 2, r"argument --temperature: must be a number, got 'hot'"),
     ("sample model --n-samples -2", 2, r"--n-samples must be at least 0"),
-    ("sample model --n-samples 1.5", 2, r"argument --n-samples: invalid int value: '1\.5'"),
+    ("sample model --n-samples 1.5", 2, r"argument --n-samples: must be an integer or none, got '1\.5'"),
     ("sample model --stream --n-samples 2", 2, r"--stream writes one text; leave out --n-samples"),
     ("sample model --prompt Zoo", 1, r"--prompt: unknown character 'Z' .* position 0: .*use --on-unknown skip or --"),
     ("sample model --prompt Zoo --on-unknown x", 2, r"argument --on-unknown: invalid choice: 'x'"),
@@ -1083,13 +1085,13 @@ WRONG: list[tuple[str, int, str]] = [
     ("eval names --corpus topics", 1, r"corpus topics: this is running text"),
     # checking
     ("check short.txt", 1, r"'short\.txt': text must have more than 2 \* 25 characters, it has 5"),
-    ("check book.txt --seq-lengths 5,x", 2, r"argument --seq-lengths: invalid int value: '5,x'"),
+    ("check book.txt --seq-lengths 5,x", 2, r"argument --seq-lengths: must be an integer, got 'x'"),
     ("check book.txt --seq-lengths 0", 2, r"--seq-lengths must be at least 1"),
     ("check book.txt --batches 0", 2, r"--batches must be at least 1"),
     ("check book.txt --h 0", 2, r"--h must be finite and above 0"),
     ("check book.txt --tolerance -1", 2, r"--tolerance must be finite and above 0"),
     ("check book.txt --max-entries 0", 2, r"--max-entries must be at least 1"),
-    ("check book.txt --max-entries all", 2, r"--max-entries must be an integer, 'auto' or none, got 'all'"),
+    ("check book.txt --max-entries all", 2, r"--max-entries: must be an integer, 'auto' or none, got 'all'"),
     ("check book.txt --max-seconds 0", 2, r"--max-seconds must be finite and above 0"),
     ("check book.txt --model model --hidden-size 5", 2, r"--hidden-size: only for a new model, but --model names a tr"),
     # training on
@@ -1141,7 +1143,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("sample model --prompt-file other.txt", 1, r"'other\.txt': unknown character 'Z' .*use --on-unknown skip or --on"),
     ("report book.txt --compare colour=red,blue", 2, r"--compare: must name an option .*, got 'colour=red,blue' \(see"),
     ("report book.txt --compare output=a,b", 2, r"--compare: must name an option of the model, .*got 'output=a,b'"),
-    ("report book.txt --compare hidden-size=8,wide", 2, r"--compare: --hidden-size: invalid int value: 'wide'"),
+    ("report book.txt --compare hidden-size=8,wide", 2, r"--compare: --hidden-size must be an integer, got 'wide'"),
     ("report book.txt --compare hidden_size=8,0", 2, r"--hidden-size must be at least 1 .*got 0"),
     ("report book.txt --compare epochs=4", 2, r"--compare must have a value"),
     ("report book.txt -o nowhere/r.html", 1, r"--output 'nowhere/r\.html' cannot be written"),
@@ -1609,11 +1611,11 @@ def test_report_hands_its_options_over(shop: Path, text: str, monkeypatch: pytes
     calls: list[dict[str, Any]] = []
     signature = inspect.signature(report.write)
 
+    @functools.wraps(report.write)
     def stub(*args: Any, **options: Any) -> Any:
         calls.append(dict(signature.bind(*args, **options).arguments))
         return report.Report("", 1.0, *[None] * 3)  # type: ignore[arg-type]
 
-    stub.__signature__ = signature  # type: ignore[attr-defined]
     monkeypatch.setattr(report, "write", stub)
     options = "--h 0.01 --eps 0.1 --tolerance 0.2 --batches 3 --seq-lengths 7,8 --memorize 9 --numpy-seconds 0.5 "
     options += "--max-entries none --check-seconds 7"

@@ -12,7 +12,7 @@ from pathlib import Path
 from pycharrnn import datasets
 from pycharrnn.cli.console import log
 from pycharrnn.cli.failures import Stop, option
-from pycharrnn.cli.options import Options
+from pycharrnn.cli.options import Request
 from pycharrnn.output import count
 from pycharrnn.text.decoding import decode
 from pycharrnn.text.documents import read_documents
@@ -23,7 +23,7 @@ _DOCUMENTS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")  # what holds docume
 
 
 @dataclass(frozen=True)
-class Source:
+class Input:
     """A text, or documents, and what messages call the place it comes from."""
 
     text: str | list[str]
@@ -35,28 +35,28 @@ class Source:
         return isinstance(self.text, list)
 
 
-def no_text(options: Options) -> Source:
-    """Return the source of a command that reads none."""
-    return Source("", "")
+def no_text(request: Request) -> Input:
+    """Return the input of a command that reads none."""
+    return Input("", "")
 
 
-def read_prompt(options: Options) -> Source:
+def read_prompt(request: Request) -> Input:
     """Read the prompt: the one that is given, the content of a file, or an empty one."""
-    path = options.get("prompt_file")
+    path = request.get("prompt_file")
     if path is None:
-        return Source(options.get("prompt", ""), "--prompt")
-    return Source(_read(path), _name(path))
+        return Input(request.get("prompt", ""), "--prompt")
+    return Input(_read(path), _name(path))
 
 
-def read_text(options: Options) -> Source:
+def read_text(request: Request) -> Input:
     """Read the TEXT of the options, or the corpus if there is none."""
-    paths = options.get("TEXT")
-    given = options.arguments(read_documents)
+    paths = request.get("TEXT")
+    given = request.arguments(read_documents)
     if not paths:
         if given:
             raise Stop(f"{option(min(given))} is for a TEXT, and there is none", 2)
-        name = options.get("corpus", "tinyshakespeare")
-        return Source(datasets.load(name), f"corpus {name}")
+        name = request.get("corpus", "tinyshakespeare")
+        return Input(datasets.load(name), f"corpus {name}")
     if "-" in paths:
         _check_stdin()
     if paths.count("-") > 1:
@@ -78,7 +78,7 @@ def _hold_documents(paths: Sequence[str], given: dict[str, object]) -> bool:
     return holds[0]
 
 
-def _read_running_text(paths: Sequence[str], name: str, given: dict[str, object]) -> Source:
+def _read_running_text(paths: Sequence[str], name: str, given: dict[str, object]) -> Input:
     """Read files as one text."""
     if useless := given.keys() - {"format", "encoding"}:
         raise Stop(f"{option(min(useless))} is for documents, but {name} is running text; see --format", 2)
@@ -87,20 +87,20 @@ def _read_running_text(paths: Sequence[str], name: str, given: dict[str, object]
         log(f"{len(paths)} texts, joined in this order, each on a line of its own: {len(text):,} characters")
     if "format" not in given and re.match(r"\s*window\.YTD\.", text):
         raise Stop(f"{name} is an archive of posts: pass --format json and --field, or --format text", 2)
-    return Source(text, name)
+    return Input(text, name)
 
 
-def _read_documents(paths: Sequence[str], name: str, given: dict[str, object]) -> Source:
+def _read_documents(paths: Sequence[str], name: str, given: dict[str, object]) -> Input:
     """Read files, or the files of folders, as documents, and log how many there are and what was left out."""
     files = [sys.stdin.buffer if path == "-" else path for path in paths]
     documents = read_documents(files if len(files) > 1 else files[0], **given)  # type: ignore[arg-type]
     skipped = documents.skipped
     left_out = documents.left_out
-    source = f"{count(len(documents), 'document')} from {name}"
+    told = f"{count(len(documents), 'document')} from {name}"
     first = f", {count(len(skipped), 'row')} skipped (first: {skipped[0]})" if skipped else ""
     first += f", {count(len(left_out), 'file')} left out (first: {left_out[0]})" if left_out else ""
-    log(source + documents.kinds + first)
-    return Source(documents, source)
+    log(told + documents.kinds + first)
+    return Input(documents, told)
 
 
 def _joined(texts: Sequence[str]) -> str:

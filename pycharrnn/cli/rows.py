@@ -1,0 +1,151 @@
+"""The options that are the command line's own: files, texts, and what the API says in another way."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from pycharrnn import CharRNN, datasets
+from pycharrnn.arguments import Integer
+from pycharrnn.cli.options import OF_MODEL, Option, names_of
+from pycharrnn.presets import PRESETS
+from pycharrnn.tables import table
+from pycharrnn.text.documents import read_documents
+
+_DOCUMENTS = table(read_documents)
+_SAMPLE = table(CharRNN.sample)
+_COUNT = Integer(1, 2**62)
+
+
+def unescaped(value: str) -> str:
+    """Return the text, with the escapes of JSON read."""
+    import json  # only now: most commands need none
+
+    def read(escapes: re.Match[str]) -> str:
+        try:
+            return str(json.loads(f'"{escapes[0]}"'))  # a run of them, since two may be halves of one character
+        except ValueError:
+            advice = r"write \\ for a backslash, or use --prompt-file"
+            raise argparse.ArgumentTypeError(f"unknown escape in {escapes[0]!a}: {advice}") from None
+
+    return re.sub(r"(?s:\\u[0-9a-fA-F]{4}|\\.|\\$)+", read, value)
+
+
+# The text.
+TEXT = Option(
+    "TEXT",
+    meaning="Files, folders of documents, or - for standard input. Several texts are joined in their order, each on "
+    "a line of its own. (default: the corpus tinyshakespeare, but eval has none)",
+    nargs="*",
+    default=argparse.SUPPRESS,
+)
+CORPUS = Option("--corpus", meaning="A built-in text, instead of TEXT.", choices=datasets.NAMES)
+FORMAT = Option(
+    "--format",
+    meaning="What TEXT holds: running text, or documents such as posts, names and poems. By default the name tells: a "
+    "folder, .json, .jsonl, .ndjson, .csv and .tsv hold documents, also packed, as .csv.gz; all else is running text.",
+    choices=("text", *names_of(_DOCUMENTS["format"].kind)),
+)
+DELIMITER = Option(
+    "--delimiter",
+    meaning=r"The character between the columns of csv; \t is a tab. (default: the one of comma, semicolon, tab and | "
+    "that splits the first row)",
+    type=unescaped,
+    metavar="CHARACTER",
+)
+SEPARATOR = Option(
+    "--separator",
+    meaning=r"What stands between the documents of TEXT, instead of a format: '%%\n', '<|endoftext|>'. \n is any line "
+    r"end; \t, \\ and the other escapes of JSON are read. (default: none)",
+    type=unescaped,
+    metavar="STRING",
+)
+ON_BAD = Option(
+    "--on-bad",
+    meaning="What to do with rows that give no document. (default: raise)",
+    choices=names_of(_DOCUMENTS["on_bad"].kind),
+)
+
+# Models and results.
+MODEL_FILE = Option("model", meaning="A file that train wrote.", metavar="MODEL")
+MODEL = Option("--model", meaning="The trained model of this file, instead of a new one.", metavar="FILE")
+OUTPUT = Option(
+    *("-o", "--output"),
+    meaning="The file for the result. (default: none for train, report.html for report)",
+    metavar="FILE",
+)
+SAVE = Option("--save", meaning="The file for the model. (default: none)", metavar="FILE")
+ON_UNKNOWN = Option(
+    "--on-unknown",
+    meaning="What to do with characters that are new to the model. (default: as it was trained)",
+    dest=f"{OF_MODEL}on_unknown",
+    choices=names_of(table(CharRNN)["on_unknown"].kind),
+)
+
+# Training.
+PRESET = Option(
+    "--preset",
+    meaning="Parameters that go well together. Other options change single ones; a limit takes the place of all limits "
+    "of the preset. (default: quick for train, else classic, the network of the lab)",
+    dest=f"{OF_MODEL}preset",
+    choices=tuple(PRESETS),
+)
+SAMPLE_EVERY = Option("--sample-every", meaning="Print a text every N updates.", kind=_COUNT, metavar="N")
+SAMPLE = Option(
+    "--sample",
+    meaning="Characters, or documents, to write at the end; 0 for none. (default: 500, or 10)",
+    kind=Integer(0, 2**48),
+    metavar="N",
+)
+QUIET = Option("--quiet", meaning="Say nothing while training.", dest="verbose", action="store_false")
+PROGRESS = Option(
+    "--progress",
+    meaning="Show progress in a pipe, too: a line every 30 s.",
+    dest="verbose",
+    action="store_true",
+)
+
+# Sampling.
+PROMPT = Option(
+    "--prompt",
+    meaning="The text to go on from; for a model of documents, the beginning of the document. It is not printed "
+    r"again. \n, \t, \\, \u00e9 and the other escapes of JSON are read. (default: empty)",
+    type=unescaped,
+    metavar="TEXT",
+)
+PROMPT_FILE = Option(
+    "--prompt-file",
+    meaning="A UTF-8 file, or - for standard input, with the prompt: all of it, the last line end included.",
+    metavar="FILE",
+)
+GREEDY = Option("--greedy", meaning="The same as --temperature 0.", dest="temperature", nargs=0, const=0)
+N_SAMPLES = Option(
+    "--n-samples",
+    meaning="Texts to write, each anew from the prompt. (default: 1)",
+    kind=_SAMPLE["n_samples"].kind,
+    checked=False,
+    metavar="N",
+)
+RANDOM_STATE = Option(
+    "--random-state",
+    meaning="A number gives the same text every time, none another one each time. (default: none)",
+    kind=_SAMPLE["random_state"].kind,
+    checked=False,
+    metavar="STATE",
+)
+STREAM = Option(
+    "--stream",
+    meaning="Print each character as soon as it is drawn. With --length none, running text never ends.",
+    action="store_true",
+)
+
+# Measuring.
+UPDATES = Option("--updates", meaning="Updates in one measurement. (default: 20000)", kind=_COUNT, metavar="N")
+REPEATS = Option(
+    "--repeats", meaning="Measurements of each kind. (default: 5, with --full 3)", kind=_COUNT, metavar="N"
+)
+FULL = Option(
+    "--full",
+    meaning="Measure training steps of LSTM, GRU and tanh networks instead, in about 3 minutes.",
+    action="store_true",
+)
