@@ -27,10 +27,10 @@ FLOORS: dict[str, set[str]] = {
     "house": {"files", "ground", "network", "sampling", "text", "training"},
     "lab": {"benchmark", "files", "ground", "house", "network", "text", "training"},
     "benchmark": {"ground", "house", "network", "training"},
-    "cli": {"files", "ground", "house", "lab", "network", "text", "training"},
+    "cli": {"files", "ground", "house", "network", "text", "training"},
 }
 # Modules that lie in no folder of their own floor.
-GROUND = {"_kernels", "arguments", "arrays", "errors", "output", "packing", "tables"}
+GROUND = {"_kernels", "arguments", "arrays", "errors", "messages", "output", "packing", "tables"}
 HOUSE = {
     "__init__",
     "__main__",
@@ -50,29 +50,54 @@ MODULES: dict[str, set[str]] = {
     # ground
     "arguments": {"errors"},
     "arrays": set(),
-    "errors": set(),
+    "errors": {
+        "messages",
+    },
+    "messages": set(),
     "output": set(),
     "packing": set(),
     "tables": {"arguments"},
     # text
     "text.corpus": {"arrays", "text.reading", "text.vocabulary"},
     "text.datasets": {"arguments"},
-    "text.decoding": {"packing"},
+    "text.decoding": {
+        "errors",
+        "packing",
+    },
     "text.documents": {
         "arguments",
+        "errors",
+        "messages",
         "output",
+        "tables",
         "text.decoding",
         "text.fields",
         "text.formats",
         "text.records",
         "text.sources",
     },
-    "text.fields": {"output", "text.records"},
-    "text.formats": {"packing", "text.decoding", "text.fields", "text.records"},
+    "text.fields": {
+        "messages",
+        "output",
+        "text.records",
+    },
+    "text.formats": {
+        "messages",
+        "packing",
+        "text.decoding",
+        "text.fields",
+        "text.records",
+    },
     "text.paths": {"errors"},
     "text.reading": {"text.decoding", "text.paths"},
-    "text.records": set(),
-    "text.sources": {"text.formats"},
+    "text.records": {
+        "messages",
+    },
+    "text.sources": {
+        "errors",
+        "messages",
+        "text.formats",
+    },
     "text.vocabulary": {"errors"},
     # files
     "files.atomic": set(),
@@ -83,6 +108,7 @@ MODULES: dict[str, set[str]] = {
     "network.architecture": {
         "_kernels",
         "arrays",
+        "messages",
         "network.cells",
         "network.initial",
         "network.layout",
@@ -102,7 +128,11 @@ MODULES: dict[str, set[str]] = {
     "network.growth": {"arrays", "network.architecture", "network.state"},
     "network.initial": {"_kernels", "arrays"},
     "network.layout": {"arrays"},
-    "network.memory": {"arrays", "errors"},
+    "network.memory": {
+        "arrays",
+        "errors",
+        "messages",
+    },
     "network.precision": {"_kernels", "network.records"},
     "network.records": {"_kernels", "arrays"},
     "network.scoring": {"arrays", "network.architecture", "network.engine", "network.workspace"},
@@ -110,6 +140,7 @@ MODULES: dict[str, set[str]] = {
     "network.workspace": {
         "_kernels",
         "arrays",
+        "messages",
         "network.architecture",
         "network.layout",
         "network.memory",
@@ -119,6 +150,7 @@ MODULES: dict[str, set[str]] = {
     "sampling.sampler": {
         "arrays",
         "errors",
+        "messages",
         "network.architecture",
         "network.engine",
         "network.memory",
@@ -127,7 +159,9 @@ MODULES: dict[str, set[str]] = {
     "sampling.settings": {"network.architecture", "network.records"},
     # training
     "training.baseline": {"arguments", "arrays"},
-    "training.budget": set(),
+    "training.budget": {
+        "messages",
+    },
     "training.callbacks": {"arguments", "errors", "output", "training.progress", "training.run"},
     "training.fitting": {
         "arrays",
@@ -168,6 +202,7 @@ MODULES: dict[str, set[str]] = {
     "training.schedules": {"arrays"},
     "training.trainer": {
         "arrays",
+        "messages",
         "network.architecture",
         "network.engine",
         "network.growth",
@@ -272,6 +307,7 @@ MODULES: dict[str, set[str]] = {
     "lab.report": {
         "__init__",
         "arguments",
+        "errors",
         "files.atomic",
         "lab.experiments",
         "lab.gradient_table",
@@ -308,39 +344,79 @@ MODULES: dict[str, set[str]] = {
     # cli
     "__main__": {"cli"},
     "benchmark.__main__": {"cli"},
-    "cli": {"cli.commands", "cli.console", "cli.job", "cli.messages", "interrupts", "training.budget"},
+    "cli": {
+        "cli.commands",
+        "cli.console",
+        "cli.failures",
+        "cli.job",
+        "interrupts",
+        "training.budget",
+    },
     "cli.commands": {
         "__init__",
         "cli.console",
+        "cli.failures",
+        "cli.inputs",
         "cli.job",
-        "cli.messages",
         "cli.options",
         "cli.parser",
-        "cli.source",
+        "cli.rows",
         "cli.train",
         "output",
+        "tables",
         "text.documents",
     },
-    "cli.console": {"cli.messages", "output", "training.progress"},
-    "cli.job": {"__init__", "cli.messages", "cli.options", "cli.source", "files.atomic", "interrupts", "parameters"},
-    "cli.messages": {"__init__", "errors", "lab.report", "text.documents"},
-    "cli.options": {"__init__", "arguments", "cli.messages", "presets"},
-    "cli.parser": {"arguments", "cli.messages"},
-    "cli.source": {
+    "cli.console": {
+        "cli.failures",
+        "output",
+        "training.progress",
+    },
+    "cli.failures": {
+        "errors",
+        "messages",
+    },
+    "cli.inputs": {
         "__init__",
         "cli.console",
-        "cli.messages",
+        "cli.failures",
         "cli.options",
         "output",
         "text.decoding",
         "text.documents",
         "text.formats",
     },
+    "cli.job": {
+        "__init__",
+        "cli.failures",
+        "cli.inputs",
+        "cli.options",
+        "files.atomic",
+        "interrupts",
+        "parameters",
+    },
+    "cli.options": {
+        "arguments",
+        "cli.failures",
+        "presets",
+        "tables",
+    },
+    "cli.parser": {
+        "arguments",
+        "cli.failures",
+    },
+    "cli.rows": {
+        "__init__",
+        "arguments",
+        "cli.options",
+        "presets",
+        "tables",
+        "text.documents",
+    },
     "cli.train": {
         "__init__",
         "cli.console",
+        "cli.failures",
         "cli.job",
-        "cli.messages",
         "cli.options",
         "network.cells",
         "training.budget",
