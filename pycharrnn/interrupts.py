@@ -1,6 +1,6 @@
-"""Every way in which a system asks a program to end does what Ctrl-C does: it raises, and what is learned can be kept.
+"""Signals that ask a program to end: each raises an exception, as Ctrl-C does, so that what is learned can be saved.
 
-For the command line only: an `import`, or a call of the library, changes no handler.
+Only the command line uses this: an `import`, or a call of the library, changes no handler.
 """
 
 from __future__ import annotations
@@ -12,20 +12,25 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
-# Ctrl-C, a scheduler or `timeout`, a terminal that was closed, a limit of CPU time, Ctrl-Break; a system lacks some.
+# Ctrl-C; a scheduler or `timeout`; a closed terminal; a limit of CPU time; Ctrl-Break. No system has all of them.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU", "SIGBREAK")
-_SAME = 1.0  # seconds within which a second signal is the same request: `timeout` sends two
+_SAME = 1.0  # within so many seconds a second signal is the same request: `timeout` sends two
 
 
 class Interrupted(KeyboardInterrupt):
-    """The program was asked to end, by a signal.
+    """A signal asked the program to end.
+
+    Parameters
+    ----------
+    number : int
+        The signal.
 
     Attributes
     ----------
     by : str
-        " by SIGTERM" and the like; empty for Ctrl-C.
+        What to say after "interrupted": " by SIGTERM" and the like, or nothing for Ctrl-C.
     code : int
-        The exit code that tells of it.
+        The exit code that shells use for it: 128 and the signal's number.
     """
 
     def __init__(self, number: int) -> None:
@@ -35,10 +40,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """A context in which such signals raise `Interrupted`.
+    """A context in which signals that ask the program to end raise `Interrupted`.
 
-    Signals that are ignored, as SIGHUP under ``nohup``, stay so; a handler that somebody else has installed stays, too.
-    So do all outside the main thread, where Python lets nobody change them.
+    A signal that is ignored, as SIGHUP is under ``nohup``, stays ignored, and a handler that somebody else installed
+    stays. Outside the main thread, where Python allows no change of handlers, the context changes nothing.
 
     Examples
     --------
@@ -76,6 +81,7 @@ class Interrupts:
             signal.signal(*self._before.popitem())
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        """Raise, or remember the first signal while signals are held."""
         if self._holds:
             self._held = self._held or Interrupted(number)
         elif time.monotonic() - self._raised >= _SAME:
@@ -83,12 +89,12 @@ class Interrupts:
             raise Interrupted(number)
 
     def hold(self) -> None:
-        """Let no signal raise until the end of the next `held`."""
+        """Hold all signals until the next `held` context ends."""
         self._holds = True
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """What is done here is done whole; a signal that comes meanwhile raises after it."""
+        """Hold all signals while the context runs, so that its work is done whole; then raise the first of them."""
         self.hold()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Text out: what a model wrote or a user passed leaves for a stream, which may not take every character."""
+"""Text for streams: a stream may not take every character that a model writes or a user passes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 __all__ = ["count", "escaped", "write"]
 
-# What a terminal obeys, all but the line end and the tab, and halves of surrogate pairs, which no terminal can show.
-_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Control characters but the line end and the tab, and lone surrogates, which no terminal can show.
+_ESCAPED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def count(n: int, noun: str) -> str:
-    """Return the number and the noun, in the plural unless there is one.
+    """Return a number and its noun, in the plural unless the number is one.
 
     Examples
     --------
@@ -24,7 +24,7 @@ def count(n: int, noun: str) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Return the text with escapes for control characters, other than line ends and tabs, and lone surrogates.
+    r"""Return a text with escapes for control characters other than line ends and tabs, and for lone surrogates.
 
     Examples
     --------
@@ -32,15 +32,21 @@ def escaped(text: str) -> str:
     one
     two \x1b[31m \udc00
     """
-    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _ESCAPED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def write(text: str, file: Any) -> None:
     r"""Write a text to a stream, with escapes for the characters that its encoding lacks, and flush it.
 
-    To a terminal go escapes for control characters, too: no text may move the cursor or change the title. Any other
-    stream gets the characters as they are. A `file` of None, the `sys.stdout` of a program without a console, gets
-    nothing.
+    A terminal also gets escapes for control characters, so that no text moves the cursor or changes the title. Any
+    other stream gets the characters as they are.
+
+    Parameters
+    ----------
+    text : str
+        What to write.
+    file : text stream or None
+        Where to write it. Nothing is written to None, which is `sys.stdout` in a program without a console.
 
     Examples
     --------
@@ -56,7 +62,7 @@ def write(text: str, file: Any) -> None:
         text = escaped(text)
     encoding = getattr(file, "encoding", None)
     try:
-        if encoding:  # a stream that hands texts to another thread or program finds out when it is too late
+        if encoding:  # checked here: a stream that hands texts to another thread or program would fail too late
             text.encode(encoding, getattr(file, "errors", None) or "strict")
         file.write(text)
     except UnicodeEncodeError:

@@ -181,7 +181,7 @@ def _report_options() -> list[Row]:
 COMMANDS: dict[str, Command] = {
     "train": Command(
         train,
-        "train a model on a text, a new one or one of a file; Ctrl-C ends it early and keeps it",
+        "train a new model, or a saved one, on a text; Ctrl-C ends training early and keeps the model",
         "train book.txt -o book.safetensors --max-seconds 60\n"
         "train more.txt --model book.safetensors -o both --epochs 2",
         options=lambda: [
@@ -199,7 +199,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "sample": Command(
         _sample,
-        "print what a trained model writes: a text, or documents one a line",
+        "print what a trained model writes: a text, or documents, one per line",
         'sample book.safetensors -n 500 --prompt "It was " --temperature 0.7',
         options=lambda: [
             rows.MODEL_FILE,
@@ -226,7 +226,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "check": Command(
         _check,
-        "print the errors of the gradients; exit code 1 if a norm error is above the tolerance",
+        "compare the gradients with central differences; exit code 1 if a norm error is above the tolerance",
         "check book.txt --seq-lengths 5,10 --hidden-size 50",
         options=lambda: [
             *_text_options(),

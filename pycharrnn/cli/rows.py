@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import re
+from typing import get_args
 
-from pycharrnn import CharRNN, datasets
-from pycharrnn.arguments import Integer
+from pycharrnn import datasets
+from pycharrnn.arguments import Integer, Maybe, Seed
 from pycharrnn.cli.options import OF_MODEL, Option, names_of
+from pycharrnn.parameters import Unknown
 from pycharrnn.presets import PRESETS
 from pycharrnn.tables import table
 from pycharrnn.text.documents import read_documents
 
 _DOCUMENTS = table(read_documents)
-_SAMPLE = table(CharRNN.sample)
 _COUNT = Integer(1, 2**62)
 
 
@@ -79,7 +80,7 @@ ON_UNKNOWN = Option(
     "--on-unknown",
     meaning="What to do with characters that are new to the model. (default: as it was trained)",
     dest=f"{OF_MODEL}on_unknown",
-    choices=names_of(table(CharRNN)["on_unknown"].kind),
+    choices=get_args(Unknown),
 )
 
 # Training.
@@ -122,14 +123,14 @@ GREEDY = Option("--greedy", meaning="The same as --temperature 0.", dest="temper
 N_SAMPLES = Option(
     "--n-samples",
     meaning="Texts to write, each anew from the prompt. (default: 1)",
-    kind=_SAMPLE["n_samples"].kind,
+    kind=Maybe(_COUNT),
     checked=False,
     metavar="N",
 )
 RANDOM_STATE = Option(
     "--random-state",
     meaning="A number gives the same text every time, none another one each time. (default: none)",
-    kind=_SAMPLE["random_state"].kind,
+    kind=Seed(),
     checked=False,
     metavar="STATE",
 )

@@ -466,6 +466,16 @@ def test_any_character_can_be_written(tmp_path: Path) -> None:
         assert "\ud800" in expected
 
 
+def test_a_command_imports_no_outer_floor_that_it_does_not_need(model_file: str) -> None:
+    program = "import sys, pycharrnn.cli; pycharrnn.cli.main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    loaded = []
+    for words in (["sample", model_file], ["bench", "--help"], ["report", "--help"]):
+        done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, env=ENVIRONMENT, text=True)
+        loaded.append({name for name in done.stderr.split() if re.match(r"pycharrnn\.(lab|benchmark)\b", name)})
+    assert loaded[:2] == [set(), set()]
+    assert "pycharrnn.lab.report" in loaded[2]
+
+
 # --- help -------------------------------------------------------------------------------------------------------
 
 

@@ -408,6 +408,7 @@ MODULES: dict[str, set[str]] = {
         "__init__",
         "arguments",
         "cli.options",
+        "parameters",
         "presets",
         "tables",
         "text.documents",
