@@ -54,11 +54,11 @@ def speed(shape: Shape, dtype: str, packed: bool, repeats: int) -> float:
     A = matrix(rng, *((K, M) if transposed else (M, K)), dtype)
     B = matrix(rng, K, N, dtype)
     C = matrix(rng, M, N, dtype)
-    panels = aligned((N + 2 * _kernels.LANES) * K, dtype)
+    panels = aligned((N + _kernels.LANES) * K if packed else 0, dtype)
     done = 0
     while done < repeats:
         begin = time.perf_counter()
-        _kernels.matmul(A, B, C, panels, transposed, packed, False, repeat)
+        _kernels.matmul(A, B, C, panels, transposed, False, repeat)
         seconds = time.perf_counter() - begin
         if seconds < 0.005:
             repeat *= 2

@@ -94,7 +94,7 @@ def _lie(architecture: Architecture, T: int, B: int, dropout: bool = False) -> L
     shapes["p"] = (T, B, K)
     shapes["VT"] = (H, K + wide)
     shapes["r"] = (max(architecture.num_layers, B), As)
-    shapes["z"] = (2, B, Hs)
+    shapes["z"] = (3, B, Hs)
     shapes["zero"] = (H,)
     return Layout(shapes, _kernels.LANES)
 

@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
-from pycharrnn.network.records import Numbers
+from pycharrnn import _kernels
+from pycharrnn.network.records import Numbers, compare
 
 __all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "RMSProp"]
 
@@ -254,6 +255,8 @@ class Adam(Optimizer):
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {rule.name: rule for rule in (SGD, Momentum, AdaGrad, RMSProp, Adam)}
+
+compare("the optimisers", sorted(_kernels.RULES), sorted(OPTIMIZERS))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-/* Compiles kernels.h for every instruction set and precision, and chooses one of them at import. */
+/* Compiles template.h for every instruction set and precision, and chooses one of them at import. */
 #include "core.h"
 #include <sched.h>
 #include <string.h>
@@ -31,8 +31,7 @@ static idx core_l1d = 32768; /* bytes of the first-level data cache */
 /* Targets are switched by pragma: one translation unit, no flags by file, nothing exported. */
 #define STRING(x) _Pragma(#x)
 #if defined(__clang__)
-#define TARGET_BEGIN(features) \
-    STRING(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define TARGET_BEGIN(features) STRING(clang attribute push(__attribute__((target(features))), apply_to = function))
 #define TARGET_END STRING(clang attribute pop)
 #else
 #define TARGET_BEGIN(features) STRING(GCC push_options) STRING(GCC target(features))
@@ -127,20 +126,28 @@ static void measure_l1d(void) {
 }
 #endif
 
+#define PRECISION(name, suffix, weights, products, activations, moments) \
+    {#name, sizeof(weights), sizeof(products), sizeof(activations), sizeof(moments)},
+static const core_precision precisions[] = {CORE_PRECISIONS(PRECISION)};
+enum { N_PRECISIONS = sizeof precisions / sizeof *precisions };
+
+/* The instruction sets; `level` is what the processor must have. */
+#define INSTRUCTION_SET(set) .tables = tables_##set, .draw = draw_##set##_f64
 static const struct {
     const char *name;
     int level;
-    const core_table *f32, *f64;
+    const core_table *const *tables;
+    idx (*draw)(idx K, double temperature, double smoothing, double u, double *z);
 } sets[] = {
 #if defined(__x86_64__)
-    {"x86-64-v4", 2, &table_v4_f32, &table_v4_f64},
-    {"x86-64-v4-256", 2, &table_v4_256_f32, &table_v4_256_f64},
-    {"x86-64-v3", 1, &table_v3_f32, &table_v3_f64},
-    {"baseline", 0, &table_baseline_f32, &table_baseline_f64},
+    {.name = "x86-64-v4", .level = 2, INSTRUCTION_SET(v4)},
+    {.name = "x86-64-v4-256", .level = 2, INSTRUCTION_SET(v4_256)},
+    {.name = "x86-64-v3", .level = 1, INSTRUCTION_SET(v3)},
+    {.name = "baseline", .level = 0, INSTRUCTION_SET(baseline)},
 #elif defined(__aarch64__)
-    {"neon", 0, &table_neon_f32, &table_neon_f64},
+    {.name = "neon", .level = 0, INSTRUCTION_SET(neon)},
 #else
-    {"baseline", 0, &table_baseline_f32, &table_baseline_f64},
+    {.name = "baseline", .level = 0, INSTRUCTION_SET(baseline)},
 #endif
 };
 enum { COUNT = sizeof sets / sizeof *sets };
@@ -184,15 +191,15 @@ const char *core_best(void) {
 const char *core_selected(void) { return sets[chosen].name; }
 
 /* Spins at first, for the others are at most microseconds away where each has a core of its own; then it yields. */
-int core_meet(int32_t *shared, int size) {
-    const int32_t generation = __atomic_load_n(&shared[1], __ATOMIC_ACQUIRE);
-    if (__atomic_add_fetch(&shared[0], 1, __ATOMIC_ACQ_REL) == size) {
-        __atomic_store_n(&shared[0], 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&shared[1], generation + 1, __ATOMIC_RELEASE);
+int core_meet(int32_t *meeting, int size) {
+    const int32_t generation = __atomic_load_n(&meeting[1], __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&meeting[0], 1, __ATOMIC_ACQ_REL) == size) {
+        __atomic_store_n(&meeting[0], 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&meeting[1], generation + 1, __ATOMIC_RELEASE);
         return 0;
     }
-    for (int n = 0; __atomic_load_n(&shared[1], __ATOMIC_ACQUIRE) == generation; n++) {
-        if (__atomic_load_n(&shared[2], __ATOMIC_ACQUIRE)) return -1;
+    for (int n = 0; __atomic_load_n(&meeting[1], __ATOMIC_ACQUIRE) == generation; n++) {
+        if (__atomic_load_n(&meeting[2], __ATOMIC_ACQUIRE)) return -1;
         if (n < 256) PAUSE;
         else sched_yield();
     }
@@ -213,4 +220,10 @@ double core_kept(double rate, double decay) {
     return 1 - by;
 }
 
-const core_table *core_get(idx itemsize) { return itemsize == 4 ? sets[chosen].f32 : sets[chosen].f64; }
+idx core_draw(idx K, double temperature, double smoothing, double u, double *z) {
+    return sets[chosen].draw(K, temperature, smoothing, u, z);
+}
+
+const core_precision *core_precision_at(idx i) { return i >= 0 && i < N_PRECISIONS ? &precisions[i] : NULL; }
+
+const core_table *core_table_at(idx i) { return core_precision_at(i) ? sets[chosen].tables[i] : NULL; }

@@ -1,9 +1,16 @@
-/* Both precisions of the instruction set that core.c has just described by SET, VB, MR and NARROW. */
+/* The precisions, and the kernels of all of them for the instruction set that core.c has just described by SET, VB, MR
+ * and NARROW. A precision is a row of CORE_PRECISIONS and a block below.
+ *
+ *     P(name, suffix of its kernels, type of weights, of operands of products, of activations, of moments) */
+#define CORE_PRECISIONS(P)                       \
+    P(float32, _f32, float, float, float, float) \
+    P(float64, _f64, double, double, double, double)
+
 #define REAL float
 #define DOUBLE 0
 #define SQRT __builtin_sqrtf
 #define NAME(x) JOIN(JOIN(JOIN(x, _), SET), _f32)
-#include "kernels.h"
+#include "template.h"
 #undef REAL
 #undef DOUBLE
 #undef SQRT
@@ -13,11 +20,16 @@
 #define DOUBLE 1
 #define SQRT __builtin_sqrt
 #define NAME(x) JOIN(JOIN(JOIN(x, _), SET), _f64)
-#include "kernels.h"
+#include "template.h"
 #undef REAL
 #undef DOUBLE
 #undef SQRT
 #undef NAME
+
+/* The tables of this instruction set, one for each precision. */
+#define TABLE(name, suffix, weights, products, activations, moments) &JOIN(JOIN(table_, SET), suffix),
+static const core_table *const JOIN(tables_, SET)[] = {CORE_PRECISIONS(TABLE)};
+#undef TABLE
 
 #undef SET
 #undef VB

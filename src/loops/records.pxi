@@ -1,5 +1,9 @@
 # Records that Python fills by name. Every field has 8 bytes, so that no record has gaps. NumPy reads names, formats,
 # offsets and size of each from the C struct itself; network/records.py mirrors the names and compares them at import.
+from libc.stdint cimport int64_t
+
+import numpy as np
+
 
 cdef struct Plan:
     # What all loops need to know of windows of T steps of B streams. Sizes and strides count elements.
@@ -10,7 +14,7 @@ cdef struct Plan:
     Py_ssize_t Hs, As, Ds         # distances of rows in work: of h, s, d and y; of a; of da
     Py_ssize_t E, V, c            # where they begin in params, grads and moments: (K, D) (K, H) (K)
     Py_ssize_t p, VT              # in work: logits, softmax or their derivatives (T, B, K); V.T packed (H, K)
-    Py_ssize_t r, z, zero         # in work: scratch (L, B, kept * H) and (2, B, H); zeros (H)
+    Py_ssize_t r, z, zero         # in work: scratch (L or B, kept * H) and (3, B, H); zeros (H)
     Py_ssize_t top                # in work: what the head reads (T, B, H)
     Py_ssize_t end                # the symbol that ends a document and begins the next from a zero state; -1: none
     double dropout                # the probability with which an output of a layer is dropped for the layer above
@@ -25,8 +29,8 @@ cdef struct Layer:
     Py_ssize_t d, da              # in work: dloss/dh (T, B, H); dloss/d pre-activations (T, B, .): d itself or a
     Py_ssize_t UT, WT, UB, WB     # in work, packed: U.T (I, gates * H), W.T (H, gates * H), and U and W as they are
     Py_ssize_t y                  # in work: h after dropout (T, B, H)
-    Py_ssize_t I, Ip, Is          # elements of an input, 0: gathered; its padded row in U; distance of rows of x and dx
-    Py_ssize_t x, dx              # in work: inputs (T, B, I) and dloss/dx: embeddings or the layer below's y or h, and d
+    Py_ssize_t I, Ip, Is          # elements of an input, 0: gathered; padded, in U; distance of rows in x and dx
+    Py_ssize_t x, dx              # in work: inputs (T, B, I), embeddings or the layer below's y or h; and dloss/dx
 
 cdef struct Run:
     # What each update changes besides the arrays. An interrupt finds it as the last whole update left it.
@@ -45,16 +49,63 @@ cdef Plan _plan
 cdef Layer _layer
 cdef Run _run
 cdef Drawing _drawing
-cdef core_hyper _numbers
+cdef core_numbers _numbers
 
 PLAN = np.asarray(<Plan[:1]> &_plan).dtype
 LAYER = np.asarray(<Layer[:1]> &_layer).dtype
 RUN = np.asarray(<Run[:1]> &_run).dtype
 DRAWING = np.asarray(<Drawing[:1]> &_drawing).dtype
-NUMBERS = np.asarray(<core_hyper[:1]> &_numbers).dtype
-for _dtype, _size in (
-    (PLAN, sizeof(Plan)), (LAYER, sizeof(Layer)), (RUN, sizeof(Run)), (DRAWING, sizeof(Drawing)),
-    (NUMBERS, sizeof(core_hyper)),
-):
-    if _dtype.names is None or _dtype.itemsize != _size:
-        raise ImportError(f"a record of the C core has other fields than src/ declares for Cython: {_dtype}")
+NUMBERS = np.asarray(<core_numbers[:1]> &_numbers).dtype
+
+
+def _assert_sizes():
+    """NumPy makes a dtype without fields where a C struct has others than core.pxi declares."""
+    sizes = (sizeof(Plan), sizeof(Layer), sizeof(Run), sizeof(Drawing), sizeof(core_numbers))
+    for dtype, size in zip((PLAN, LAYER, RUN, DRAWING, NUMBERS), sizes, strict=True):
+        if dtype.names is None or dtype.itemsize != size or size != 8 * len(dtype.names):
+            raise ImportError(f"a record of {size} bytes has other fields in core.h than in core.pxi: {dtype}")
+
+
+_assert_sizes()
+
+
+# --- rows of the core, by name ----------------------------------------------------------------------------------
+
+def _cells():
+    """C's rows of cells, which Python's must equal; their order is that of Plan.cell."""
+    cdef const core_cell *row = core_table_at(0).cells
+    found = {}
+    while row.name != NULL:
+        found[(<bytes>row.name).decode()] = {
+            "gates": row.gates, "shared": row.shared, "kept": row.kept, "states": row.states, "in_place": row.in_place,
+        }
+        row += 1
+    return found
+
+
+def _rules():
+    """The names of the optimisers."""
+    cdef const core_rule *row = core_table_at(0).rules
+    found = []
+    while row.name != NULL:
+        found.append((<bytes>row.name).decode())
+        row += 1
+    return tuple(found)
+
+
+def _precisions():
+    """The bytes of an item of each kind of array; their order is that of Plan.precision."""
+    cdef Py_ssize_t i = 0
+    found = {}
+    while core_precision_at(i) != NULL:
+        row = core_precision_at(i)
+        found[(<bytes>row.name).decode()] = {
+            "weights": row.weights, "products": row.products, "activations": row.activations, "moments": row.moments,
+        }
+        i += 1
+    return found
+
+
+CELLS = _cells()
+RULES = _rules()
+PRECISIONS = _precisions()

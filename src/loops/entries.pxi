@@ -1,0 +1,313 @@
+# What the package calls. The arrays of a call come in records; a `space` has plan, layers and memory.
+from cython cimport floating
+from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.string cimport memcpy, memset
+
+cdef int check_space(const Plan[::1] plan, const Layer[::1] layers, Py_ssize_t itemsize) except -1:
+    """One plan, whose precision is that of the arrays, with a cell and as many layers as it says."""
+    cdef const core_precision *precision = core_precision_at(plan[0].precision)
+    if plan.shape[0] != 1 or layers.shape[0] != plan[0].L:
+        raise ValueError(f"a space has one plan and {plan[0].L} layers, got {plan.shape[0]} and {layers.shape[0]}")
+    if precision == NULL or precision.weights != itemsize:
+        raise ValueError(f"no precision has the code {plan[0].precision} and weights of {itemsize} bytes")
+    if not 0 <= plan[0].cell < len(CELLS):
+        raise ValueError(f"no cell has the code {plan[0].cell}")
+    return 0
+
+
+cdef int check_moments(const Plan[::1] plan, Py_ssize_t itemsize, Py_ssize_t size, Py_ssize_t wanted) except -1:
+    """Moments have the precision's size of an item, and are as long as the weights or empty."""
+    cdef const core_precision *precision = core_precision_at(plan[0].precision)
+    if itemsize != precision.moments:
+        raise ValueError(f"moments of this precision have {precision.moments} bytes, not {itemsize}")
+    if size != 0 and size != wanted:
+        raise ValueError(f"moments must be as long as the weights, {wanted}, or empty, not {size}")
+    return 0
+
+
+# What one call of `train` reads and writes beside the records.
+cdef struct Course:
+    Py_ssize_t n                 # windows
+    const int32_t *steps         # (n)
+    const uint8_t *fresh         # (n, B)
+    const double *rates          # (n)
+    double *loss                 # (n)
+    double *losses               # (T * B)  scratch
+
+
+cdef void updates(Window *w, Step *u, Run *run, const Course *course,
+                  floating *work,    # packed weights, all arrays of a window
+                  ) noexcept nogil:
+    """One update after the other, by each thread of the team; the first one writes what they share."""
+    cdef Team *team = w.team
+    cdef Py_ssize_t i, B = w.plan.B
+    cdef double total, power1 = run.power1, power2 = run.power2
+    if not meet(team):
+        return
+    pack_weights(w, work)
+    for i in range(course.n):
+        w.T = course.steps[i]
+        if team.rank == 0:
+            begin(w, course.fresh + i * B, work)
+        meet(team)
+        total = forward(w, work, course.losses)
+        if not total - total == 0:  # not finite, and all see the same total
+            break
+        backward(w, 1.0 / B, work)
+        power1 *= u.numbers.beta1
+        power2 *= u.numbers.beta2
+        u.numbers.rate = course.rates[i]
+        u.numbers.correction1 = 1 / (1 - power1)
+        u.numbers.correction2 = 1 / (1 - power2)
+        clip_and_step(w, u, work)
+        meet(team)
+        team.update += 1
+        if i + 1 < course.n:  # else the next call does
+            pack_weights(w, work)
+        if team.rank == 0:
+            carry(w, work)
+            course.loss[i] = total
+            run.power1 = power1
+            run.power2 = power2
+            run.n_updates += 1
+        w.x += w.T * B
+        w.y += w.T * B
+
+
+def train(floating[::1] weights not None,  # (P)                                                       in, out
+          space not None,                  # plan, layers; memory: row 0 of h and s is the carried state  in, out;
+                                           # grads (P), seen (K) and losses (T * B)                    scratch
+          windows not None,                # x and y: of one window after the other (steps, B); steps (n);
+                                           # fresh (n, B): the streams that begin from a zero state    in
+          update not None,                 # name, numbers (1) and rates (n) in; moments m, v (P) or (0)  in, out
+          Run[::1] run not None,           # (1)                                                       in, out
+          double[::1] loss not None,       # (n): nats of each window, summed                          out
+          team=None,                       # rank, size; meeting (3): zeros at first                   in, out
+          ):
+    """Make an update for each of n windows, or stop before one whose loss is not finite.
+
+    The weights are then those that gave it. Gradients are those of the loss summed over the steps, the mean of the
+    streams.
+    """
+    cdef const Plan[::1] plan = space.plan
+    cdef const Layer[::1] layers = space.layers
+    cdef floating[::1] work = space.memory
+    cdef floating[::1] grads = space.grads
+    cdef int32_t[::1] seen = space.seen
+    cdef double[::1] losses = space.losses
+    cdef const int32_t[::1] x = windows.x
+    cdef const int32_t[::1] y = windows.y
+    cdef const int32_t[::1] steps = windows.steps
+    cdef const uint8_t[:, ::1] fresh = windows.fresh
+    cdef const core_numbers[::1] numbers = update.numbers
+    cdef const double[::1] rates = update.rates
+    cdef floating[::1] m = update.m
+    cdef floating[::1] v = update.v
+    cdef int32_t[::1] meeting
+    cdef Team own = alone()
+    cdef Window w
+    cdef Step u
+    cdef Course course
+    if not loss.shape[0]:
+        return
+    check_space(plan, layers, sizeof(floating))
+    check_moments(plan, sizeof(floating), m.shape[0], weights.shape[0])
+    check_moments(plan, sizeof(floating), v.shape[0], weights.shape[0])
+    own.seed, own.update = run[0].seed, run[0].n_updates
+    if team is not None and team.size > 1:
+        meeting = team.meeting
+        own.rank, own.size, own.meeting = team.rank, team.size, &meeting[0]
+    w = window(&plan[0], &layers[0], &own, &weights[0])
+    w.x, w.y = &x[0], &y[0]
+    u.together = numbers[0].clip_norm <= 0 and own.size == 1 and w.T * w.plan.B <= 256
+    u.size = weights.shape[0]
+    u.weights = &weights[0]
+    u.grads = &grads[0]
+    u.m = &m[0] if m.shape[0] else NULL
+    u.v = &v[0] if v.shape[0] else NULL
+    u.numbers = numbers[0]
+    u.rule = rule_named(w.k, update.name)
+    u.seen = &seen[0]
+    course = Course(loss.shape[0], &steps[0], &fresh[0, 0], &rates[0], &loss[0], &losses[0])
+    with nogil:
+        updates(&w, &u, &run[0], &course, &work[0])
+
+
+def loss_and_gradients(const floating[::1] weights not None,  # (P)                                     in
+                       space not None,                 # plan, layers; memory: row 0 of h and s is the state before x[0]
+                       const int32_t[::1] x not None,  # (T * B)                                        in
+                       const int32_t[::1] y not None,  # (T * B)                                        in
+                       floating[::1] grads not None,   # (P) += dloss/dweights; empty: the loss alone
+                       double[::1] loss not None,      # (T * B)                                        out, nats
+                       uint64_t seed=0,                # of the masks of dropout, those of the first update
+                       ):
+    """The summed loss of one window and, when there is room for them, its gradients."""
+    cdef const Plan[::1] plan = space.plan
+    cdef const Layer[::1] layers = space.layers
+    cdef floating[::1] work = space.memory
+    cdef Team team = alone()
+    cdef Window w
+    cdef Step u
+    cdef double total
+    check_space(plan, layers, sizeof(floating))
+    memset(&u, 0, sizeof(Step))
+    team.seed = seed
+    w = window(&plan[0], &layers[0], &team, &weights[0])
+    w.x, w.y = &x[0], &y[0]
+    with nogil:
+        pack_weights(&w, &work[0])
+        total = forward(&w, &work[0], &loss[0])
+        if grads.shape[0]:
+            u.grads = &grads[0]
+            backward(&w, 1.0, &work[0])
+            gradients(&w, &u, &work[0])
+    return total
+
+
+def evaluate(const floating[::1] weights not None,  # (P)                                                  in
+             space not None,                        # plan, layers; memory: row 0 of h and s is the state before
+                                                    # ids[0] in, before ids[N] out
+             const int32_t[::1] ids not None,       # (N + 1)                                              in
+             double[::1] loss not None,             # (N): nats of each symbol after the first             out
+             ):
+    """-log p of every next symbol, the state carried along."""
+    cdef const Plan[::1] plan = space.plan
+    cdef const Layer[::1] layers = space.layers
+    cdef floating[::1] work = space.memory
+    cdef Team team = alone()
+    cdef Window w
+    cdef Py_ssize_t start = 0, end = ids.shape[0] - 1
+    check_space(plan, layers, sizeof(floating))
+    w = window(&plan[0], &layers[0], &team, &weights[0])
+    with nogil:
+        pack_weights(&w, &work[0])
+        while start < end:
+            w.T = min(end - start, w.plan.T)
+            w.x, w.y = &ids[start], &ids[start + 1]
+            forward(&w, &work[0], &loss[start])
+            carry(&w, &work[0])
+            start += w.T
+
+
+def pack(const floating[::1] weights not None,  # (P)                                     in
+         space not None,                        # plan, layers in; memory: packed weights  out
+         ):
+    """Pack weights for any number of calls of `sample`."""
+    cdef const Plan[::1] plan = space.plan
+    cdef const Layer[::1] layers = space.layers
+    cdef floating[::1] work = space.memory
+    cdef Team team = alone()
+    cdef Window w
+    check_space(plan, layers, sizeof(floating))
+    w = window(&plan[0], &layers[0], &team, &weights[0])
+    pack_weights(&w, &work[0])
+
+
+cdef inline void recur_all(const Window *w, bint reverse,
+                           floating *work,  # WT, h in; r (L, N)  out
+                           ) noexcept nogil:
+    """The state's share of every layer's next step."""
+    cdef Py_ssize_t q
+    for q in range(w.plan.L):
+        recur(w, &w.layers[q], 1, reverse, <const floating *>work + w.layers[q].h, work + w.plan.r + q * w.plan.As,
+              work)
+
+
+cdef inline void read_symbol(const Window *w, Py_ssize_t x,
+                             floating *work,  # UT, zero, r in; h, s  in, out
+                             ) noexcept nogil:
+    """The state of a single stream reads a symbol."""
+    cdef const Plan *plan = w.plan
+    cdef const floating *weights = <const floating *>w.weights
+    cdef const floating *below = weights + plan.E + x * w.layers[0].Ip
+    cdef const Layer *layer
+    cdef core_cell_step step
+    cdef Py_ssize_t q
+    step.dh = step.dh0 = step.ds = NULL
+    for q in range(plan.L):
+        layer = &w.layers[q]
+        step.a = work + layer.a
+        step.u = weights + layer.U + x * plan.Gp
+        if layer.I:  # a = below @ U.T
+            multiply(w.k, 1, w.cell.gates * plan.H, layer.I, by_rows(below, layer.Is),
+                     packed(w.k, work + layer.UT, layer.I), into(step.a, plan.As))
+            step.u = step.a
+        step.r = work + plan.r + q * plan.As
+        step.h0 = step.h = work + layer.h
+        step.s0 = step.s = work + layer.s
+        step_forward(w, layer, &step, x == plan.end, <const floating *>work)
+        if w.cell.in_place:
+            memcpy(step.h, step.r, plan.Hp * sizeof(floating))
+        below = <const floating *>work + layer.h
+
+
+def sample(const floating[::1] weights not None,   # (P), and packed in the space                        in
+           space not None,                         # of T = B = 1: plan, layers; memory: row 0 of h and s is the carried
+                                                   # state in, out; logits (Kp)  scratch
+           const int32_t[::1] prompt not None,     # (M): read before the first symbol is drawn; may be empty  in
+           const Drawing[::1] drawing not None,    # (1)                                                 in
+           const double[::1] uniform not None,     # (N) in [0, 1)                                       in
+           int32_t[::1] out not None,              # (N)                                                 out
+           ):
+    """Draw N symbols, or fewer of a whole document; return how many.
+
+    The state has not read the last of them: it is the prompt of the next call.
+    """
+    cdef const Plan[::1] plan = space.plan
+    cdef const Layer[::1] layers = space.layers
+    cdef floating[::1] work = space.memory
+    cdef double[::1] logits = space.logits
+    cdef Drawing how = drawing[0]
+    cdef Team team = alone()
+    cdef Window w
+    cdef Py_ssize_t i, j, end = plan[0].end, K = plan[0].K, M = prompt.shape[0], drawn = out.shape[0]
+    cdef const floating *top = &work[0] + layers[plan[0].L - 1].h
+    cdef const floating *p = &work[0] + plan[0].p
+    check_space(plan, layers, sizeof(floating))
+    w = window(&plan[0], &layers[0], &team, &weights[0])
+    with nogil:
+        recur_all(&w, False, &work[0])
+        for i in range(M + out.shape[0]):
+            if i != M:  # the state reads a symbol; at M it has read the prompt and nothing else
+                read_symbol(&w, prompt[i] if i < M else out[i - M - 1], &work[0])
+            # The products over h take turns to be last: what one symbol leaves in the cache is what the next one
+            # begins with.
+            if i & 1 and i >= M:
+                head_forward(&w, 0, 1, True, top, &work[0])
+            if i != M:
+                recur_all(&w, i & 1, &work[0])
+            if not i & 1 and i >= M:
+                head_forward(&w, 0, 1, False, top, &work[0])
+            if i >= M:
+                for j in range(K):
+                    logits[j] = p[j]
+                out[i - M] = <int32_t>core_draw(K, how.temperature, how.smoothing, uniform[i - M], &logits[0])
+                if how.whole and out[i - M] == end:
+                    drawn = i - M + 1
+                    break
+    return drawn
+
+
+def reflect(const double[::1] v not None,   # (n), of the length sqrt(2)                in
+            double[:, :] Q not None,        # (n, n); its rows may lie in longer ones   in, out
+            double[::1] sums not None,      # (2 * n)                                   scratch
+            ):
+    """Q -= v (v.T @ Q): the reflection of each column in the plane across v.
+
+    Products and sums are primitives of their own, one after the other through memory, so that no compiler fuses them:
+    the same bits on every instruction set, with fused multiply-add and without.
+    """
+    cdef const core_table *k = table_of(sizeof(double))
+    cdef Py_ssize_t i, n = v.shape[0]
+    cdef double *sum = &sums[0]
+    cdef double *row = &sums[n]
+    memset(sum, 0, n * sizeof(double))
+    with nogil:
+        for i in range(n):
+            memcpy(row, &Q[i, 0], n * sizeof(double))
+            k.scale(n, v[i], row)
+            k.add(n, row, sum)
+        for i in range(n):
+            memcpy(row, sum, n * sizeof(double))
+            k.scale(n, -v[i], row)
+            k.add(n, row, &Q[i, 0])

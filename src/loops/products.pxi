@@ -1,0 +1,169 @@
+# Matrix products, and the threads that share them.
+from cython cimport floating
+from libc.stdint cimport int32_t, uint64_t
+
+cdef struct Team:
+    # The threads of one call: what each does is a share of rows or columns, and after each phase they meet.
+    int rank, size
+    uint64_t seed, update        # what the masks of dropout are drawn from
+    int32_t *meeting             # (3): the meeting place, and whether to go on
+
+
+# What the loops need for one window; only its arrays of `floating` are passed beside it.
+cdef struct Window:
+    const core_table *k
+    const core_cell *cell
+    const Plan *plan
+    const Layer *layers          # (L)
+    Team *team
+    Py_ssize_t T                 # steps, at most plan.T
+    const int32_t *x             # (T, B): the symbols that are read     in
+    const int32_t *y             # (T, B): those that are predicted      in
+    const void *weights          # (P)                                   in
+
+
+# A parameter in the flat vectors: `rows` rows of which `used` elements count, `stride` apart.
+cdef struct Place:
+    Py_ssize_t offset, rows, used, stride
+
+
+cdef const core_table *table_of(Py_ssize_t itemsize) except NULL:
+    """The table of the precision whose arrays all have items of this size."""
+    cdef Py_ssize_t i = 0
+    cdef const core_precision *row = core_precision_at(0)
+    while row != NULL:
+        if row.weights == row.products == row.activations == row.moments == itemsize:
+            return core_table_at(i)
+        i += 1
+        row = core_precision_at(i)
+    raise ValueError(f"no precision has items of {itemsize} bytes throughout")
+
+
+cdef Window window(const Plan *plan, const Layer *layers, Team *team, const void *weights) noexcept nogil:
+    """A window of no symbols yet."""
+    cdef Window w
+    w.k = core_table_at(plan.precision)
+    w.cell = w.k.cells + plan.cell
+    w.plan = plan
+    w.layers = layers
+    w.team = team
+    w.T = plan.T
+    w.x = w.y = NULL
+    w.weights = weights
+    return w
+
+
+# --- threads ----------------------------------------------------------------------------------------------------
+
+cdef inline Team alone() noexcept nogil:
+    return Team(rank=0, size=1, seed=0, update=0, meeting=NULL)
+
+
+cdef inline bint meet(Team *team) noexcept nogil:
+    """Wait for the whole team; False if one of its threads could not be started."""
+    return team.size == 1 or core_meet(team.meeting, team.size) == 0
+
+
+cdef inline Py_ssize_t share(const Team *team, Py_ssize_t n, Py_ssize_t of, int rank) noexcept nogil:
+    """Where the share of a rank begins: whole units of `of`."""
+    cdef Py_ssize_t units = (n + of - 1) // of, first = rank * units // team.size * of
+    return n if first > n else first
+
+
+# --- views ------------------------------------------------------------------------------------------------------
+
+cdef inline Py_ssize_t columns(const core_table *k, Py_ssize_t n) noexcept nogil:
+    """n in whole vectors: what a product has to compute of a padded row."""
+    return (n + k.width - 1) // k.width * k.width
+
+
+cdef inline core_matrix by_rows(const void *data, Py_ssize_t stride) noexcept nogil:
+    """A matrix as it lies, its rows `stride` apart."""
+    return core_matrix(data=data, row=stride, column=1)
+
+
+cdef inline core_matrix transposed(const void *data, Py_ssize_t stride) noexcept nogil:
+    """The transpose of a matrix whose rows are `stride` apart."""
+    return core_matrix(data=data, row=1, column=stride)
+
+
+cdef inline core_panels packed(const core_table *k, const void *data, Py_ssize_t depth) noexcept nogil:
+    """A right matrix of so many rows that has been packed."""
+    return core_panels(data=<void *>data, row=k.panel, panel=k.panel * depth, reverse=0)
+
+
+cdef inline core_panels plain(const core_table *k, const void *data, Py_ssize_t stride) noexcept nogil:
+    """A right matrix as it lies, its rows `stride` apart."""
+    return core_panels(data=<void *>data, row=stride, panel=k.panel, reverse=0)
+
+
+cdef inline core_sums into(void *out, Py_ssize_t stride) noexcept nogil:
+    """Sums that start from zero."""
+    return core_sums(start=NULL, start_row=0, out=out, out_row=stride)
+
+
+cdef inline core_sums onto(void *out, Py_ssize_t stride) noexcept nogil:
+    """Sums that are added to what is there."""
+    return core_sums(start=out, start_row=stride, out=out, out_row=stride)
+
+
+cdef inline core_sums from_bias(const void *bias, void *out, Py_ssize_t stride) noexcept nogil:
+    """Sums that start from the same row each."""
+    return core_sums(start=bias, start_row=0, out=out, out_row=stride)
+
+
+cdef inline void multiply(const core_table *k, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t depth,
+                          core_matrix left,    # (rows, depth)  in
+                          core_panels right,   # (depth, cols)  in
+                          core_sums sums,      # (rows, cols)   in, out
+                          ) noexcept nogil:
+    """sums.out = sums.start + left @ right"""
+    cdef core_product product
+    product.rows = rows
+    product.columns = columns(k, cols)
+    product.depth = depth
+    product.left = left
+    product.right = right
+    product.sums = sums
+    k.multiply(&product)
+
+
+cdef inline core_panels state_weights(const Window *w, const Layer *layer,
+                                      const floating *work,  # WT (H, N)  in
+                                      ) noexcept nogil:
+    """W.T: whole rows for the product of a single row, panels for a batch. Both ways sum alike: the same bits."""
+    if w.plan.B == 1:
+        return plain(w.k, work + layer.WT, w.plan.Gp)
+    return packed(w.k, work + layer.WT, w.plan.H)
+
+
+cdef void pack_weights(const Window *w,
+                       floating *work,          # UT, WT, UB, WB and VT  out
+                       ) noexcept nogil:
+    """Each matrix in the order in which the products read it; a batch also packs those of the backward pass.
+
+    A thread packs the columns of U.T, W.T and V.T, and the rows of U and W, that belong to its share of the gates.
+    """
+    cdef const core_table *k = w.k
+    cdef const Plan *plan = w.plan
+    cdef const floating *weights = <const floating *>w.weights
+    cdef Py_ssize_t q, H = plan.H, panel = k.panel, N = w.cell.gates * H
+    cdef Py_ssize_t lo = share(w.team, N, panel, w.team.rank), hi = share(w.team, N, panel, w.team.rank + 1)
+    cdef const Layer *layer
+    cdef const floating *W
+    cdef const floating *U
+    cdef core_panels out
+    for q in range(plan.L):
+        layer = &w.layers[q]
+        W = weights + layer.W + lo * plan.Hp
+        out = state_weights(w, layer, <const floating *>work)
+        out.data = <floating *>out.data + lo // panel * out.panel
+        k.pack(H, hi - lo, transposed(W, plan.Hp), out)
+        if plan.B > 1:
+            k.pack(hi - lo, H, by_rows(W, plan.Hp), packed(k, work + layer.WB + lo * panel, N))
+        if layer.I:
+            U = weights + layer.U + lo * layer.Ip
+            k.pack(layer.I, hi - lo, transposed(U, layer.Ip), packed(k, work + layer.UT + lo * layer.I, layer.I))
+            k.pack(hi - lo, layer.I, by_rows(U, layer.Ip), packed(k, work + layer.UB + lo * panel, N))
+    lo, hi = share(w.team, plan.K, panel, w.team.rank), share(w.team, plan.K, panel, w.team.rank + 1)
+    k.pack(H, hi - lo, transposed(weights + plan.V + lo * plan.Hp, plan.Hp), packed(k, work + plan.VT + lo * H, H))

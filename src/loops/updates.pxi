@@ -1,0 +1,200 @@
+# Gradients, clipping and the optimiser's step.
+from cython cimport floating
+from libc.math cimport sqrt
+from libc.stdint cimport int32_t
+from libc.string cimport memset
+
+# What one update changes. `together` steps each block of rows while its gradient is still in the cache. It needs no
+# whole gradient, so it is the way of one thread when nothing has to look at all of it first.
+cdef struct Step:
+    bint together
+    Py_ssize_t size              # P
+    void *weights                # (P)  in, out
+    void *grads                  # (P)  scratch
+    void *m                      # (P) or NULL  in, out
+    void *v                      # (P) or NULL  in, out
+    core_numbers numbers
+    core_rule_step *rule
+    int32_t *seen                # (K)  scratch: the rows of embeddings or U that have been stepped
+
+
+cdef core_rule_step *rule_named(const core_table *k, str name) except NULL:
+    """The step of an optimiser."""
+    cdef const core_rule *row = k.rules
+    cdef bytes wanted = name.encode()
+    while row.name != NULL:
+        if row.name == wanted:
+            return row.step
+        row += 1
+    raise ValueError(f"no optimiser step is called {name!r}; choose one of {', '.join(RULES)}")
+
+
+cdef inline void apply(const core_table *k, Step *u, Py_ssize_t offset, Py_ssize_t n,
+                       const floating *grad,  # (n)  in
+                       ) noexcept nogil:
+    """Weight decay and the optimiser's step of n weights from the offset on."""
+    cdef floating *weights = <floating *>u.weights + offset
+    if u.numbers.weight_decay > 0:
+        k.scale(n, core_kept(u.numbers.rate, u.numbers.weight_decay), weights)
+    u.rule(n, weights, grad,
+           <floating *>u.m + offset if u.m != NULL else NULL,
+           <floating *>u.v + offset if u.v != NULL else NULL, &u.numbers)
+
+
+cdef void matrix_gradient(const Window *w, Step *u, Place P,
+                          const floating *d, Py_ssize_t ldd,  # (M, P.rows)  in
+                          const floating *x, Py_ssize_t ldx,  # (M, P.used)  in
+                          ) noexcept nogil:
+    """dP += d.T @ x"""
+    cdef const core_table *k = w.k
+    cdef floating *grad = <floating *>u.grads + P.offset
+    cdef Py_ssize_t i, end, q, blocks = (P.rows + k.rows - 1) // k.rows, M = w.T * w.plan.B
+    cdef core_panels right = plain(k, x, ldx)
+    if not u.together:
+        i, end = share(w.team, P.rows, 1, w.team.rank), share(w.team, P.rows, 1, w.team.rank + 1)
+        if end > i:
+            multiply(k, end - i, P.used, M, transposed(d + i, ldd), right, onto(grad + i * P.stride, P.stride))
+        return
+    for q in range(blocks):
+        i = q * P.rows // blocks
+        end = (q + 1) * P.rows // blocks
+        multiply(k, end - i, P.used, M, transposed(d + i, ldd), right, into(grad, P.stride))
+        apply(k, u, P.offset + i * P.stride, (end - i) * P.stride, <const floating *>grad)
+
+
+cdef void vector_gradient(const Window *w, Step *u, Place P,
+                          const floating *d, Py_ssize_t ldd,  # (M, P.used)  in
+                          ) noexcept nogil:
+    """dP += d.sum(axis=0)"""
+    cdef floating *grad = <floating *>u.grads + P.offset
+    cdef Py_ssize_t i = share(w.team, P.used, CORE_LANES, w.team.rank)
+    cdef Py_ssize_t end = share(w.team, P.used, CORE_LANES, w.team.rank + 1)
+    if u.together:
+        memset(grad, 0, P.stride * sizeof(floating))
+    w.k.sum_rows(w.T * w.plan.B, end - i, d + i, ldd, grad + i)
+    if u.together:
+        apply(w.k, u, P.offset, P.stride, <const floating *>grad)
+
+
+cdef void rows_gradient(const Window *w, Step *u, Place P,
+                        const floating *d, Py_ssize_t ldd,  # (M, skipped + P.used)  in
+                        Py_ssize_t shared,      # columns of d that come first, and
+                        Py_ssize_t skipped,     # those behind them that are passed over
+                        ) noexcept nogil:
+    """dP[x[i]] += d[i]"""
+    cdef Team *team = w.team
+    cdef floating *grad = <floating *>u.grads + P.offset
+    cdef Py_ssize_t i, rest = P.used - shared, M = w.T * w.plan.B
+    cdef Py_ssize_t lo = share(team, shared, CORE_LANES, team.rank)
+    cdef Py_ssize_t hi = share(team, shared, CORE_LANES, team.rank + 1)
+    if u.together:
+        zero_rows(w, u, P, grad)
+    for i in range(M):
+        w.k.add(hi - lo, d + i * ldd + lo, grad + w.x[i] * P.stride + lo)
+    if rest:
+        lo = shared + share(team, rest, CORE_LANES, team.rank)
+        hi = shared + share(team, rest, CORE_LANES, team.rank + 1)
+        for i in range(M):
+            w.k.add(hi - lo, d + i * ldd + skipped + lo, grad + w.x[i] * P.stride + lo)
+    if u.together:
+        apply_rows(w, u, P, <const floating *>grad)
+
+
+cdef inline void zero_rows(const Window *w, Step *u, Place P,
+                           floating *grad,  # P  out: zeros in the rows that the window reads, or in all
+                           ) noexcept nogil:
+    cdef Py_ssize_t i
+    if not u.numbers.sparse:
+        memset(grad, 0, P.rows * P.stride * sizeof(floating))
+        return
+    for i in range(w.T * w.plan.B):
+        memset(grad + w.x[i] * P.stride, 0, P.stride * sizeof(floating))
+
+
+cdef inline void apply_rows(const Window *w, Step *u, Place P,
+                            const floating *grad,  # P  in
+                            ) noexcept nogil:
+    """Step the rows that the window reads, each once, or all."""
+    cdef Py_ssize_t i, row
+    if not u.numbers.sparse:
+        apply(w.k, u, P.offset, P.rows * P.stride, grad)
+        return
+    memset(u.seen, 0, P.rows * sizeof(int32_t))
+    for i in range(w.T * w.plan.B):
+        row = w.x[i]
+        if not u.seen[row]:
+            u.seen[row] = 1
+            apply(w.k, u, P.offset + row * P.stride, P.stride, grad + row * P.stride)
+
+
+cdef void layer_gradients(const Window *w, Step *u, const Layer *layer,
+                          const floating *work,    # da, h, x; of the first layer dx  in
+                          ) noexcept nogil:
+    """dW += da.T @ h, dU += da.T @ x, db += da.sum(axis=0), and dE of the first layer's inputs.
+
+    Gates that are not shared have the derivatives of their input's share behind those of the state's.
+    """
+    cdef const Plan *plan = w.plan
+    cdef Py_ssize_t N = w.cell.gates * plan.H, shared = w.cell.shared * plan.H, rest = N - shared
+    cdef const floating *da = work + layer.da
+    cdef const floating *x = work + layer.x
+    matrix_gradient(w, u, Place(layer.W, N, plan.H, plan.Hp), da, plan.Ds, work + layer.h, plan.Hs)
+    if layer.I:
+        matrix_gradient(w, u, Place(layer.U, shared, layer.I, layer.Ip), da, plan.Ds, x, layer.Is)
+        if rest:
+            matrix_gradient(w, u, Place(layer.U + shared * layer.Ip, rest, layer.I, layer.Ip), da + N, plan.Ds, x,
+                            layer.Is)
+    else:
+        rows_gradient(w, u, Place(layer.U, plan.K, N, plan.Gp), da, plan.Ds, shared, rest)
+    if layer == w.layers and plan.D:
+        rows_gradient(w, u, Place(plan.E, plan.K, plan.D, layer.Ip), work + layer.dx, layer.Is, plan.D, 0)
+    vector_gradient(w, u, Place(layer.b, 1, N, plan.Gp), da, plan.Ds)
+    if rest:
+        vector_gradient(w, u, Place(layer.n, 1, rest, plan.Hp), da + N, plan.Ds)
+
+
+cdef void gradients(const Window *w, Step *u,
+                    floating *work,    # p = dlogits, da in; h in, then zero before each document: what W met there
+                    ) noexcept nogil:
+    """Of all weights: dV += dp.T @ h, dc += dp.sum(axis=0), then those of each layer.
+
+    What a layer gave to the one above is zeroed only after that one has read it.
+    """
+    cdef const Plan *plan = w.plan
+    cdef Py_ssize_t q, t
+    cdef const Layer *layer
+    matrix_gradient(w, u, Place(plan.V, plan.K, plan.H, plan.Hp), <const floating *>work + plan.p, plan.Kp,
+                    <const floating *>work + plan.top, plan.Hs)
+    vector_gradient(w, u, Place(plan.c, 1, plan.Kp, plan.Kp), <const floating *>work + plan.p, plan.Kp)
+    for q in range(plan.L - 1, -1, -1):
+        layer = &w.layers[q]
+        if plan.end >= 0:
+            meet(w.team)
+            if w.team.rank == 0:
+                for t in range(w.T):
+                    copy_starts(w, t, 0, plan.B, <const floating *>NULL, work + layer.h + t * plan.B * plan.Hs)
+            meet(w.team)
+        layer_gradients(w, u, layer, <const floating *>work)
+
+
+cdef void clip_and_step(const Window *w, Step *u,
+                        floating *work,    # what `gradients` reads and zeroes
+                        ) noexcept nogil:
+    """Gradients, clipping and the optimiser's step, at once or one after the other: the same bits."""
+    cdef Team *team = w.team
+    cdef floating *grads = <floating *>u.grads
+    cdef Py_ssize_t lo = share(team, u.size, CORE_LANES, team.rank), hi = share(team, u.size, CORE_LANES, team.rank + 1)
+    cdef double norm
+    if u.together:
+        gradients(w, u, work)
+        return
+    memset(grads + lo, 0, (hi - lo) * sizeof(floating))
+    meet(team)
+    gradients(w, u, work)
+    meet(team)
+    if u.numbers.clip_norm > 0:
+        norm = sqrt(w.k.sum_squares(u.size, grads))  # each thread the whole of it: the same bits, and no meeting
+        meet(team)
+        if norm > u.numbers.clip_norm:
+            w.k.scale(hi - lo, u.numbers.clip_norm / norm, grads + lo)
+    apply(w.k, u, lo, hi - lo, <const floating *>grads + lo)
