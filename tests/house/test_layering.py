@@ -195,7 +195,7 @@ MODULES: dict[str, set[str]] = {
         "training.schedules",
         "training.trainer",
     },
-    "training.optimizers": {"network.records"},
+    "training.optimizers": {"_kernels", "network.records"},
     "training.progress": {"training.run"},
     "training.rollback": {"arrays", "errors", "network.state", "training.trainer"},
     "training.run": {"arrays", "training.budget", "training.history"},
