@@ -148,6 +148,6 @@ def test_the_command_line_says_what_does_not_fit(tmp_path, capfd):
     assert cli.main([*command, "65536"]) == 1
     out, err = capfd.readouterr()
     assert out == ""
-    assert "error: training with hidden_size 65,536, num_layers 1 and 10 symbols would take" in err
+    assert "error: training with --hidden-size 65,536, --num-layers 1 and 10 symbols would take" in err
     assert "Traceback" not in err
     assert not output.exists()

@@ -77,6 +77,7 @@ def test_tinyshakespeare_can_be_read_out_of_a_zip_file(tmp_path: Path) -> None:
         for name in (
             "arguments.py",
             "errors.py",
+            "messages.py",
             "text/__init__.py",
             "text/datasets.py",
             "text/tinyshakespeare.txt.gz",
