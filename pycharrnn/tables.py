@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -47,9 +46,9 @@ class Parameter(NamedTuple):
 
 
 Table = dict[str, Parameter]
+_TABLES: dict[Callable[..., Any], Table] = {}  # each is collected once
 
 
-@cache
 def table(function: Callable[..., Any]) -> Table:
     """Collect the parameters of a function or class whose annotations have a `Kind`.
 
@@ -73,6 +72,13 @@ def table(function: Callable[..., Any]) -> Table:
     >>> length.kind.range, length.default, length.meaning
     ('from 0 to 99', 9, 'Characters to write.')
     """
+    if function not in _TABLES:
+        _TABLES[function] = _collected(function)
+    return _TABLES[function]
+
+
+def _collected(function: Callable[..., Any]) -> Table:
+    """Read the signature of a function or class, and its docstring."""
     import inspect
     import typing
 
