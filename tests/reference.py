@@ -183,6 +183,15 @@ def optimizer_step(rule, p, g, m, v, n, *, rate, clip, momentum, decay, eps, bet
     raise ValueError(rule)
 
 
+def moving_average(x, weights, mean):
+    """The mean after each x, which moves to x by the share of its weight; below 0 there is none yet."""
+    out = []
+    for new, weight in zip(x.tolist(), weights.tolist(), strict=True):
+        mean = mean + weight * (new - mean) if mean >= 0 else new
+        out.append(mean)
+    return np.array(out)
+
+
 def draw(logits, temperature, u, smoothing=0.0):
     """The index whose share of softmax(logits / temperature), without what smoothing gave to all alike, covers u."""
     if temperature == 0:

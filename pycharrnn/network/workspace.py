@@ -12,7 +12,7 @@ from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.network.architecture import Architecture, of_layer
 from pycharrnn.network.layout import Layout
 from pycharrnn.network.memory import aligned, claim
-from pycharrnn.network.records import Layer, Plan, Record, record
+from pycharrnn.network.records import Layer, Plan, record
 
 ROOM = 1 << 26  # bytes of working memory for evaluating, beside that for the weights; at least those of one step
 
@@ -22,8 +22,8 @@ class Workspace(NamedTuple):
 
     Attributes
     ----------
-    plan, layers : ndarray of records.Plan, (1,), and of records.Layer, (L,)
-        Sizes and places.
+    blueprint : _kernels.Blueprint
+        Sizes and places: a record of `records.Plan`, and one of `records.Layer` for each layer.
     memory : ndarray
         All arrays of a window.
     first, last : list of list of ndarray, (B, H)
@@ -38,8 +38,7 @@ class Workspace(NamedTuple):
         Scratch: those of the symbol that is drawn.
     """
 
-    plan: Record
-    layers: Record
+    blueprint: _kernels.Blueprint
     memory: Array
     first: list[list[Array]]
     last: list[list[Array]]
@@ -134,8 +133,10 @@ def workspace(architecture: Architecture, T: int, B: int = 1, training: bool = F
         for row in (0, T)
     )
     return Workspace(
-        record(_plan(architecture, T, B, lay, training)),
-        record(*(_layer(architecture, i, B, lay) for i in range(L))),
+        _kernels.Blueprint(
+            record(_plan(architecture, T, B, lay, training)),
+            record(*(_layer(architecture, i, B, lay) for i in range(L))),
+        ),
         memory,
         first,
         last,

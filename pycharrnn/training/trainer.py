@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pycharrnn import _kernels
 from pycharrnn.arrays import Floats, Ids
 from pycharrnn.messages import Message, advice
 from pycharrnn.network.architecture import Architecture
@@ -109,12 +110,7 @@ class Trainer:
         n, share = steps.size, steps / self.architecture.seq_length
         loss[:n] = loss[:n] / share / self.batch_size
         weights = 0.001 * self.batch_size / (1 + 0.001 * (self.batch_size - 1)) * share
-        present, found = self.state.smooth, []
-        for new, weight in zip(loss[:n].tolist(), weights.tolist(), strict=True):
-            present = present + weight * (new - present) if present >= 0 else new
-            found.append(present)
-        smooth[:n] = found
-        self.state.smooth = present
+        self.state.smooth = _kernels.moving_average(loss[:n], weights, smooth[:n], self.state.smooth)
 
     def measure(self, new: Ids, foreign: bool, squares: Squares | None = None) -> None:
         """Give a state the squares that it lacks: those of `new` symbols, or all of a `foreign` one, which has none.

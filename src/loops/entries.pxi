@@ -3,28 +3,6 @@ from cython cimport floating
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
-cdef int check_space(const Plan[::1] plan, const Layer[::1] layers, Py_ssize_t itemsize) except -1:
-    """One plan, whose precision is that of the arrays, with a cell and as many layers as it says."""
-    cdef const core_precision *precision = core_precision_at(plan[0].precision)
-    if plan.shape[0] != 1 or layers.shape[0] != plan[0].L:
-        raise ValueError(f"a space has one plan and {plan[0].L} layers, got {plan.shape[0]} and {layers.shape[0]}")
-    if precision == NULL or precision.weights != itemsize:
-        raise ValueError(f"no precision has the code {plan[0].precision} and weights of {itemsize} bytes")
-    if not 0 <= plan[0].cell < len(CELLS):
-        raise ValueError(f"no cell has the code {plan[0].cell}")
-    return 0
-
-
-cdef int check_moments(const Plan[::1] plan, Py_ssize_t itemsize, Py_ssize_t size, Py_ssize_t wanted) except -1:
-    """Moments have the precision's size of an item, and are as long as the weights or empty."""
-    cdef const core_precision *precision = core_precision_at(plan[0].precision)
-    if itemsize != precision.moments:
-        raise ValueError(f"moments of this precision have {precision.moments} bytes, not {itemsize}")
-    if size != 0 and size != wanted:
-        raise ValueError(f"moments must be as long as the weights, {wanted}, or empty, not {size}")
-    return 0
-
-
 # What one call of `train` reads and writes beside the records.
 cdef struct Course:
     Py_ssize_t n                 # windows
@@ -75,7 +53,7 @@ cdef void updates(Window *w, Step *u, Run *run, const Course *course,
 
 
 def train(floating[::1] weights not None,  # (P)                                                       in, out
-          space not None,                  # plan, layers; memory: row 0 of h and s is the carried state  in, out;
+          space not None,                  # blueprint; memory: row 0 of h and s is the carried state  in, out;
                                            # grads (P), seen (K) and losses (T * B)                    scratch
           windows not None,                # x and y: of one window after the other (steps, B); steps (n);
                                            # fresh (n, B): the streams that begin from a zero state    in
@@ -89,8 +67,7 @@ def train(floating[::1] weights not None,  # (P)                                
     The weights are then those that gave it. Gradients are those of the loss summed over the steps, the mean of the
     streams.
     """
-    cdef const Plan[::1] plan = space.plan
-    cdef const Layer[::1] layers = space.layers
+    cdef Blueprint blueprint = space.blueprint
     cdef floating[::1] work = space.memory
     cdef floating[::1] grads = space.grads
     cdef int32_t[::1] seen = space.seen
@@ -110,14 +87,13 @@ def train(floating[::1] weights not None,  # (P)                                
     cdef Course course
     if not loss.shape[0]:
         return
-    check_space(plan, layers, sizeof(floating))
-    check_moments(plan, sizeof(floating), m.shape[0], weights.shape[0])
-    check_moments(plan, sizeof(floating), v.shape[0], weights.shape[0])
+    blueprint.check_moments(sizeof(floating), m.shape[0], weights.shape[0])
+    blueprint.check_moments(sizeof(floating), v.shape[0], weights.shape[0])
     own.seed, own.update = run[0].seed, run[0].n_updates
     if team is not None and team.size > 1:
         meeting = team.meeting
         own.rank, own.size, own.meeting = team.rank, team.size, &meeting[0]
-    w = window(&plan[0], &layers[0], &own, &weights[0])
+    w = blueprint.window(&own, &weights[0], sizeof(floating))
     w.x, w.y = &x[0], &y[0]
     u.together = numbers[0].clip_norm <= 0 and own.size == 1 and w.T * w.plan.B <= 256
     u.size = weights.shape[0]
@@ -134,7 +110,7 @@ def train(floating[::1] weights not None,  # (P)                                
 
 
 def loss_and_gradients(const floating[::1] weights not None,  # (P)                                     in
-                       space not None,                 # plan, layers; memory: row 0 of h and s is the state before x[0]
+                       space not None,                 # blueprint; memory: row 0 of h and s is the state before x[0]
                        const int32_t[::1] x not None,  # (T * B)                                        in
                        const int32_t[::1] y not None,  # (T * B)                                        in
                        floating[::1] grads not None,   # (P) += dloss/dweights; empty: the loss alone
@@ -142,17 +118,15 @@ def loss_and_gradients(const floating[::1] weights not None,  # (P)             
                        uint64_t seed=0,                # of the masks of dropout, those of the first update
                        ):
     """The summed loss of one window and, when there is room for them, its gradients."""
-    cdef const Plan[::1] plan = space.plan
-    cdef const Layer[::1] layers = space.layers
+    cdef Blueprint blueprint = space.blueprint
     cdef floating[::1] work = space.memory
     cdef Team team = alone()
     cdef Window w
     cdef Step u
     cdef double total
-    check_space(plan, layers, sizeof(floating))
     memset(&u, 0, sizeof(Step))
     team.seed = seed
-    w = window(&plan[0], &layers[0], &team, &weights[0])
+    w = blueprint.window(&team, &weights[0], sizeof(floating))
     w.x, w.y = &x[0], &y[0]
     with nogil:
         pack_weights(&w, &work[0])
@@ -165,20 +139,18 @@ def loss_and_gradients(const floating[::1] weights not None,  # (P)             
 
 
 def evaluate(const floating[::1] weights not None,  # (P)                                                  in
-             space not None,                        # plan, layers; memory: row 0 of h and s is the state before
+             space not None,                        # blueprint; memory: row 0 of h and s is the state before
                                                     # ids[0] in, before ids[N] out
              const int32_t[::1] ids not None,       # (N + 1)                                              in
              double[::1] loss not None,             # (N): nats of each symbol after the first             out
              ):
     """-log p of every next symbol, the state carried along."""
-    cdef const Plan[::1] plan = space.plan
-    cdef const Layer[::1] layers = space.layers
+    cdef Blueprint blueprint = space.blueprint
     cdef floating[::1] work = space.memory
     cdef Team team = alone()
     cdef Window w
     cdef Py_ssize_t start = 0, end = ids.shape[0] - 1
-    check_space(plan, layers, sizeof(floating))
-    w = window(&plan[0], &layers[0], &team, &weights[0])
+    w = blueprint.window(&team, &weights[0], sizeof(floating))
     with nogil:
         pack_weights(&w, &work[0])
         while start < end:
@@ -190,16 +162,14 @@ def evaluate(const floating[::1] weights not None,  # (P)                       
 
 
 def pack(const floating[::1] weights not None,  # (P)                                     in
-         space not None,                        # plan, layers in; memory: packed weights  out
+         space not None,                        # blueprint in; memory: packed weights  out
          ):
     """Pack weights for any number of calls of `sample`."""
-    cdef const Plan[::1] plan = space.plan
-    cdef const Layer[::1] layers = space.layers
+    cdef Blueprint blueprint = space.blueprint
     cdef floating[::1] work = space.memory
     cdef Team team = alone()
     cdef Window w
-    check_space(plan, layers, sizeof(floating))
-    w = window(&plan[0], &layers[0], &team, &weights[0])
+    w = blueprint.window(&team, &weights[0], sizeof(floating))
     pack_weights(&w, &work[0])
 
 
@@ -242,7 +212,7 @@ cdef inline void read_symbol(const Window *w, Py_ssize_t x,
 
 
 def sample(const floating[::1] weights not None,   # (P), and packed in the space                        in
-           space not None,                         # of T = B = 1: plan, layers; memory: row 0 of h and s is the carried
+           space not None,                         # of T = B = 1: blueprint; memory: row 0 of h and s is the carried
                                                    # state in, out; logits (Kp)  scratch
            const int32_t[::1] prompt not None,     # (M): read before the first symbol is drawn; may be empty  in
            const Drawing[::1] drawing not None,    # (1)                                                 in
@@ -253,18 +223,17 @@ def sample(const floating[::1] weights not None,   # (P), and packed in the spac
 
     The state has not read the last of them: it is the prompt of the next call.
     """
-    cdef const Plan[::1] plan = space.plan
-    cdef const Layer[::1] layers = space.layers
+    cdef Blueprint blueprint = space.blueprint
     cdef floating[::1] work = space.memory
     cdef double[::1] logits = space.logits
     cdef Drawing how = drawing[0]
     cdef Team team = alone()
     cdef Window w
-    cdef Py_ssize_t i, j, end = plan[0].end, K = plan[0].K, M = prompt.shape[0], drawn = out.shape[0]
-    cdef const floating *top = &work[0] + layers[plan[0].L - 1].h
-    cdef const floating *p = &work[0] + plan[0].p
-    check_space(plan, layers, sizeof(floating))
-    w = window(&plan[0], &layers[0], &team, &weights[0])
+    cdef const Plan *plan = &blueprint._plan[0]
+    cdef Py_ssize_t i, j, M = prompt.shape[0], drawn = out.shape[0]
+    cdef const floating *top = &work[0] + blueprint._layers[plan.L - 1].h
+    cdef const floating *p = &work[0] + plan.p
+    w = blueprint.window(&team, &weights[0], sizeof(floating))
     with nogil:
         recur_all(&w, False, &work[0])
         for i in range(M + out.shape[0]):
@@ -279,10 +248,10 @@ def sample(const floating[::1] weights not None,   # (P), and packed in the spac
             if not i & 1 and i >= M:
                 head_forward(&w, 0, 1, False, top, &work[0])
             if i >= M:
-                for j in range(K):
+                for j in range(plan.K):
                     logits[j] = p[j]
-                out[i - M] = <int32_t>core_draw(K, how.temperature, how.smoothing, uniform[i - M], &logits[0])
-                if how.whole and out[i - M] == end:
+                out[i - M] = <int32_t>core_draw(plan.K, how.temperature, how.smoothing, uniform[i - M], &logits[0])
+                if how.whole and out[i - M] == plan.end:
                     drawn = i - M + 1
                     break
     return drawn
@@ -311,3 +280,21 @@ def reflect(const double[::1] v not None,   # (n), of the length sqrt(2)        
             memcpy(row, sum, n * sizeof(double))
             k.scale(n, -v[i], row)
             k.add(n, row, &Q[i, 0])
+
+
+def moving_average(const double[::1] x not None,       # (n)  in
+                   const double[::1] weights not None,  # (n)  in
+                   double[::1] out not None,            # (n)  out
+                   double mean,
+                   ):
+    """The mean after each x: mean += weight * (x - mean); a mean below 0 says that there is none yet. Returns the last.
+
+    No compiler fuses the product and the sum: the same bits everywhere.
+    """
+    cdef volatile double change
+    cdef Py_ssize_t i
+    for i in range(out.shape[0]):
+        change = weights[i] * (x[i] - mean)
+        mean = mean + change if mean >= 0 else x[i]
+        out[i] = mean
+    return mean

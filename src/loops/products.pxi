@@ -39,20 +39,6 @@ cdef const core_table *table_of(Py_ssize_t itemsize) except NULL:
     raise ValueError(f"no precision has items of {itemsize} bytes throughout")
 
 
-cdef Window window(const Plan *plan, const Layer *layers, Team *team, const void *weights) noexcept nogil:
-    """A window of no symbols yet."""
-    cdef Window w
-    w.k = core_table_at(plan.precision)
-    w.cell = w.k.cells + plan.cell
-    w.plan = plan
-    w.layers = layers
-    w.team = team
-    w.T = plan.T
-    w.x = w.y = NULL
-    w.weights = weights
-    return w
-
-
 # --- threads ----------------------------------------------------------------------------------------------------
 
 cdef inline Team alone() noexcept nogil:

@@ -201,6 +201,7 @@ MODULES: dict[str, set[str]] = {
     "training.run": {"arrays", "training.budget", "training.history"},
     "training.schedules": {"arrays"},
     "training.trainer": {
+        "_kernels",
         "arrays",
         "messages",
         "network.architecture",

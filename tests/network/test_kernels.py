@@ -239,7 +239,7 @@ def check_window(dtype, cell, T, B, H, layers, documents, D=None):
     for layer, states in enumerate(w.last):
         for s, state in enumerate(states):
             assert_close(state, last[layer, s], dtype, f"state of {what}")
-            start, stride = w.layers["hs"[s]][layer], w.plan["Hs"][0]
+            start, stride = w.blueprint.layers["hs"[s]][layer], w.blueprint.plan["Hs"][0]
             assert not w.memory[start:][: (T + 1) * B * stride].reshape(-1, stride)[:, H:].any(), f"padding of {what}"
 
 
@@ -672,3 +672,25 @@ def test_reflect(rng, simd, n):
     expected[3:, 5:] -= np.outer(v, v @ Q[3:, 5:])
     _kernels.reflect(v, Q[3:, 5:], np.empty(2 * n))
     np.testing.assert_allclose(Q, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("start", [-1.0, 3.25])
+def test_moving_average(rng, start):
+    """To the bit what Python computes, which fuses nothing."""
+    x, weights, out = rng.normal(size=300), rng.random(300), np.empty(300)
+    last = _kernels.moving_average(x, weights, out, start)
+    np.testing.assert_array_equal(out, reference.moving_average(x, weights, start))
+    assert last == out[-1]
+
+
+def test_no_moving_average_of_nothing():
+    assert _kernels.moving_average(np.empty(0), np.empty(0), np.empty(0), 3.25) == 3.25
+
+
+@pytest.mark.parametrize("field", ["precision", "cell", "L"])
+def test_a_blueprint_that_no_kernel_could_read_is_refused(field):
+    blueprint = workspace(Architecture("lstm", 11, 8, 4), 3).blueprint
+    plan = blueprint.plan.copy()
+    plan[field] = 99
+    with pytest.raises(ValueError, match="99|as many layers"):
+        _kernels.Blueprint(plan, blueprint.layers)
