@@ -692,5 +692,5 @@ def test_a_blueprint_that_no_kernel_could_read_is_refused(field):
     blueprint = workspace(Architecture("lstm", 11, 8, 4), 3).blueprint
     plan = blueprint.plan.copy()
     plan[field] = 99
-    with pytest.raises(ValueError, match="99|as many layers"):
+    with pytest.raises(ValueError, match=r"99|as many layers"):
         _kernels.Blueprint(plan, blueprint.layers)
