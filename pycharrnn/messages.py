@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import string
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -74,11 +74,12 @@ def advice(text: str) -> Message:
     lower batch_size, pass field= or use on_bad='skip'
     """
     parts: list[str | Setting] = []
-    for words, braces, _, _ in string.Formatter().parse(text):
-        parts.append(words)
-        if braces is not None:
-            name, equals, value = braces.partition("=")
+    for i, part in enumerate(re.split(r"\{(.*?)\}", text)):
+        name, equals, value = part.partition("=")
+        if i % 2:  # what stood in braces
             parts.append(Setting(name, value or ...) if equals else Setting(name))
+        else:
+            parts.append(part)
     return Message(*parts)
 
 

@@ -23,7 +23,6 @@ from pycharrnn.text.corpus import Corpus, Texts
 from pycharrnn.trained import Learned
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.callbacks import Callback
-from pycharrnn.training.fitting import fit
 from pycharrnn.training.history import History
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule
@@ -272,6 +271,8 @@ class CharRNN(Predictor):
         callbacks: Sequence[Callback],
         begin: float,
     ) -> None:
+        from pycharrnn.training.fitting import fit  # only now: a model from a file may never be trained
+
         vocabulary, built, state, history = new
 
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:

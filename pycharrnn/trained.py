@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,6 @@ import numpy.typing as npt
 from pycharrnn.arguments import generator
 from pycharrnn.arrays import Array
 from pycharrnn.errors import NotFittedError
-from pycharrnn.files.container import Specs
-from pycharrnn.files.model_file import ModelFile
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.growth import squares
 from pycharrnn.network.state import Best, Squares, State
@@ -22,6 +20,10 @@ from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.training.history import History
 from pycharrnn.training.optimizers import OPTIMIZERS
 from pycharrnn.turns import is_training_here
+
+if TYPE_CHECKING:
+    from pycharrnn.files.container import Specs
+    from pycharrnn.files.model_file import ModelFile
 
 __all__ = ["Exact", "Learned", "Trained", "exact", "learned"]
 
@@ -159,6 +161,8 @@ class Trained(Parameters):
         --------
         See `save`.
         """
+        from pycharrnn.files.model_file import ModelFile  # only now: a model may never meet a file
+
         file = ModelFile.read(path, cls._specs, OPTIMIZERS)
         model = cls(**restored(file.parameters))
         vocabulary = Vocabulary(file.code_points, file.documents)
@@ -179,6 +183,8 @@ class Trained(Parameters):
 
     def _file(self, learned: Learned, weights: Array, kept: Best) -> ModelFile:
         """The model, with these weights, as a file has it."""
+        from pycharrnn.files.model_file import ModelFile
+
         check_parameters(self)  # no file that load would refuse
         vocabulary, built, state, _ = learned
         parameters = plain(self)  # as trained, whatever set_params has said since:

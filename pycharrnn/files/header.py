@@ -24,7 +24,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -138,8 +138,7 @@ class Header:
         return replace(self, digest=digest.hexdigest())
 
 
-@dataclass(frozen=True)
-class Claims:
+class Claims(NamedTuple):
     """What the header of a file claims, before any of it is believed.
 
     Parameters

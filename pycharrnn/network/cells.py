@@ -5,14 +5,13 @@ The kernels have a row of each as well. Rows that differ are an error at import.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pycharrnn import _kernels
 from pycharrnn.network.records import compare
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A recurrent cell of H units.
 
     Parameters

@@ -5,8 +5,7 @@ The kernels have a row of each as well. Rows that differ are an error at import.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +13,7 @@ from pycharrnn import _kernels
 from pycharrnn.network.records import compare
 
 
-@dataclass(frozen=True)
-class Precision:
+class Precision(NamedTuple):
     """The data types of a network.
 
     Parameters

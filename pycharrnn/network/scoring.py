@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -198,8 +198,7 @@ def cold_losses(architecture: Architecture, weights: Array, ids: Ids, window: in
     return found
 
 
-@dataclass(frozen=True)
-class _Parts:
+class _Parts(NamedTuple):
     """Parts of a text, all of one length, that are read at once, each after a warm-up from a zero state."""
 
     architecture: Architecture

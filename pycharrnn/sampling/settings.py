@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.records import Drawing, Record, record
 
 
-@dataclass(frozen=True)
-class Sampling:
+class Sampling(NamedTuple):
     """The settings by which symbols are drawn: one object from `CharRNN.sample` to the kernel.
 
     Parameters

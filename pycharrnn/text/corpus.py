@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 
 from pycharrnn.arrays import Ids
-from pycharrnn.text.reading import read_corpus
 from pycharrnn.text.vocabulary import Vocabulary
 
 __all__ = ["Corpus", "Texts", "Unknown", "check_length", "reading_rule"]
@@ -73,6 +72,8 @@ class Corpus(NamedTuple):
         >>> len(Corpus.learn("banana").vocabulary)
         3
         """
+        from pycharrnn.text.reading import read_corpus  # only now: not every model reads
+
         text = read_corpus(X)
         if known is not None:
             _check_kind(text, known)
@@ -111,6 +112,8 @@ class Corpus(NamedTuple):
         >>> Corpus.read("band", Vocabulary.from_text("banana"), "skip").ids.tolist()
         [1, 0, 2]
         """
+        from pycharrnn.text.reading import read_corpus
+
         text = read_corpus(X, name)
         _check_kind(text, vocabulary)
         ids = vocabulary.encode(text, on_unknown)

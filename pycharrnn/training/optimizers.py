@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from pycharrnn import _kernels
 from pycharrnn.network.records import Numbers, compare
@@ -73,7 +73,6 @@ class Optimizer:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-@dataclass(frozen=True)
 class SGD(Optimizer):
     """Stochastic gradient descent.
 
@@ -259,8 +258,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {rule.name: rule for rule in (SGD, Mome
 compare("the optimisers", sorted(_kernels.RULES), sorted(OPTIMIZERS))
 
 
-@dataclass(frozen=True)
-class Descent:
+class Descent(NamedTuple):
     """How a run goes down: an optimiser with the learning rate, the clipping and the weight decay of the run.
 
     Parameters

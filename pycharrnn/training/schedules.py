@@ -109,7 +109,6 @@ class Schedule:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
 class Constant(Schedule):
     """The same learning rate all the way, after the warm-up.
 

@@ -1,6 +1,8 @@
-# Records that Python fills by name. Every field has 8 bytes, so that no record has gaps. NumPy reads names, formats,
-# offsets and size of each from the C struct itself; network/records.py mirrors the names and compares them at import.
+# Records that Python fills by name. Every field has 8 bytes, so that no record has gaps. The dtype of each comes from
+# the C struct itself; network/records.py mirrors the names and compares them at import.
 from libc.stdint cimport int64_t
+
+import re
 
 import numpy as np
 
@@ -51,18 +53,24 @@ cdef Run _run
 cdef Drawing _drawing
 cdef core_numbers _numbers
 
-PLAN = np.asarray(<Plan[:1]> &_plan).dtype
-LAYER = np.asarray(<Layer[:1]> &_layer).dtype
-RUN = np.asarray(<Run[:1]> &_run).dtype
-DRAWING = np.asarray(<Drawing[:1]> &_drawing).dtype
-NUMBERS = np.asarray(<core_numbers[:1]> &_numbers).dtype
+
+def _dtype(records):
+    """The dtype of C records, from the format of their buffer, T{q:n_updates:...}. NumPy parses it far more slowly."""
+    return np.dtype([(name, kind) for kind, name in re.findall(r"(\w):(\w+):", memoryview(records).format)])
+
+
+PLAN = _dtype(<Plan[:1]> &_plan)
+LAYER = _dtype(<Layer[:1]> &_layer)
+RUN = _dtype(<Run[:1]> &_run)
+DRAWING = _dtype(<Drawing[:1]> &_drawing)
+NUMBERS = _dtype(<core_numbers[:1]> &_numbers)
 
 
 def _assert_sizes():
-    """NumPy makes a dtype without fields where a C struct has others than core.pxi declares."""
+    """The C compiler knows how long a struct is, whatever core.pxi declares of it."""
     sizes = (sizeof(Plan), sizeof(Layer), sizeof(Run), sizeof(Drawing), sizeof(core_numbers))
     for dtype, size in zip((PLAN, LAYER, RUN, DRAWING, NUMBERS), sizes, strict=True):
-        if dtype.names is None or dtype.itemsize != size or size != 8 * len(dtype.names):
+        if dtype.itemsize != size or size != 8 * len(dtype.names):
             raise ImportError(f"a record of {size} bytes has other fields in core.h than in core.pxi: {dtype}")
 
 

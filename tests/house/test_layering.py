@@ -24,7 +24,7 @@ FLOORS: dict[str, set[str]] = {
     "network": {"ground"},
     "sampling": {"ground", "network"},
     "training": {"ground", "network"},
-    "house": {"files", "ground", "network", "sampling", "text", "training"},
+    "house": {"ground", "network", "sampling", "text", "training"},
     "lab": {"benchmark", "files", "ground", "house", "network", "text", "training"},
     "benchmark": {"ground", "house", "network", "training"},
     "cli": {"files", "ground", "house", "network", "text", "training"},
@@ -50,20 +50,15 @@ MODULES: dict[str, set[str]] = {
     # ground
     "arguments": {"errors"},
     "arrays": set(),
-    "errors": {
-        "messages",
-    },
+    "errors": {"messages"},
     "messages": set(),
     "output": set(),
     "packing": set(),
     "tables": {"arguments"},
     # text
-    "text.corpus": {"arrays", "text.reading", "text.vocabulary"},
+    "text.corpus": {"arrays", "text.vocabulary"},
     "text.datasets": {"arguments"},
-    "text.decoding": {
-        "errors",
-        "packing",
-    },
+    "text.decoding": {"errors", "packing"},
     "text.documents": {
         "arguments",
         "errors",
@@ -76,28 +71,12 @@ MODULES: dict[str, set[str]] = {
         "text.records",
         "text.sources",
     },
-    "text.fields": {
-        "messages",
-        "output",
-        "text.records",
-    },
-    "text.formats": {
-        "messages",
-        "packing",
-        "text.decoding",
-        "text.fields",
-        "text.records",
-    },
+    "text.fields": {"messages", "output", "text.records"},
+    "text.formats": {"messages", "packing", "text.decoding", "text.fields", "text.records"},
     "text.paths": {"errors"},
     "text.reading": {"text.decoding", "text.paths"},
-    "text.records": {
-        "messages",
-    },
-    "text.sources": {
-        "errors",
-        "messages",
-        "text.formats",
-    },
+    "text.records": {"messages"},
+    "text.sources": {"errors", "messages", "text.formats"},
     "text.vocabulary": {"errors"},
     # files
     "files.atomic": set(),
@@ -128,11 +107,7 @@ MODULES: dict[str, set[str]] = {
     "network.growth": {"arrays", "network.architecture", "network.state"},
     "network.initial": {"_kernels", "arrays"},
     "network.layout": {"arrays"},
-    "network.memory": {
-        "arrays",
-        "errors",
-        "messages",
-    },
+    "network.memory": {"arrays", "errors", "messages"},
     "network.precision": {"_kernels", "network.records"},
     "network.records": {"_kernels", "arrays"},
     "network.scoring": {"arrays", "network.architecture", "network.engine", "network.workspace"},
@@ -159,9 +134,7 @@ MODULES: dict[str, set[str]] = {
     "sampling.settings": {"network.architecture", "network.records"},
     # training
     "training.baseline": {"arguments", "arrays"},
-    "training.budget": {
-        "messages",
-    },
+    "training.budget": {"messages"},
     "training.callbacks": {"arguments", "errors", "output", "training.progress", "training.run"},
     "training.fitting": {
         "arrays",
@@ -214,15 +187,7 @@ MODULES: dict[str, set[str]] = {
     },
     "training.windows": {"arrays", "network.records"},
     # house
-    "__init__": {
-        "errors",
-        "model",
-        "text.datasets",
-        "text.documents",
-        "text.vocabulary",
-        "training.callbacks",
-        "versions",
-    },
+    "__init__": {"errors", "model", "text.vocabulary", "training.callbacks", "versions"},
     "interrupts": set(),
     "model": {
         "arguments",
@@ -239,7 +204,6 @@ MODULES: dict[str, set[str]] = {
         "trained",
         "training.budget",
         "training.callbacks",
-        "training.fitting",
         "training.history",
         "training.run",
         "training.schedules",
@@ -273,8 +237,6 @@ MODULES: dict[str, set[str]] = {
         "arguments",
         "arrays",
         "errors",
-        "files.container",
-        "files.model_file",
         "network.architecture",
         "network.growth",
         "network.state",
@@ -345,14 +307,7 @@ MODULES: dict[str, set[str]] = {
     # cli
     "__main__": {"cli"},
     "benchmark.__main__": {"cli"},
-    "cli": {
-        "cli.commands",
-        "cli.console",
-        "cli.failures",
-        "cli.job",
-        "interrupts",
-        "training.budget",
-    },
+    "cli": {"cli.commands", "cli.console", "cli.failures", "cli.job", "interrupts", "training.budget"},
     "cli.commands": {
         "__init__",
         "cli.console",
@@ -367,15 +322,8 @@ MODULES: dict[str, set[str]] = {
         "tables",
         "text.documents",
     },
-    "cli.console": {
-        "cli.failures",
-        "output",
-        "training.progress",
-    },
-    "cli.failures": {
-        "errors",
-        "messages",
-    },
+    "cli.console": {"cli.failures", "output", "training.progress"},
+    "cli.failures": {"errors", "messages"},
     "cli.inputs": {
         "__init__",
         "cli.console",
@@ -386,34 +334,10 @@ MODULES: dict[str, set[str]] = {
         "text.documents",
         "text.formats",
     },
-    "cli.job": {
-        "__init__",
-        "cli.failures",
-        "cli.inputs",
-        "cli.options",
-        "files.atomic",
-        "interrupts",
-        "parameters",
-    },
-    "cli.options": {
-        "arguments",
-        "cli.failures",
-        "presets",
-        "tables",
-    },
-    "cli.parser": {
-        "arguments",
-        "cli.failures",
-    },
-    "cli.rows": {
-        "__init__",
-        "arguments",
-        "cli.options",
-        "parameters",
-        "presets",
-        "tables",
-        "text.documents",
-    },
+    "cli.job": {"__init__", "cli.failures", "cli.inputs", "cli.options", "files.atomic", "interrupts", "parameters"},
+    "cli.options": {"arguments", "cli.failures", "presets", "tables"},
+    "cli.parser": {"arguments", "cli.failures"},
+    "cli.rows": {"__init__", "arguments", "cli.options", "parameters", "presets", "tables", "text.documents"},
     "cli.train": {
         "__init__",
         "cli.console",
@@ -427,9 +351,12 @@ MODULES: dict[str, set[str]] = {
 }
 # Module -> what it imports only inside functions.
 LATE: dict[str, set[str]] = {
+    "__init__": {"text.datasets", "text.documents"},
     "cli.commands": {"benchmark", "lab.report"},
+    "model": {"training.fitting"},
     "predictor": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},
-    "trained": {"lab.notebook"},
+    "text.corpus": {"text.reading"},
+    "trained": {"files.container", "files.model_file", "lab.notebook"},
     "training.history": {"lab.notebook", "lab.plots"},
 }
 
