@@ -1184,7 +1184,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, model: Char
         "one": b"t",
         "short.txt": b"to be",
         "latin.txt": "bar\ncaf\xe9".encode("latin-1"),
-        "cut.txt.gz": gzip.compress(text.encode())[:-9],
+        "cut.txt.gz": gzip.compress(text.encode(), mtime=0)[:-9],
         "cut": Path("model").read_bytes()[:-100],
         "posts.json": json.dumps(POSTS).encode(),
         "bad.json": b'[{"text": "\xc3\xa9"},\n{"text" "b"}]',
@@ -1194,7 +1194,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, model: Char
         "poems": b"roses\n%%\nviolets\n",
         "both.csv": b"1,a;b\n2,c;d\n",
         "book.pdf": b"%PDF-1.4\n",
-        "book.gz": gzip.compress(text.encode()),
+        "book.gz": gzip.compress(text.encode(), mtime=0),
         "table.csv": b"id,name\n1,bo\n2,\n",
         "broken.csv": b'text\n"a',
         "latin.csv": "text\ncaf\xe9".encode("latin-1"),
@@ -1376,7 +1376,7 @@ def test_a_folder_is_documents_and_text_may_be_gzipped(tmp_path: Path, monkeypat
     Path("poems").mkdir()
     Path("poems", "b.txt").write_bytes(b"roses\nare")
     Path("poems", "a.txt").write_bytes(b"violets")
-    Path("book.gz").write_bytes(gzip.compress("bl\xe5".encode("latin-1")))
+    Path("book.gz").write_bytes(gzip.compress("bl\xe5".encode("latin-1"), mtime=0))
     Path("posts.json").write_text('["a"]')
 
     assert read("poems") == (["violets", "roses\nare"], "2 documents from 'poems'")

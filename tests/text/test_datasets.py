@@ -96,8 +96,11 @@ def test_tinyshakespeare_can_be_read_out_of_a_zip_file(tmp_path: Path) -> None:
         (None, r"cannot be read from '.*tinyshakespeare\.txt\.gz': .*No such file.*; install pycharrnn again"),
         (b"", r"^'.*tinyshakespeare\.txt\.gz' has been changed: it is not the corpus 'tinyshakespeare'; install pych"),
         (b"First Citizen:\n", r"cannot be read from '.*': Not a gzipped file .*; install pycharrnn again, or train"),
-        (gzip.compress(b"First Citizen:\n"), r"has been changed: it is not the corpus 'tinyshakespeare'; install"),
-        (gzip.compress(b"First Citizen:\n")[:-5], r"cannot be read from '.*': Compressed file ended before"),
+        (
+            gzip.compress(b"First Citizen:\n", mtime=0),
+            r"has been changed: it is not the corpus 'tinyshakespeare'; install",
+        ),
+        (gzip.compress(b"First Citizen:\n", mtime=0)[:-5], r"cannot be read from '.*': Compressed file ended before"),
     ],
 )
 def test_a_damaged_installation_is_an_error(
