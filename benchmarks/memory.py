@@ -44,8 +44,10 @@ def worker(name: str, job: list) -> None:
 
 
 def main() -> None:
+    from pycharrnn.network.cells import CELLS
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cell", choices=("rnn", "lstm", "gru"), default="lstm")
+    parser.add_argument("--cell", choices=tuple(CELLS), default="lstm")
     for option, default in (("num-layers", 2), ("hidden-size", 512), ("batch-size", 50), ("seq-length", 50)):
         parser.add_argument(f"--{option}", type=int, default=default)
     parser.add_argument("--worker", help=argparse.SUPPRESS)

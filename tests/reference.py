@@ -25,7 +25,7 @@ def softmax(logits):
 
 
 def tensors(named, layer):
-    """Those of one layer: U, W, b and, in a GRU, n."""
+    """Those of one layer: U, W, b and, if it has one, n."""
     suffix = str(layer + 1) if layer else ""
     return {name: named[name + suffix] for name in "UWbn" if name + suffix in named}
 
@@ -116,7 +116,7 @@ def loss_and_gradients(params, x, y, state, end=-1, cell="rnn", smoothing=0):
             into["W"] += dr.T @ before[0]
             into["b"] += dr.sum(axis=0)
             if "n" in into:
-                into["n"] += np.split(du, 3, axis=1)[2].sum(axis=0)
+                into["n"] += du[:, -len(into["n"]) :].sum(axis=0)  # of the gates that keep the two shares apart
             d[layer, 0] += dr @ weights["W"]
             d[layer] *= (x[t] != end)[:, None]
             from_above = du @ weights["U"]

@@ -52,7 +52,7 @@ class Optimizer:
 
         Parameters
         ----------
-        optimizer : Optimizer or {"adagrad", "sgd", "momentum", "rmsprop", "adam"}
+        optimizer : Optimizer or str
             The optimiser or its name.
 
         Returns

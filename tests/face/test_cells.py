@@ -19,7 +19,9 @@ def test_every_cell_learns_writes_and_is_kept(text, tmp_path, cell, num_layers):
     loaded = CharRNN.load(tmp_path / "m")
     assert loaded.sample(50, random_state=1) == model.sample(50, random_state=1)
     assert loaded.evaluate(text) == model.evaluate(text)
-    assert {name.rstrip("23") for name in model.params_} == set("UWbVc") | ({"n"} if cell == "gru" else set())
+    assert {name.rstrip("23") for name in model.params_} == set("UWbVc") | (
+        {"n"} if CELLS[cell].shared < CELLS[cell].gates else set()
+    )
     assert model.check_gradients(text, (5,), batches=2).norm_error < 1e-7
 
 
@@ -44,8 +46,7 @@ def test_characters_can_be_embedded(text, tmp_path, cell):
     model.fit(text)
     K = len(model.vocabulary_)
     assert model.evaluate(text).nats < np.log(K) - 0.3
-    gates = {"rnn": 1, "lstm": 4, "gru": 3}[cell]
-    assert (model.params_["E"].shape, model.params_["U"].shape) == ((K, 6), (12 * gates, 6))
+    assert (model.params_["E"].shape, model.params_["U"].shape) == ((K, 6), (12 * CELLS[cell].gates, 6))
     model.save(tmp_path / "m")
     loaded = CharRNN.load(tmp_path / "m")
     assert loaded.get_params() == model.get_params() | {"verbose": None}

@@ -283,13 +283,11 @@ def test_initial_weights_are_those_a_student_would_draw():
         assert_allclose(model.params_[name], rng.normal(0, 0.01, model.params_[name].shape), atol=1e-11)
 
 
-@pytest.mark.parametrize(
-    "optimizer", ["sgd", "momentum", "rmsprop", "adagrad", "adam", Momentum(0.5), Adam(beta2=0.99)]
-)
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, Momentum(0.5), Adam(beta2=0.99)])
 @pytest.mark.parametrize("clip_norm", [None, 5.0])
 def test_every_optimizer_learns(text, optimizer, clip_norm):
     name = optimizer if isinstance(optimizer, str) else optimizer.name
-    rate = {"sgd": 0.02, "momentum": 0.005, "rmsprop": 0.005, "adagrad": 0.1, "adam": 0.01}[name]
+    rate = {"sgd": 0.02, "momentum": 0.005, "rmsprop": 0.005, "adagrad": 0.1, "adam": 0.01}.get(name)
     model = CharRNN(
         hidden_size=32, optimizer=optimizer, learning_rate=rate, clip_norm=clip_norm, epochs=40, random_state=0
     ).fit(text)

@@ -25,7 +25,7 @@ from pycharrnn.network.records import Drawing, record
 from pycharrnn.network.scoring import streamed_losses
 from pycharrnn.network.state import State
 from pycharrnn.network.workspace import workspace
-from pycharrnn.training.optimizers import SGD, AdaGrad, Adam, Descent, Momentum, RMSProp
+from pycharrnn.training.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, Descent, Momentum, RMSProp
 from pycharrnn.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("simd")
@@ -147,7 +147,7 @@ def test_softmax_of_large_logits_and_of_nothing_finite():
     assert not np.isfinite(loss[1:]).any()
 
 
-RULES = [SGD(), Momentum(0.8), AdaGrad(), RMSProp(0.95), Adam(0.85, 0.97)]
+RULES = [*(rule() for rule in OPTIMIZERS.values()), Momentum(0.8), RMSProp(0.95), Adam(0.85, 0.97)]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -161,8 +161,7 @@ def test_optimizer_steps(rng, dtype, rule, clip):
     own = {name: getattr(numbers, name) for name in ("momentum", "decay", "eps", "beta1", "beta2")}
     for t in range(1, 6):
         g = rng.normal(size=n).astype(dtype)
-        if rule.name == "adam":
-            numbers = numbers._replace(correction1=1 / (1 - rule.beta1**t), correction2=1 / (1 - rule.beta2**t))
+        numbers = numbers._replace(correction1=1 / (1 - numbers.beta1**t), correction2=1 / (1 - numbers.beta2**t))
         _kernels.optimizer_step(rule.name, record(numbers), p, g, m, v)
         expected = reference.optimizer_step(
             rule.name, expected[0], g.astype(np.float64), *expected[1:], t, rate=rate, clip=clip or np.inf, **own

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from pycharrnn import CharRNN
+from pycharrnn.network.cells import CELLS
 
 TEXT = "the rain in Spain stays mainly in the plain. " * 8
 SMALL = {"hidden_size": 9, "seq_length": 7, "epochs": 1, "random_state": 0}
 MODELS = [
     {"cell": cell, "dtype": dtype, **more}
-    for cell in ("rnn", "lstm", "gru")
+    for cell in CELLS
     for dtype, more in (
         ("float32", {}),
         ("float32", {"num_layers": 2, "embedding_size": 5, "batch_size": 3, "optimizer": "adam"}),

@@ -16,13 +16,14 @@ SCRIPT = """
 import hashlib, itertools
 import numpy as np
 from pycharrnn import CharRNN
+from pycharrnn.network.cells import CELLS
 from pycharrnn.training.schedules import Step
 
 text = "it was the best of times, it was the worst of times, " * 12
 steps = Step(at=tuple(i / 20 for i in range(20)), factor=0.77)
 documents = [f"number {i} of {i * i}" for i in range(40)]
 for cell, initializer, dtype in itertools.product(
-    ("rnn", "lstm", "gru"), ("normal", "uniform", "orthogonal"), ("float32", "float64")
+    CELLS, ("normal", "uniform", "orthogonal"), ("float32", "float64")
 ):
     for schedule, more in (
         ("cosine", {"optimizer": "adam", "weight_decay": 0.01, "clip_norm": 1.0}),
