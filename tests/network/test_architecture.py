@@ -63,8 +63,8 @@ def test_architectures_are_values(whole):
 
 
 def test_what_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="no cell 'mgu', only rnn, lstm, gru"):
-        Architecture("mgu", 11, 7, 5)
+    with pytest.raises(ValueError, match=f"no cell 'elman', only {', '.join(CELLS)}"):
+        Architecture("elman", 11, 7, 5)
     for name in ("float16", "bfloat16", 8):
         with pytest.raises(ValueError, match=f"no precision {name!r}, only float32, float64"):
             Architecture("rnn", 11, 7, 5, name)

@@ -41,7 +41,7 @@ def test_every_tensor_of_every_cell(cell, layers, documents, dropout, label_smoo
 
 
 @pytest.mark.parametrize(("layers", "smoothing"), [(1, 0.0), (2, 0.0), (2, 0.1)])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])  # those that PyTorch has
 def test_equal_to_autograd(cell, layers, smoothing):
     torch = pytest.importorskip("torch")
     architecture, weights, x, y, carried = filled(
