@@ -6,7 +6,7 @@ Every error names the parameter, what it must be and what it was.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -255,11 +255,16 @@ class Several(Kind):
         self.type = f"sequence of {kind.type}"
 
     def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, (Sequence, np.ndarray)):
+            raise ParameterTypeError(name, f"must be a sequence, such as a list, got {value!a}")
         for part in value:
             self.kind.check(name, part)
 
     def read(self, text: str) -> list[Any]:
         return [self.kind.read(part) for part in text.split(",")]
+
+    def plain(self, value: Any) -> list[Any]:
+        return [self.kind.plain(part) for part in value]
 
 
 class Seed(Kind):

@@ -63,7 +63,9 @@ class Interrupts:
         self._held: Interrupted | None = None
 
     def __enter__(self) -> Self:
-        self._raised, self._holds, self._held = float("-inf"), False, None
+        self._raised = float("-inf")
+        self._holds = False
+        self._held = None
         for name in _NAMES:
             number = getattr(signal, name, None)
             before = None if number is None else signal.getsignal(number)

@@ -112,6 +112,24 @@ def check(rows: Table, **values: Any) -> None:
         rows[name].check(value)
 
 
+class Checked:
+    """A dataclass whose fields are a table: each is checked when an object is made."""
+
+    def __post_init__(self) -> None:
+        check(table(type(self)), **vars(self))
+
+    def numbers(self) -> dict[str, Any]:
+        """List the values of the fields.
+
+        Returns
+        -------
+        dict of str to object
+            By name, as a file has them: numbers, and a list for a sequence.
+        """
+        rows = table(type(self))
+        return {name: rows[name].kind.plain(value) for name, value in vars(self).items()}
+
+
 def meanings(docstring: str) -> dict[str, str]:
     r"""Return what the Parameters section of a NumPy docstring says of each parameter, on one line.
 

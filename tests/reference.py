@@ -40,7 +40,10 @@ def step(cell, p, x, state):
         return np.tanh(u + r)[None], ()
     if cell == "lstm":
         i, f, g, o = np.split(u + r, 4, axis=1)
-        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        i = sigmoid(i)
+        f = sigmoid(f)
+        g = np.tanh(g)
+        o = sigmoid(o)
         c = f * state[1] + i * g
         return np.stack([o * np.tanh(c), c]), (i, f, g, o)
     (u_s, u_z, u_g), (r_s, r_z, q) = np.split(u, 3, axis=1), np.split(r, 3, axis=1)
@@ -57,7 +60,10 @@ def step_backward(cell, gates, before, after, d):
     if cell == "lstm":
         (i, f, g, o), t = gates, np.tanh(after[1])
         dc = d[1] + d[0] * o * (1 - t**2)
-        di, df, dg, do = dc * g, dc * before[1], dc * i, d[0] * t
+        di = dc * g
+        df = dc * before[1]
+        dg = dc * i
+        do = d[0] * t
         da = np.hstack([di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)])
         return da, da, np.stack([np.zeros_like(dc), dc * f])
     s, z, g, q = gates
@@ -144,7 +150,10 @@ def train(params, ids, *, cell, end, T, B, layers, rate, n_updates):
     Each pass after the first reads the streams from another place on, as if the text's ends were joined.
     """
     params = {name: np.array(value, np.float64) for name, value in params.items()}
-    N, shift, position, losses = len(ids) - 1, 0, 0, []
+    N = len(ids) - 1
+    shift = 0
+    position = 0
+    losses = []
     S = N // B
     for i in range(n_updates):
         if position == 0:
@@ -257,7 +266,9 @@ class OrderedRNN:
     def __init__(self, params, rate=0.1, clip=5.0, eps=1e-8):
         self.p = {name: np.array(value, np.float64) for name, value in params.items()}
         self.v = {name: np.full_like(value, 1e-30) for name, value in self.p.items()}
-        self.rate, self.clip, self.eps = rate, clip, eps
+        self.rate = rate
+        self.clip = clip
+        self.eps = eps
         self.h = np.zeros(len(self.p["b"]))
 
     def update(self, x, y):

@@ -25,7 +25,9 @@ def free_memory() -> float:
         except OSError:  # another system, or no such limit
             return []
 
-    free, meminfo, limit = math.inf, words("/proc/meminfo"), words("/sys/fs/cgroup/memory.max")
+    free = math.inf
+    meminfo = words("/proc/meminfo")
+    limit = words("/sys/fs/cgroup/memory.max")
     if "MemAvailable:" in meminfo:
         free = 1024 * int(meminfo[meminfo.index("MemAvailable:") + 1])
     if limit and limit != ["max"]:

@@ -73,8 +73,12 @@ def _stride(architecture: Architecture, n: int, B: int) -> int:
 
 def _lie(architecture: Architecture, T: int, B: int, dropout: bool = False) -> Layout:
     """Where the arrays of a workspace lie."""
-    K, H, cell = architecture.n_symbols, architecture.hidden_size, architecture.row
-    Hs, As, N = _stride(architecture, H, B), _stride(architecture, cell.kept * H, B), cell.gates * H
+    K = architecture.n_symbols
+    H = architecture.hidden_size
+    cell = architecture.row
+    Hs = _stride(architecture, H, B)
+    As = _stride(architecture, cell.kept * H, B)
+    N = cell.gates * H
     wide = 2 * _kernels.LANES  # matrices come in panels, of which the last may be wider than a padded row
     shapes: dict[str, tuple[int, ...]] = {}
     for i in range(architecture.num_layers):
@@ -106,7 +110,9 @@ def affordable_steps(architecture: Architecture, B: int, most: int) -> int:
 
 def workspace(architecture: Architecture, T: int, B: int = 1, training: bool = False) -> Workspace:
     """Records and memory for windows of T steps of B streams; dropout and smoothing are for training."""
-    K, H, L = architecture.n_symbols, architecture.hidden_size, architecture.num_layers
+    K = architecture.n_symbols
+    H = architecture.hidden_size
+    L = architecture.num_layers
     lay = _lie(architecture, T, B, training and architecture.dropout > 0)
     if training:
         claim(

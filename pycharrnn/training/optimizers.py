@@ -7,19 +7,22 @@ vectors start from zero unless a class says otherwise, and all operations are pe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import ClassVar, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pycharrnn import _kernels
+from pycharrnn.arguments import Real
 from pycharrnn.network.records import Numbers, compare
+from pycharrnn.tables import Checked
 
 __all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "RMSProp"]
 
 OptimizerName = Literal["adagrad", "sgd", "momentum", "rmsprop", "adam"]
+_SHARE = Real(zero=True, below=1)
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Checked):
     """An update rule: its fields are its own numbers, its class variables what the kernels and the model need to know.
 
     Attributes
@@ -62,16 +65,6 @@ class Optimizer:
         """
         return optimizer if isinstance(optimizer, Optimizer) else OPTIMIZERS[optimizer]()
 
-    def numbers(self) -> dict[str, float]:
-        """List the rule's own numbers.
-
-        Returns
-        -------
-        dict of str to float
-            The numbers by name.
-        """
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
 
 class SGD(Optimizer):
     """Stochastic gradient descent.
@@ -111,6 +104,11 @@ class Momentum(Optimizer):
     momentum : float, default 0.9
         The share of the last step that goes into the next one, at least 0 and below 1. 0 is plain gradient descent.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is not one of these.
+
     Notes
     -----
     ::
@@ -132,7 +130,7 @@ class Momentum(Optimizer):
     name: ClassVar[OptimizerName] = "momentum"
     moments: ClassVar[tuple[str, ...]] = ("m",)
     rate: ClassVar[float] = 0.0005
-    momentum: float = 0.9
+    momentum: Annotated[float, _SHARE] = 0.9
 
 
 @dataclass(frozen=True)
@@ -145,6 +143,11 @@ class AdaGrad(Optimizer):
     ----------
     eps : float, default 1e-8
         Keeps the divisor away from zero; above 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is not one of these.
 
     Notes
     -----
@@ -170,7 +173,7 @@ class AdaGrad(Optimizer):
     start: ClassVar[float] = 1e-30  # far below eps, and no sum of tiny squares is subnormal
     sums: ClassVar[bool] = True
     sparse: ClassVar[bool] = True
-    eps: float = 1e-8
+    eps: Annotated[float, Real()] = 1e-8
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,11 @@ class RMSProp(Optimizer):
         The share of the old mean in the new one, at least 0 and below 1.
     eps : float, default 1e-8
         Keeps the divisor away from zero; above 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is not one of these.
 
     Notes
     -----
@@ -207,8 +215,8 @@ class RMSProp(Optimizer):
     name: ClassVar[OptimizerName] = "rmsprop"
     moments: ClassVar[tuple[str, ...]] = ("v",)
     rate: ClassVar[float] = 0.002
-    decay: float = 0.9
-    eps: float = 1e-8
+    decay: Annotated[float, _SHARE] = 0.9
+    eps: Annotated[float, Real()] = 1e-8
 
 
 @dataclass(frozen=True)
@@ -225,6 +233,11 @@ class Adam(Optimizer):
         The same of the mean squared gradient.
     eps : float, default 1e-8
         Keeps the divisor away from zero; above 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is not one of these.
 
     Notes
     -----
@@ -248,9 +261,9 @@ class Adam(Optimizer):
     name: ClassVar[OptimizerName] = "adam"
     moments: ClassVar[tuple[str, ...]] = ("m", "v")
     rate: ClassVar[float] = 0.002
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
+    beta1: Annotated[float, _SHARE] = 0.9
+    beta2: Annotated[float, _SHARE] = 0.999
+    eps: Annotated[float, Real()] = 1e-8
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {rule.name: rule for rule in (SGD, Momentum, AdaGrad, RMSProp, Adam)}

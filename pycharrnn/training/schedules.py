@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
+from pycharrnn.arguments import Integer, Real, Several
 from pycharrnn.arrays import Floats
+from pycharrnn.errors import ParameterValueError
+from pycharrnn.tables import Checked
 
 __all__ = ["Constant", "Cosine", "Plateau", "Step"]
 
@@ -25,7 +28,7 @@ def _cosine(share: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Checked):
     """What multiplies the learning rate at each point of the budget. The schedules differ in what follows the warm-up.
 
     Parameters
@@ -35,16 +38,12 @@ class Schedule:
 
     Raises
     ------
-    ValueError
-        If `warmup` is not such a share.
+    ValueError, TypeError
+        If a number is not one of these.
     """
 
     name: ClassVar[ScheduleName]
-    warmup: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup must be a share of the budget, at least 0 and below 1, got {self.warmup!r}")
+    warmup: Annotated[float, Real(zero=True, below=1)] = 0.0
 
     @classmethod
     def of(cls, schedule: Schedule | ScheduleName | None) -> Schedule:
@@ -61,17 +60,6 @@ class Schedule:
             The schedule itself, or the one of that name with its default numbers.
         """
         return schedule if isinstance(schedule, Schedule) else SCHEDULES[schedule or "constant"]()
-
-    def numbers(self) -> dict[str, Any]:
-        """List the schedule's own numbers.
-
-        Returns
-        -------
-        dict of str to object
-            The numbers by name, as JSON has them: a list for a tuple.
-        """
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def factors(self, progress: Floats, validation: Sequence[float]) -> Floats:
         """Compute what multiplies the learning rate of some updates.
@@ -119,8 +107,8 @@ class Constant(Schedule):
 
     Raises
     ------
-    ValueError
-        If `warmup` is not such a share.
+    ValueError, TypeError
+        If a number is not one of these.
 
     Examples
     --------
@@ -147,8 +135,8 @@ class Cosine(Schedule):
 
     Raises
     ------
-    ValueError
-        If `warmup` is not such a share.
+    ValueError, TypeError
+        If a number is not one of these.
 
     Notes
     -----
@@ -168,8 +156,8 @@ class Cosine(Schedule):
     """
 
     name: ClassVar[ScheduleName] = "cosine"
-    warmup: float = 0.02
-    final: float = 0.02
+    warmup: Annotated[float, Real(zero=True, below=1)] = 0.02
+    final: Annotated[float, Real(zero=True)] = 0.02
 
     def after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:
         down = np.clip((progress - self.warmup) / (1 - self.warmup), 0, 1)
@@ -191,8 +179,8 @@ class Step(Schedule):
 
     Raises
     ------
-    ValueError
-        If `warmup` is not such a share.
+    ValueError, TypeError
+        If a number is not one of these.
 
     Examples
     --------
@@ -201,8 +189,14 @@ class Step(Schedule):
     """
 
     name: ClassVar[ScheduleName] = "step"
-    at: tuple[float, ...] = (0.5, 0.75, 0.9)
-    factor: float = 0.3
+    at: Annotated[tuple[float, ...], Several(Real(zero=True))] = (0.5, 0.75, 0.9)
+    factor: Annotated[float, Real()] = 0.3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(share > 1 for share in self.at):
+            raise ParameterValueError("at", f"must be shares of the budget, from 0 to 1, got {self.at!r}")
+        object.__setattr__(self, "at", tuple(self.at))  # of a list, or an array
 
     def after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:
         factor = np.ones_like(progress)
@@ -228,8 +222,8 @@ class Plateau(Schedule):
 
     Raises
     ------
-    ValueError
-        If `warmup` is not such a share.
+    ValueError, TypeError
+        If a number is not one of these.
 
     Examples
     --------
@@ -238,8 +232,8 @@ class Plateau(Schedule):
     """
 
     name: ClassVar[ScheduleName] = "plateau"
-    factor: float = 0.5
-    patience: int = 2
+    factor: Annotated[float, Real()] = 0.5
+    patience: Annotated[int, Integer(1, 2**62)] = 2
 
     def after_warmup(self, progress: Floats, validation: Sequence[float]) -> float:
         factor = 1.0

@@ -146,7 +146,10 @@ class Trainer:
                     rows[new] = fresh
         s.m[:] = before.m  # the mean gradient at the same weights would be followed too far
         measured = s.run.copy()
-        s.carried[:], s.run[:], s.smooth, s.shift = before.carried, before.run, before.smooth, before.shift
+        s.carried[:] = before.carried
+        s.run[:] = before.run
+        s.smooth = before.smooth
+        s.shift = before.shift
         if foreign:  # these belong to the moments that have been measured
             for power in ("power1", "power2"):
                 s.run[power] = measured[power]

@@ -46,7 +46,10 @@ static void NAME(lstm_forward)(const core_cell_step *step) {
         REAL i = NAME(sigmoid1)(r[j] + u[j]), f = NAME(sigmoid1)(r[H + j] + u[H + j]);
         REAL g = NAME(tanh1)(r[2 * H + j] + u[2 * H + j]), o = NAME(sigmoid1)(r[3 * H + j] + u[3 * H + j]);
         REAL in = NAME(clamp)(i * g, 1), now = f * s0[j] + in;
-        a[j] = i, a[H + j] = f, a[2 * H + j] = g, a[3 * H + j] = o;
+        a[j] = i;
+        a[H + j] = f;
+        a[2 * H + j] = g;
+        a[3 * H + j] = o;
         s[j] = FLUSH(now);
         h[j] = o * NAME(tanh1)(now);
     }
@@ -59,8 +62,12 @@ static void NAME(lstm_backward)(const core_cell_step *step) {
     REAL *ds = step->ds, *a = step->a;
     NAME(fetch_next)(4 * H, a);
     INDEPENDENT for (idx j = 0; j < H; j++) {
-        REAL i = a[j], f = a[H + j], g = a[2 * H + j], o = a[3 * H + j], t = NAME(tanh1)(s[j]);
-        REAL slope = 1 - t * t, flat = 1 - g * g, by = dh[j] * o, d = by * slope + ds[j];
+        REAL i = a[j], f = a[H + j], g = a[2 * H + j], o = a[3 * H + j];
+        REAL t = NAME(tanh1)(s[j]);
+        REAL slope = 1 - t * t;
+        REAL flat = 1 - g * g;
+        REAL by = dh[j] * o;
+        REAL d = by * slope + ds[j];
         a[j] = d * g * i * (1 - i);
         a[H + j] = d * s0[j] * f * (1 - f);
         a[2 * H + j] = d * i * flat;
@@ -80,8 +87,14 @@ static void NAME(gru_forward)(const core_cell_step *s) {
     REAL *a = s->a, *h = s->h;
     INDEPENDENT for (idx j = 0; j < H; j++) {
         REAL reset = NAME(sigmoid1)(r[j] + u[j]), z = NAME(sigmoid1)(r[H + j] + u[H + j]), q = r[2 * H + j];
-        REAL x = u[2 * H + j] + bias[j], n = NAME(tanh1)(reset * q + x), change = h0[j] - n, now = z * change + n;
-        a[j] = reset, a[H + j] = z, a[2 * H + j] = n, a[3 * H + j] = q;
+        REAL x = u[2 * H + j] + bias[j];
+        REAL n = NAME(tanh1)(reset * q + x);
+        REAL change = h0[j] - n;
+        REAL now = z * change + n;
+        a[j] = reset;
+        a[H + j] = z;
+        a[2 * H + j] = n;
+        a[3 * H + j] = q;
         h[j] = FLUSH(now);
     }
 }
@@ -93,7 +106,9 @@ static void NAME(gru_backward)(const core_cell_step *s) {
     REAL *dh0 = s->dh0, *a = s->a;
     NAME(fetch_next)(4 * H, a);
     INDEPENDENT for (idx j = 0; j < H; j++) {
-        REAL reset = a[j], z = a[H + j], n = a[2 * H + j], q = a[3 * H + j], slope = 1 - n * n, change = h0[j] - n;
+        REAL reset = a[j], z = a[H + j], n = a[2 * H + j], q = a[3 * H + j];
+        REAL slope = 1 - n * n;
+        REAL change = h0[j] - n;
         REAL dn = dh[j] * (1 - z) * slope;
         a[j] = dn * q * reset * (1 - reset);
         a[H + j] = dh[j] * change * z * (1 - z);

@@ -92,7 +92,9 @@ def train(floating[::1] weights not None,  # (P)                                
     own.seed, own.update = run[0].seed, run[0].n_updates
     if team is not None and team.size > 1:
         meeting = team.meeting
-        own.rank, own.size, own.meeting = team.rank, team.size, &meeting[0]
+        own.rank = team.rank
+        own.size = team.size
+        own.meeting = &meeting[0]
     w = blueprint.window(&own, &weights[0], sizeof(floating))
     w.x, w.y = &x[0], &y[0]
     u.together = numbers[0].clip_norm <= 0 and own.size == 1 and w.T * w.plan.B <= 256

@@ -119,7 +119,9 @@ def test_gradients_across_the_ends_of_documents(seq_length):
 
 def test_training_equals_the_twin(monkeypatch):
     # ten updates of plain gradient descent, windows across the ends of documents
-    documents, T, rate = ["ab", "bca", "c"], 4, 0.1
+    documents = ["ab", "bca", "c"]
+    T = 4
+    rate = 0.1
     model = CharRNN(hidden_size=5, seq_length=T, optimizer="sgd", learning_rate=rate, dtype="float64", random_state=2)
     model.set_params(init_scale=0.5, epochs=None, max_updates=10, clip_value=None)
     monkeypatch.setattr("pycharrnn.text.corpus.Corpus.shuffled", lambda corpus, rng: corpus)
@@ -127,7 +129,9 @@ def test_training_equals_the_twin(monkeypatch):
     _, net, flat = exact(model, documents, T)
     params = {name: np.array(value) for name, value in net.named(flat).items()}
     model.fit(documents)
-    h, start, losses = np.zeros((1, 5)), 0, []
+    h = np.zeros((1, 5))
+    start = 0
+    losses = []
     for _ in range(10):
         window = ids[start : start + T + 1]
         loss, grads, h = reference.loss_and_gradients(params, window[:-1], window[1:], h, net.end)

@@ -76,7 +76,9 @@ def test_the_error_handler_of_a_stream_is_its_own() -> None:
 
 
 def test_streams_without_an_encoding() -> None:
-    memory, bare, raw = io.StringIO(newline=""), Bare(), io.BytesIO()
+    memory = io.StringIO(newline="")
+    bare = Bare()
+    raw = io.BytesIO()
     for file in (memory, bare, codecs.getwriter("ascii")(raw), None):
         write(ODD, file)
     assert memory.getvalue() == bare.text == ODD

@@ -13,7 +13,9 @@ from pycharrnn.errors import NotFittedError
 
 def test_one_training_at_a_time(text):
     model = CharRNN(hidden_size=8, epochs=None, max_seconds=30.0)
-    errors, begun, end = [], threading.Event(), threading.Event()
+    errors = []
+    begun = threading.Event()
+    end = threading.Event()
 
     def wait(run):
         begun.set()

@@ -88,7 +88,9 @@ def test_order_of_a_save(path: Path, data: bytes, monkeypatch: pytest.MonkeyPatc
     """All bytes are durable before the name moves, the name is afterwards; the mode is right at once."""
     os.chmod(path, 0o600)
     events: list[object] = []
-    real_chmod, real_fsync, real_replace = os.chmod, os.fsync, os.replace
+    real_chmod = os.chmod
+    real_fsync = os.fsync
+    real_replace = os.replace
 
     def chmod(name: str, mode: int) -> None:
         status = os.stat(name)

@@ -47,7 +47,10 @@ def test_random_cuts_swaps_and_insertions_are_refused(path: Path, data: bytes) -
     rng = random.Random(5)
     for _ in range(600):
         i, j, k = sorted(rng.sample(range(len(data) + 1), 3))
-        a, b, c, d = data[:i], data[i:j], data[j:k], data[k:]
+        a = data[:i]
+        b = data[i:j]
+        c = data[j:k]
+        d = data[k:]
         for damaged in (a + c + b + d, a + c + d, a + b + b + c + d, a + rng.randbytes(8) + b + c + d):
             if damaged != data:
                 refused(path, damaged)

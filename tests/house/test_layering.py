@@ -168,11 +168,11 @@ MODULES: dict[str, set[str]] = {
         "training.schedules",
         "training.trainer",
     },
-    "training.optimizers": {"_kernels", "network.records"},
+    "training.optimizers": {"_kernels", "arguments", "network.records", "tables"},
     "training.progress": {"training.run"},
     "training.rollback": {"arrays", "errors", "network.state", "training.trainer"},
     "training.run": {"arrays", "training.budget", "training.history"},
-    "training.schedules": {"arrays"},
+    "training.schedules": {"arguments", "arrays", "errors", "tables"},
     "training.trainer": {
         "_kernels",
         "arrays",

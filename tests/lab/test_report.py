@@ -27,7 +27,10 @@ class Page(HTMLParser):
 
     def __init__(self, path):
         super().__init__()
-        self.open, self.tags, self.attributes, self.found = [], set(), [], []
+        self.open = []
+        self.tags = set()
+        self.attributes = []
+        self.found = []
         self.html = Path(path).read_bytes().decode("utf-8")
         self.feed(self.html)
         self.close()
@@ -94,7 +97,9 @@ def test_the_page_says_what_the_model_did(tmp_path, text):
         f"writing {tmp_path / 'report.html'}",
     ]
     assert page.words("h1") == f"a text of {len(text):,} characters"
-    summary, evaluation, best = page.words("dl"), model.evaluate(text), model.best_
+    summary = page.words("dl")
+    evaluation = model.evaluate(text)
+    best = model.best_
     epochs = model.n_updates_ * 25 / (len(text) - 1)
     assert f"{model.n_updates_} updates, {epochs:.2f} epochs" in summary
     last = f"smooth loss {model.smooth_loss_ / 25:.3f} nats per character at the end, {model.smooth_loss_:.2f} per"

@@ -53,7 +53,9 @@ def test_matmul(rng, dtype, transposed, packed):
     for M, N, K in itertools.chain(
         itertools.product((1, 2, 7, 13, 14, 25, 40), (1, 16, 31, 80), (1, 25, 100)), blocked
     ):
-        A, B, start = rng.normal(size=(M, K)).astype(dtype), rows(rng, K, N, dtype), rows(rng, M, N, dtype)
+        A = rng.normal(size=(M, K)).astype(dtype)
+        B = rows(rng, K, N, dtype)
+        start = rows(rng, M, N, dtype)
         panels = np.zeros((padded(N) + _kernels.LANES) * K if packed else 0, dtype)
         found = [start.copy(), start.copy()]
         for C, reverse in zip(found, (False, True), strict=True):
@@ -122,7 +124,9 @@ def test_activation_at_the_ends(dtype):
 def test_softmax(rng, dtype, K, spread, smoothing):
     M = 20
     logits = rows(rng, M, K, dtype) * dtype_of(spread, dtype)
-    p, y, loss = logits.copy(), rng.integers(0, K, M).astype(np.int32), np.empty(M)
+    p = logits.copy()
+    y = rng.integers(0, K, M).astype(np.int32)
+    loss = np.empty(M)
     _kernels.softmax(p, K, y, loss, smoothing)
     expected = reference.softmax(logits[:, :K].astype(np.float64))
     assert_allclose(p[:, :K], expected, rtol=RTOL[dtype], atol=1e-28)
@@ -155,7 +159,9 @@ RULES = [*(rule() for rule in OPTIMIZERS.values()), Momentum(0.8), RMSProp(0.95)
 @pytest.mark.parametrize("clip", [None, 0.5])
 def test_optimizer_steps(rng, dtype, rule, clip):
     n, rate = 50, 0.01
-    p, m, v = rng.normal(size=n).astype(dtype), np.zeros(n, dtype), np.full(n, rule.start, dtype)
+    p = rng.normal(size=n).astype(dtype)
+    m = np.zeros(n, dtype)
+    v = np.full(n, rule.start, dtype)
     expected = p.astype(np.float64), np.zeros(n), np.zeros(n)
     numbers = Descent(rule, rate, clip, None).numbers()
     own = {name: getattr(numbers, name) for name in ("momentum", "decay", "eps", "beta1", "beta2")}
@@ -174,7 +180,9 @@ def test_optimizer_steps(rng, dtype, rule, clip):
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_vanishing_gradients_leave_no_subnormal_numbers(rng, dtype, rule):
     n = 64
-    p, m, v = np.zeros(n, dtype), np.zeros(n, dtype), np.full(n, rule.start, dtype)
+    p = np.zeros(n, dtype)
+    m = np.zeros(n, dtype)
+    v = np.full(n, rule.start, dtype)
     numbers = record(Descent(rule, 0.1, None, None).numbers()._replace(correction1=1.0, correction2=1.0))
     g = (10.0 ** rng.uniform(-44 if dtype == "float32" else -320, -15, n)).astype(dtype)
     for _ in range(20):
@@ -225,7 +233,9 @@ def check_window(dtype, cell, T, B, H, layers, documents, D=None):
     what = f"{cell=} {T=} {B=} {H=} {layers=} {documents=} {D=}"
     named, x, y, carried, nats, loss, grads, last = window(cell, T, B, H, layers, documents, D)
     architecture = Architecture(cell, 11, H, T, dtype, documents, layers, 0.0, D)
-    params, found, losses = architecture.flatten(named), aligned(architecture.layout.size, dtype), np.empty((T, B))
+    params = architecture.flatten(named)
+    found = aligned(architecture.layout.size, dtype)
+    losses = np.empty((T, B))
     w = workspace(architecture, T, B)
     w.put(carried)
     total = _kernels.loss_and_gradients(params, w, x.ravel(), y.ravel(), found, losses.reshape(-1))
@@ -383,7 +393,9 @@ def test_padding_stays_zero(rng, cell, n_threads, D):
 def twin_sample(cell, layers, D, temperature, smoothing):
     """Weights, a prompt, random numbers, a state; the symbols that the twin draws, and the state before the last."""
     rng, architecture = np.random.default_rng(2), Architecture(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
-    named, u, prompt = weights(rng, architecture), rng.random(60), np.array([3, architecture.end, 1, 4], np.int32)
+    named = weights(rng, architecture)
+    u = rng.random(60)
+    prompt = np.array([3, architecture.end, 1, 4], np.int32)
     named["c"][architecture.end] -= 3  # documents of some length
     state, out = rng.uniform(-0.9, 0.9, architecture.carried()), []
     start, read = state, prompt
@@ -542,7 +554,9 @@ def test_an_interrupt_before_all_threads_have_begun_changes_nothing(watched, mon
     if started:
         advance(trainer, 3)
         advance(expected, 3)
-    before, calls, losses = trainer.state.copy(), [], np.full((2, 5), np.nan)
+    before = trainer.state.copy()
+    calls = []
+    losses = np.full((2, 5), np.nan)
 
     def interrupted(self, *call):
         if len(calls) == submitted:
@@ -606,7 +620,9 @@ def test_trainings_at_a_time_share_the_processors(monkeypatch):
     loss = np.empty((2, 9))
     assert one.n_threads == 4
     one.advance(loss[0, :3], np.empty(3))
-    two, small, three = training(None, H=256), training(None), training(3)
+    two = training(None, H=256)
+    small = training(None)
+    three = training(3)
     assert [t.n_threads for t in (one, two, small, three)] == [1, 1, 1, 3]  # what was asked for is given
     small.close()
     assert [t.n_threads for t in (one, two)] == [2, 2]
@@ -676,7 +692,9 @@ def test_reflect(rng, simd, n):
 @pytest.mark.parametrize("start", [-1.0, 3.25])
 def test_moving_average(rng, start):
     """To the bit what Python computes, which fuses nothing."""
-    x, weights, out = rng.normal(size=300), rng.random(300), np.empty(300)
+    x = rng.normal(size=300)
+    weights = rng.random(300)
+    out = np.empty(300)
     last = _kernels.moving_average(x, weights, out, start)
     np.testing.assert_array_equal(out, reference.moving_average(x, weights, start))
     assert last == out[-1]

@@ -25,7 +25,9 @@ class Rule(NamedTuple):
     start: float = 0.0
 
 
-ADAM, ADAGRAD, SGD = Rule("adam", ("m", "v")), Rule("adagrad", ("v",), 0.1), Rule("sgd", ())
+ADAM = Rule("adam", ("m", "v"))
+ADAGRAD = Rule("adagrad", ("v",), 0.1)
+SGD = Rule("sgd", ())
 
 
 @pytest.fixture(params=CELLS)

@@ -143,7 +143,10 @@ class Server(http.server.ThreadingHTTPServer):
     """Answers every request on a free port of this machine with `body`, and counts."""
 
     daemon_threads = True
-    body, status, missing, requests = b"to be or not to be\n", 200, 0, 0
+    body = b"to be or not to be\n"
+    status = 200
+    missing = 0
+    requests = 0
 
     class Handler(http.server.BaseHTTPRequestHandler):
         server: Server

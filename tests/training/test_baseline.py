@@ -15,7 +15,9 @@ class Twin:
     """The same probabilities from dicts of tuples, one n-gram at a time."""
 
     def __init__(self, ids, order, n_symbols, end=None):
-        self.order, self.K, self.end = order, n_symbols, end
+        self.order = order
+        self.K = n_symbols
+        self.end = end
         occurrences, before = Counter(), defaultdict(set)
         for i in range(1, len(ids)):
             history = self.history(ids, i)

@@ -6,10 +6,21 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from pycharrnn import CharRNN
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.state import State
-from pycharrnn.training.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, Descent, Optimizer, OptimizerName
-from pycharrnn.training.schedules import SCHEDULES, Constant, Cosine, Schedule, ScheduleName
+from pycharrnn.training.optimizers import (
+    OPTIMIZERS,
+    SGD,
+    AdaGrad,
+    Adam,
+    Descent,
+    Momentum,
+    Optimizer,
+    OptimizerName,
+    RMSProp,
+)
+from pycharrnn.training.schedules import SCHEDULES, Constant, Cosine, Plateau, Schedule, ScheduleName, Step
 from pycharrnn.training.trainer import Trainer
 
 
@@ -26,6 +37,38 @@ def test_a_name_stands_for_the_default_numbers():
     assert Schedule.of("cosine") == Cosine()
     assert Schedule.of(None) == Constant()
     assert adam.numbers() == {"beta1": 0.9, "beta2": 0.99, "eps": 1e-8}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Adam(beta1=1), "beta1 must be below 1, got 1"),
+        (lambda: Adam(beta2=-0.1), "beta2 must be finite and at least 0, got -0.1"),
+        (lambda: Adam(eps=0), "eps must be finite and above 0, got 0"),
+        (lambda: Adam(beta1="0.9"), "beta1 must be a number, got '0.9'"),
+        (lambda: AdaGrad(eps=float("nan")), "eps must be finite and above 0, got nan"),
+        (lambda: Momentum(1.5), "momentum must be below 1, got 1.5"),
+        (lambda: RMSProp(decay=None), "decay must be a number, got None"),
+        (lambda: Cosine(final=-1), "final must be finite and at least 0, got -1"),
+        (lambda: Step(factor=0), "factor must be finite and above 0, got 0"),
+        (lambda: Step(at=50), "at must be a sequence, such as a list, got 50"),
+        (lambda: Step(at=(50, 75)), "at must be shares of the budget, from 0 to 1, got"),
+        (lambda: Step(at=(0.5, "x")), "at must be a number, got 'x'"),
+        (lambda: Plateau(patience=0), "patience must be at least 1 and at most"),
+        (lambda: Plateau(patience=1.5), "patience must be an integer, got 1.5"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused(make, message):
+    with pytest.raises((ValueError, TypeError), match=f"^{message}"):
+        make()
+
+
+def test_numbers_of_numpy_are_stored_as_numbers(text, tmp_path):
+    schedule = Step(at=np.array([0.25, 0.5]), factor=np.float32(0.5))
+    model = CharRNN(optimizer=Adam(beta1=np.float64(0.5)), schedule=schedule, max_updates=3).fit(text)
+    model.save(tmp_path / "m")
+    loaded = CharRNN.load(tmp_path / "m")
+    assert (loaded.optimizer, loaded.schedule) == (Adam(beta1=0.5), Step(at=(0.25, 0.5), factor=0.5))
 
 
 def test_moments_start_where_the_rule_says():

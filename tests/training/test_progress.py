@@ -43,7 +43,9 @@ class Terminal(io.StringIO):
 
 def screen(data: str, columns: int) -> list[str]:
     """The lines of a terminal after it was sent this; a line that does not fit goes on in the next one."""
-    lines, row, column = [""], 0, 0
+    lines = [""]
+    row = 0
+    column = 0
     for character in data:
         if character == "\r":
             column = 0

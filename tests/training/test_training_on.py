@@ -66,7 +66,9 @@ def test_training_on_with_the_same_rule_goes_on_with_its_moments(text, rule):
 
 def gradients_of(model, text):
     """The gradients of each window, by name, at the best weights of a model of float64."""
-    architecture, carried, found = learned(model).architecture, None, []
+    architecture = learned(model).architecture
+    carried = None
+    found = []
     ids = model.vocabulary_.encode(text)
     for start in range(0, len(ids) - 1, model.seq_length):
         window = ids[start : start + model.seq_length + 1]
@@ -110,7 +112,9 @@ def test_a_state_without_moments_gets_those_of_the_text(text, tmp_path, rule, ot
             if rule == "rmsprop":
                 step = g[0] / np.sqrt(0.9 * v + 0.1 * g[0] ** 2 + 1e-8)
             else:
-                m, v, k = 0.1 * g[0], 0.999 * v + 0.001 * g[0] ** 2, len(g) + 1
+                m = 0.1 * g[0]
+                v = 0.999 * v + 0.001 * g[0] ** 2
+                k = len(g) + 1
                 step = m / (1 - 0.9**k) / (np.sqrt(v / (1 - 0.999**k)) + 1e-8)
         found = last(model)[name]
         assert_allclose(found, p - 1e-3 * step, rtol=1e-9, atol=1e-12, err_msg=name)

@@ -22,7 +22,10 @@ def places(reading, n_updates, n):
     ("N", "T", "B"), [(17, 4, 1), (16, 4, 1), (3, 5, 1), (23, 4, 2), (50, 7, 5), (6, 4, 6), (90, 6, 7)]
 )
 def test_windows_are_those_of_a_plain_reader(N, T, B):
-    ids, first, seed, shift = np.arange(N + 1, dtype=np.int32), 10, 2**61 + 5, 8
+    ids = np.arange(N + 1, dtype=np.int32)
+    first = 10
+    seed = 2**61 + 5
+    shift = 8
     reading, S = Reading(ids, T, B, first, seed, shift), N // B
     n_updates, at = first, shift if B > 1 else 0
     for _ in range(3):  # passes
