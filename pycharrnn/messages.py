@@ -98,7 +98,7 @@ def message_of(error: object) -> str:
 
 
 def spelled(message: str, spell: Callable[[Setting], str]) -> str:
-    """Return a text with another spelling of the parameters in it, which only a `Message` knows.
+    """Return a text with its parameters in another spelling. Only a `Message` knows its parameters.
 
     Examples
     --------

@@ -132,12 +132,12 @@ class CharRNN(Predictor):
 
         Notes
         -----
-        The weights that are kept are those of the lowest loss on the validation text, which is computed after each
-        epoch. Without one they are those of the lowest loss on the training text, of which the same 16,000 characters
-        or so are read at the start, after each half a million characters of training, and at the end; or all of it,
-        where one stream reads it in half a second. `best_` describes them.
+        The weights with the lowest loss on the validation text are kept; that loss is computed after each epoch.
+        Without a validation text the training text decides: about 16,000 of its characters, always the same ones, are
+        read at the start, after each half a million characters of training, and at the end. A text that one stream
+        reads in half a second is read whole. `best_` describes the weights that are kept.
 
-        `max_seconds` counts from the call on and includes that, and whatever callbacks do.
+        `max_seconds` counts from the call on. It includes the time of these readings and of callbacks.
 
         Examples
         --------
@@ -163,9 +163,9 @@ class CharRNN(Predictor):
     ) -> Self:
         """Train on: more passes over a text, from the last weights and optimiser moments.
 
-        The weights that are kept are the best ones on this text, those of the start included. The smooth loss is that
-        of this text, too. `max_updates` and `max_seconds` limit each call, the parameter `epochs` of the constructor
-        does not. Without a `fit` before it begins a new model.
+        The best weights on this text are kept; those of the start compete, too. The smooth loss begins anew with this
+        text. `max_updates` and `max_seconds` limit each call, the parameter `epochs` of the constructor does not. If
+        the model has not been trained yet, the call begins a new one.
 
         Parameters
         ----------
@@ -195,14 +195,14 @@ class CharRNN(Predictor):
 
         Notes
         -----
-        A model from a file has no moments, and neither has another optimiser after `set_params(optimizer=...)`. Then up
-        to 1,000 windows of the text are read first at a learning rate of zero. The weights stay, and the mean squares
-        become those of the gradients here, but no smaller than they were: the file has the mean of each array. So
-        training goes on with steps of the same size, not with the large ones of a new model.
+        A model from a file has no moments, and neither has a new optimiser after `set_params(optimizer=...)`. Up to
+        1,000 windows of the text are then read first, at a learning rate of zero. The weights stay, and the moments
+        become the mean squares of the gradients on this text, but no smaller than they were: the file has the mean of
+        each array. So training goes on with steps of the same size, not with the large ones of a new model.
 
         Characters that the model does not know are added to its vocabulary, with a UserWarning that names them, unless
-        `on_unknown` says to skip or replace them or they occur fewer than `min_count` times. The others keep their
-        weights, and the squares of the new ones come from such a reading, too.
+        `on_unknown` says to skip or replace them or they occur fewer than `min_count` times. The other characters
+        keep their weights, and the moments of the new ones come from such a reading, too.
 
         Examples
         --------

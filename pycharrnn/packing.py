@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes, and what is packed in it. A file's name is never asked."""
+"""The kind of a file, by its first bytes, and what is packed in it. Its name never counts."""
 
 from __future__ import annotations
 

@@ -184,12 +184,12 @@ class Predictor(Trained):
         temperature: Annotated[float, Real(zero=True)] = 1.0,
         random_state: Annotated[RandomState, Seed()] = None,
     ) -> Iterator[str]:
-        """Write text character by character: the same ones as `sample` gives, each as soon as it is drawn.
+        """Write text character by character. They are those of `sample`, each as soon as it is drawn.
 
         Parameters
         ----------
         length : int or None, default None
-            Characters to write. With None running text has no end, and a document goes to its end.
+            Characters to write. None writes running text without end, and a document to its end.
         prompt : str, default ""
             As for `sample`.
         temperature : float in [0, 1e308], default 1.0

@@ -113,14 +113,14 @@ class Trained(Parameters):
         NotFittedError
             If the model has not been trained.
         ValueError, TypeError
-            If a parameter has been set to what it cannot be: `load` would refuse such a file.
+            If a parameter has been set to a value that it cannot have: `load` would refuse such a file.
         OSError
             If the file cannot be written; an old one is then left as it was.
 
         Notes
         -----
-        Of the optimiser's moments the file only has the mean of the squared gradients in each array, from which
-        `partial_fit` of a loaded model begins.
+        The file does not have the optimiser's moments. It has the mean of the squared gradients in each array:
+        `partial_fit` of a loaded model begins with these.
 
         Examples
         --------
@@ -177,7 +177,7 @@ class Trained(Parameters):
 
     @classmethod
     def _specs(cls, parameters: dict[str, Any], n_symbols: int, documents: bool) -> Specs:
-        """The weight arrays of a model with these parameters, which may come from anybody."""
+        """The weight arrays of a model with these parameters, which come from a file and may be wrong."""
         built = architecture(cls(**restored(parameters)), n_symbols, documents)
         return {name: (shape, built.dtype) for name, shape in built.shapes.items()}
 

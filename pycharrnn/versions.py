@@ -1,4 +1,4 @@
-"""Versions: what a speed depends on, and what the bits of a result may depend on."""
+"""Versions of the package, of Python and of NumPy: speed and, at times, the bits of a result depend on them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def turn(cores: list[int], name: str, n_updates: int, n_characters: int) -> Turn
     if prepare_classic is None:
         raise ValueError(f"{name!a} has no classic model")
     ready = prepare_classic(text, vocabulary.encode(text), len(vocabulary), len(cores))
-    assert ready.sample is not None  # who trains the classic model samples from it, too
+    assert ready.sample is not None  # a competitor that trains the classic model also samples from it
     warm = 1 if name == "jax" else _WARM_UP  # JAX compiles anew for each length
     ready.train(-(-n_updates // warm))
     ready.sample(-(-n_characters // warm))

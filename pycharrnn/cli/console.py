@@ -17,7 +17,7 @@ from pycharrnn.training.progress import clear_lines
 
 
 def set_up_stdout() -> None:
-    """Let stdout take any text: a terminal in its own encoding, with escapes; anything else as UTF-8."""
+    """Make stdout take any text: a terminal gets its own encoding, with escapes; a file or a pipe gets UTF-8."""
     if not isinstance(sys.stdout, io.TextIOWrapper):
         return
     if sys.stdout.isatty():  # which reads what it is sent as its locale says

@@ -42,7 +42,7 @@ def parameter_name(option: str) -> str:
 
 @dataclass
 class Stage:
-    """How far a command has come, which decides what a ValueError is about.
+    """How far a command has come: it tells whether a ValueError is about an option or about the text.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The command `train`: trains, keeps what was learned whatever ends it, and says how good it is and what comes next."""
+"""The command `train`: it trains, saves the model however the training ends, and says how good the model is."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Watch(SampleText):
 
 
 class _Announcement:
-    """Says what is trained on what, and for how long, when it begins."""
+    """Says at the beginning which network is trained on which text, and for how long."""
 
     def __init__(self, model: CharRNN, source: str) -> None:
         self.every = model.n_updates_ if hasattr(model, "vocabulary_") else 2**62  # updates: now, and hardly again

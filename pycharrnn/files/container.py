@@ -66,7 +66,7 @@ def save(
     body = []
     for name in header.entries:
         dtype = arrays[name].dtype.newbyteorder("<")
-        # C order whatever the strides, and a snapshot: what is checked and hashed is what is written.
+        # A snapshot in C order: the bytes that are checked and hashed are the bytes that are written.
         body.append(arrays[name].astype(dtype, copy=False).tobytes())
         _check_finite(name, np.frombuffer(body[-1], dtype))
     head = header.signed(body).encode()

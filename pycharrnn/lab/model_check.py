@@ -1,4 +1,4 @@
-"""The gradient check of a model: which windows of a text are checked."""
+"""The gradient check of a model: it chooses the windows of a text."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def plot_losses(histories: Any, *, per_character: bool = False, show_loss: bool 
     ax : matplotlib.axes.Axes or None, default None
         Where to draw. None makes a figure of 6.5 by 4 inches, or taller for many names. In a notebook, and wherever
         the program has imported pyplot, it is pyplot's current figure, so that ``plt.show()`` and ``plt.savefig()``
-        find it; of such figures the last 10 stay open. Elsewhere pyplot knows nothing of it.
+        find it. The last 10 such figures stay open. Elsewhere pyplot does not know the figure.
 
     Returns
     -------

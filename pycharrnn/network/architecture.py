@@ -26,7 +26,7 @@ def of_layer(name: str, layer: int) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """Cell, sizes and precision of a network: it never changes, and threads share it.
+    """The cell, the sizes and the precision of a network. It never changes, so threads share it.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Architecture:
     hidden_size : int
         H, the units of a layer.
     seq_length : int
-        T, the steps of a window: back-propagation goes so far, and training losses are per so many symbols.
+        T, the steps of a window. Back-propagation goes back so far, and training losses are per T symbols.
     dtype : str, default "float32"
         A name of `PRECISIONS`.
     documents : bool, default False

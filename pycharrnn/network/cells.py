@@ -25,18 +25,18 @@ class Cell(NamedTuple):
         Gates lie one below the other in PyTorch's order: LSTM input, forget, candidate, output; GRU reset, update,
         candidate.
     shared : int
-        Gates, the first ones, that take what they read of the input and of the state as one sum. Each of the others has
-        a second bias (n), beside the state's weights: the reset gate scales that part before it is added.
+        How many gates, the first ones, add up the input's share and the state's share. The others keep the two apart,
+        because a gate scales the state's share first; each of them has a second bias (n).
     kept : int
-        Numbers that the forward pass keeps for the backward pass, per unit and step.
+        Numbers that the forward pass caches for the backward pass, per unit and step.
     states : tuple of str
         What is carried from step to step.
     biases : tuple of float
         The initial bias of each gate.
     initializer : {"normal", "uniform"}
-        How weights begin where nobody says how.
+        How weights are drawn when the parameter `initializer` is None.
     in_place : bool
-        Whether the state is computed in the place of its pre-activation, and its derivative in that of the state's.
+        Whether the state overwrites its pre-activation, and the pre-activation's derivative that of the state.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """The engine: memory and kernels for windows of T steps of B streams.
 
-Whatever reaches a kernel of windows passes through here, where types and shapes are checked: the code behind it checks
-nothing. Symbols are checked once per text, by `Architecture.check`.
+The engine is the one gate to the kernels of windows. It checks types and shapes; the code behind it checks nothing.
+`Architecture.check` checks symbols, once per text.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Engine:
         return carried
 
     def take(self, carried: Array) -> None:
-        """Copy the state from which the next window begins, (L, states, B, H)."""
+        """Copy the state before the next window, (L, states, B, H), into `carried`."""
         self._space.take(self._space.first, carried)
 
     # --- windows ------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ class Engine:
         update : Update
             The optimiser's rule, numbers and moments.
         run : ndarray of records.Run, (1,)
-            What updates count, changed in place.
+            The counters of the run, changed in place.
         loss : ndarray, (n,)
             The loss of each window in nats, summed over its steps and streams.
         team : Team or None, default None
@@ -123,7 +123,7 @@ class Engine:
     # --- one stream ---------------------------------------------------------------------------------------------
 
     def read(self, weights: Array, ids: Ids, losses: Floats) -> None:
-        """Read a text of one stream from where it stands; write the nats of each symbol after the first, (N - 1,)."""
+        """Read a text, one stream, from the present state; write the nats of each symbol after the first, (N - 1,)."""
         self._check(weights)
         if self.B != 1 or losses.size != len(ids) - 1:
             raise ValueError(f"{len(ids)} symbols have one loss less and one stream, not {losses.size} and {self.B}")
@@ -201,7 +201,7 @@ def loss_and_gradients(
 def loss_function(
     architecture: Architecture, weights: Array, x: Ids, y: Ids, carried: Array | None = None, seed: int = 0
 ) -> Callable[[], Floats]:
-    """Return a function of nothing that gives the losses of one window at the present weights.
+    """Return a function without arguments that computes the losses of one window at the present weights.
 
     Parameters
     ----------

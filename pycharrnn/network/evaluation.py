@@ -20,7 +20,7 @@ class Evaluation(NamedTuple):
     bits : float
         The same with the logarithm to base 2.
     perplexity : float
-        exp(nats): among so many equally likely characters a guess would be as hard.
+        exp(nats): a guess among so many equally likely characters would be as hard.
     n_characters : int
         Characters that were predicted.
 

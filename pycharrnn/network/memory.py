@@ -38,14 +38,14 @@ def free_memory() -> float:
 
 
 def claim(n_bytes: int, what: str, advice: str) -> None:
-    """See that memory is free before it is taken: a system that runs out of it ends the process without a word.
+    """Check that enough memory is free. A system that runs out of memory ends the process without a word.
 
     Parameters
     ----------
     n_bytes : int
-        How much is wanted. Less than 256 MiB is not looked at.
+        How much is wanted. Less than 256 MiB is never refused.
     what, advice : str
-        What the message says: what would take the memory, and what to do.
+        Two parts of the message: what would take the memory, and what to do about it.
 
     Raises
     ------

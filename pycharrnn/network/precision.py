@@ -25,7 +25,7 @@ class Precision(NamedTuple):
     products : numpy.dtype
         Of the sums of matrix products.
     activations : numpy.dtype
-        Of states and of what the forward pass keeps for the backward pass.
+        Of states and of what the forward pass caches for the backward pass.
     moments : numpy.dtype
         Of the optimiser's moments.
 

@@ -89,14 +89,14 @@ class Numbers(NamedTuple):
     clip_value: float
     clip_norm: float
     weight_decay: float
-    momentum: float
-    decay: float
-    eps: float
-    beta1: float
-    beta2: float
-    correction1: float
-    correction2: float
-    sparse: bool
+    momentum: float = 0.0
+    decay: float = 0.0
+    eps: float = 0.0
+    beta1: float = 0.0
+    beta2: float = 0.0
+    correction1: float = 0.0
+    correction2: float = 0.0
+    sparse: bool = False
 
 
 class Drawing(NamedTuple):
@@ -149,14 +149,14 @@ class Update(NamedTuple):
 
 
 class Team(NamedTuple):
-    """A thread's part in a call that several threads make alike.
+    """A thread's part in a call that several threads make at once.
 
     Attributes
     ----------
     rank, size : int
-        Which thread this is, 0 <= rank < size, of how many.
+        The number of this thread, 0 <= rank < size, and how many threads there are.
     meeting : ndarray of int32, (3,)
-        Where they meet: zeros at first. A last entry of 1 says that not all will come.
+        Where they meet: zeros at first. A last entry of 1 tells that one of them will not come.
     """
 
     rank: int

@@ -69,7 +69,7 @@ class Best(NamedTuple):
 
 
 class Squares(NamedTuple):
-    """How large the squared gradients are that a rule has in v.
+    """How large the squared gradients in v are.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class State:
     weights, best : ndarray, (P,)
         The present weights, and those that are kept.
     m, v : ndarray, (P,) or (0,)
-        The optimiser's moments: the mean of gradients and of their squares, as far as the rule has them.
+        The optimiser's moments: the mean of the gradients and of their squares. A rule may lack either.
     carried : ndarray, (L, states, B, H)
         What goes from one window to the next.
     run : ndarray of records.Run, (1,)
@@ -102,7 +102,7 @@ class State:
     kept : Best
         What is known of the best weights.
     squares : Squares or None, default None
-        Of a state read from a file: what is known of the v that it had.
+        What is known of the moment v; only a state that was read from a file has it.
     smooth : float, default -1.0
         The smooth loss in nats per T symbols; negative before the first update.
     shift : int, default 0
@@ -133,7 +133,7 @@ class State:
         return cls(weights, best, m, v, carried, record(Run()), rule.name, Best(0, np.inf))
 
     def __setstate__(self, values: dict[str, Any]) -> None:
-        """Take arrays as they come, mapped from a file and read-only perhaps, but none that lie across their items."""
+        """Take the arrays as they are, perhaps read-only or mapped from a file. Copy those that are not aligned."""
         for name, value in values.items():
             setattr(self, name, np.require(value, None, "A") if isinstance(value, np.ndarray) else value)
 
@@ -163,7 +163,7 @@ class State:
         self.keep()
 
     def reach(self, n_updates: int, smooth_loss: float | None, **losses: float | None) -> None:
-        """Become the state of a run of which a file has only the best weights."""
+        """Become the state of a run whose file has only the best weights."""
         self.run["n_updates"] = n_updates
         self.smooth = -1.0 if smooth_loss is None else smooth_loss
         self.kept = Best(n_updates, self.smooth_loss, **losses)

@@ -1,4 +1,4 @@
-"""The memory that the kernels work on, and where in it each array lies."""
+"""The memory that the kernels work on, and the place of each array in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pycharrnn.network.layout import Layout
 from pycharrnn.network.memory import aligned, claim
 from pycharrnn.network.records import Layer, Plan, record
 
-ROOM = 1 << 26  # bytes of working memory for evaluating, beside that for the weights; at least those of one step
+ROOM = 1 << 26  # bytes of working memory for an evaluation, besides the weights; one step is always allowed
 
 
 class Workspace(NamedTuple):

@@ -18,7 +18,7 @@ _UNUSED = 512  # numbers drawn in advance at most where a document may end befor
 
 
 def claim_texts(n_samples: int, length: int | None) -> None:
-    """See that there is memory for so many texts of this length, and for the symbols of one.
+    """Check that there is memory for so many texts of this length, and for the symbols of one.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ class Sampler:
     Notes
     -----
     A network that was trained with label smoothing e has learned q = (1 - e) p + e / K. Symbols are drawn from p, and
-    none whose share in q is at most twice e / K (Hewitt, Manning, Liang 2022): drawn from q, symbols that never stand
-    here in the text would come now and then.
+    none whose share in q is at most twice e / K (Hewitt, Manning, Liang 2022): drawn from q, symbols that never occur
+    in such a place would come now and then.
 
     References
     ----------
@@ -97,7 +97,7 @@ class Sampler:
         self.restart()
 
     def restart(self) -> None:
-        """Forget all but the prompt, and the numbers that were drawn: what comes is another text."""
+        """Begin another text from the prompt. Numbers that were drawn and not used stay for it."""
         self._unread = self._prompt
         self._ended = False
         self._engine.start()

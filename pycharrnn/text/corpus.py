@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 
 from pycharrnn.arrays import Ids
+from pycharrnn.errors import ParameterValueError
 from pycharrnn.text.vocabulary import Vocabulary
 
 __all__ = ["Corpus", "Texts", "Unknown", "check_length", "reading_rule"]
@@ -18,7 +19,7 @@ Unknown = Literal["raise", "skip", "replace"]
 
 
 def reading_rule(on_unknown: Unknown, min_count: int, vocabulary: Vocabulary) -> Unknown:
-    """Return what to do with unknown characters: whoever learned rare ones as U+FFFD reads these as U+FFFD, too."""
+    """Return what to do with unknown characters. A model that learned rare ones as U+FFFD replaces them."""
     folds = on_unknown == "raise" and min_count > 1 and "\ufffd" in vocabulary
     return "replace" if folds else on_unknown
 
@@ -179,9 +180,8 @@ class Corpus(NamedTuple):
             ends = np.flatnonzero(self.ids == self.vocabulary.end)
             cut = int(ends[min(max(1, round((len(ends) - 1) * (1 - fraction))), len(ends) - 2)])
         if min(cut, len(self.ids) - cut) < 2:
-            raise ValueError(
-                f"validation_fraction {fraction} leaves too little of the text to train on or to validate with"
-            )
+            problem = f"{fraction} leaves too little of the text to train on or to validate with"
+            raise ParameterValueError("validation_fraction", problem)
         first, last = self.ids[: cut + self.documents], self.ids[cut:]
         return self._replace(ids=first), self._replace(ids=last)
 

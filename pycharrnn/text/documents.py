@@ -223,7 +223,7 @@ class _Reading:
             self.unescape = html.unescape
         self.found: list[str] = []
         self.files: list[str] = []
-        self.bad: list[tuple[Source, str]] = []  # and what is wrong with which of its rows
+        self.bad: list[tuple[Source, str]] = []  # and, for each bad row, what is wrong with it
         self.left_out: list[str] = []
 
     def add(self, source: Source, rows: Iterable[Found | Record]) -> None:
@@ -242,7 +242,7 @@ class _Reading:
             self.bad.append((source, "the file: it has no document"))
 
     def add_files(self, source: Source, pattern: str | None, encoding: str) -> None:
-        """Add a file as one document, or so those of a folder."""
+        """Add a file as one document, or each file of a folder as one."""
         if not os.path.isdir(source.name):
             self._add_file(source, source.name, "the file", _read(source.name, source.name, encoding))
             return
@@ -279,7 +279,7 @@ class _Reading:
 
 
 def _read(file: str, name: str, encoding: str) -> str | Bad:
-    """Return the text of a file, or what is wrong with it; `name` is what it is called."""
+    """Return the text of a file, or what is wrong with it; messages call the file `name`."""
     data = read_file(file)
     try:
         text = decode(data, name, encoding)
@@ -289,7 +289,7 @@ def _read(file: str, name: str, encoding: str) -> str | Bad:
 
 
 def _tally(files: Iterable[str]) -> str:
-    """How many files there are of which suffix."""
+    """Count the files of each suffix, in words."""
     counts = Counter(suffix(file) or "without suffix" for file in files)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{n:,} {ascii(suffix)[1:-1]}" for suffix, n in ordered[:10]) + ", ..." * (len(ordered) > 10)

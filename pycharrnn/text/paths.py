@@ -1,4 +1,4 @@
-"""Strings that look like paths: one that is passed as a text may be meant as the name of a file."""
+"""Strings that look like paths: who passes one as a text may mean the file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def warn_of_paths(X: str | Sequence[str], name: str) -> None:
 
 
 def _meant(text: str, alone: bool = False) -> str:
-    """Return what the text surely is, if it is a path or the like, and what to do; "" if it may be a text."""
+    """Return what is meant by a text that looks like a path or a URL, and what to do; "" if it may be a text."""
     if not 1 < len(text) <= _LONGEST_URL or re.search(r"[\0\r\n]", text) or not re.search(r"\w", text):
         return ""
     if _URL.fullmatch(text):

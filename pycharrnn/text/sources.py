@@ -50,7 +50,7 @@ def read_file(path: str) -> bytes:
 
 
 def source(path: object, format: str | None, separator: str | None) -> Source:
-    """Return what to call what is to be read, and its format, which is "parts" if there is a separator."""
+    """Return the source with its name for messages and its format; a separator makes the format "parts"."""
     if separator is not None and format is not None:
         raise ParameterValueError("separator", f"must go without a format, got {format!r}")
     format = "parts" if separator is not None else format
@@ -70,7 +70,7 @@ def source(path: object, format: str | None, separator: str | None) -> Source:
 
 
 def _format_of(name: str, format: str | None) -> str:
-    """Return the format of a path, as it was given or as its name tells."""
+    """Return the format that the user gave, or else the one that the name of the file tells."""
     told = BY_SUFFIX.get(suffix(name))
     if format is None:
         if os.path.isdir(name):
@@ -105,7 +105,7 @@ class Folder(NamedTuple):
 
     @classmethod
     def walk(cls, path: str, pattern: str | None) -> Folder:
-        """Look at all there is in a folder; an OSError if a part of it cannot be read."""
+        """Look at every file of a folder; raise an OSError if a part of it cannot be read."""
         found = cls([], [])
         for root, folders, names in os.walk(path, onerror=_fail):
             for name in sorted([*folders, *names]):
@@ -139,6 +139,6 @@ def _left_out(path: str, inner: str, pattern: str | None, is_folder: bool) -> st
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """A pattern without a slash asks for the name, else for the path; "**/" are any folders, or none."""
+    """A pattern without a slash matches the name, one with a slash the path; "**/" are any folders, or none."""
     path = path if "/" in pattern else path.rpartition("/")[2]
     return fnmatchcase(path, pattern) or fnmatchcase(path, pattern.replace("**/", ""))

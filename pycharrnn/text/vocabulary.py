@@ -71,7 +71,7 @@ class Vocabulary:
             raise ValueError(f"code_points[{bad}] is {codes[bad]}, but {rule}")
         # A copy, and over bytes, so that nobody can ever make the array writeable.
         self._code_points = np.frombuffer(codes.astype(np.uint32).tobytes(), np.uint32)
-        # One entry more than the largest code point needs: whatever lies beyond is clipped to it: unknown.
+        # One entry more than the largest code point needs: anything larger is clipped to that entry, which is unknown.
         self._ids = np.full(int(codes[-1]) + 2, -1, np.int32)
         self._ids[self._code_points] = np.arange(codes.size)
         self.end = codes.size if documents else None
@@ -85,7 +85,7 @@ class Vocabulary:
         Parameters
         ----------
         text : str or list of str
-            The text, or the documents, for which there will be a symbol more.
+            The text, or the documents. Documents need one symbol more, which ends each of them.
         min_count : int, default 1
             How often a character must occur. Rarer ones are left out, and U+FFFD stands for all of them; a UserWarning
             says how many they are.

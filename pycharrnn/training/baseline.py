@@ -172,7 +172,7 @@ class KneserNey:
         return -np.log(p[1:])
 
     def _reach(self, x: _Ints, end: int | None) -> _Ints:
-        """How many symbols the context of each one has."""
+        """Count the symbols in the context of each symbol."""
         position = np.arange(x.size)
         starts = np.maximum.accumulate(np.where(x == end, position, 0))  # nothing equals None
         reach: _Ints = np.minimum(position - np.append(0, starts[:-1]), self.order - 1)

@@ -47,7 +47,7 @@ class Budget:
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:
-        """Make the budget that a model's parameters tell of.
+        """Make the budget of a model from its parameters.
 
         Parameters
         ----------

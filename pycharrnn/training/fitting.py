@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from pycharrnn.arrays import Ids
-from pycharrnn.errors import ParameterValueError, TrainingDivergedError
+from pycharrnn.errors import TrainingDivergedError
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.judge import Judge, TrainingText, UnseenText
 from pycharrnn.training.loop import train
@@ -15,26 +13,6 @@ from pycharrnn.training.progress import Progress
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule
 from pycharrnn.training.trainer import Trainer
-
-
-def shuffled(ids: Ids, end: int | None, rng: np.random.Generator) -> Ids:
-    """The documents in another order; running text as it is."""
-    if end is None:
-        return ids
-    *documents, last = np.split(ids, np.flatnonzero(ids == end)[1:])
-    return np.concatenate([documents[i] for i in rng.permutation(len(documents))] + [last])
-
-
-def split(ids: Ids, end: int | None, fraction: float) -> tuple[Ids, Ids]:
-    """The part to train on and the last `fraction`, cut between two documents if there are any."""
-    cut = round(len(ids) * (1 - fraction))
-    if end is not None:
-        ends = np.flatnonzero(ids == end)
-        cut = int(ends[min(max(1, round((len(ends) - 1) * (1 - fraction))), len(ends) - 2)])
-    if min(cut, len(ids) - cut) < 2:
-        problem = f"{fraction} leaves too little of the text to train on or to validate with"
-        raise ParameterValueError("validation_fraction", problem)
-    return ids[: cut + (end is not None)], ids[cut:]
 
 
 def fit(

@@ -15,11 +15,11 @@ from pycharrnn.training.history import Look
 from pycharrnn.training.run import Run
 from pycharrnn.training.trainer import Trainer
 
-_COUNTED = 50_000  # characters of a text for each second of a time limit up to which counting n-grams is cheap
+_COUNTED = 50_000  # characters per second of a time limit: counting the n-grams of so long a text is cheap
 _WHOLE = 0.4  # seconds that reading all of a text may take
-_PART = 20  # a look may take one of so many parts of a time limit
-_FORWARD = 2.5  # a text is read so many times as fast as it is trained on
-_OPERATIONS = 2e8  # of a weight on a symbol: a fiftieth of what a slow processor does in a second
+_PART = 20  # a look may take 1 / _PART of a time limit
+_FORWARD = 2.5  # reading a text is so many times as fast as training on it
+_OPERATIONS = 2e8  # weights times symbols: a slow processor does fifty times as many in a second
 _FAR = 10  # times the loss of guessing: a divergence. The first steps of AdaGrad may reach five times
 
 
@@ -91,7 +91,7 @@ class Judge(ABC):
         return self._diverged > 1 or (self.patience is not None and self._waited >= self.patience)
 
     def finish(self) -> None:
-        """Look at the last weights, wherever in an epoch that is.
+        """Look at the last weights, be it in the middle of an epoch.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class Judge(ABC):
         return min(len(self.text), self.amount()) * run.updating / (_FORWARD * run.characters)
 
     def look(self, seconds: float) -> float:
-        """Read as much as each time, and note the loss at this time of the run."""
+        """Read the usual amount of text, and note the loss at this time of the run."""
         begin = time.perf_counter()
         nats = self.read(self.amount())
         self._seconds = time.perf_counter() - begin
@@ -194,13 +194,13 @@ class UnseenText(Judge):
         self.trainer.state.keep(validation=nats)
 
     def interrupted(self) -> None:
-        """Choose all the same if there was no look yet, but quickly."""
+        """Compare the last weights by a small part of the text if there was no look yet: this must be quick."""
         if self._seconds is None and self.run.n_updates > self.run.first:
             self.compare(self.read(EXCERPTS))
 
 
 class TrainingText(Judge):
-    """Judges by the text that is trained on, so often that looks take some 2 % of the time.
+    """Judges by the text that is trained on. Looks take some 2 % of the time.
 
     It reads the same EXCERPTS symbols each time, spread evenly over the text, or fewer where the whole training is
     short. A text that one stream trains on is read whole if that takes little time: a network that has memorised it

@@ -17,7 +17,7 @@ from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule
 from pycharrnn.training.trainer import Trainer
 
-SLICE = 0.02  # seconds of updates between two moments at which signals, clock and callbacks have their turn
+SLICE = 0.02  # seconds of updates; after each slice signals, clock and callbacks have their turn
 
 
 @dataclass
@@ -95,7 +95,7 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
 
 
 def _settle(trainer: Trainer, run: Run, part: _Slice) -> None:
-    """Note what has been done of `part`. Twice does no harm, so that no interrupt comes at a bad moment."""
+    """Note how far `part` has come. A second call does no harm: an interrupt may come at any moment."""
     state = trainer.state
     history = run.history
     now = run.elapsed()

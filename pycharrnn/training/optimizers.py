@@ -23,7 +23,7 @@ _SHARE = Real(zero=True, below=1)
 
 @dataclass(frozen=True)
 class Optimizer(Checked):
-    """An update rule: its fields are its own numbers, its class variables what the kernels and the model need to know.
+    """An update rule. Its fields are its own numbers; its class variables tell the kernels and the model what it needs.
 
     Attributes
     ----------
@@ -142,7 +142,7 @@ class AdaGrad(Optimizer):
     Parameters
     ----------
     eps : float, default 1e-8
-        Keeps the divisor away from zero; above 0.
+        Keeps the divisor above zero; above 0 itself.
 
     Raises
     ------
@@ -187,7 +187,7 @@ class RMSProp(Optimizer):
     decay : float, default 0.9
         The share of the old mean in the new one, at least 0 and below 1.
     eps : float, default 1e-8
-        Keeps the divisor away from zero; above 0.
+        Keeps the divisor above zero; above 0 itself.
 
     Raises
     ------
@@ -232,7 +232,7 @@ class Adam(Optimizer):
     beta2 : float, default 0.999
         The same of the mean squared gradient.
     eps : float, default 1e-8
-        Keeps the divisor away from zero; above 0.
+        Keeps the divisor above zero; above 0 itself.
 
     Raises
     ------
@@ -272,7 +272,7 @@ compare("the optimisers", sorted(_kernels.RULES), sorted(OPTIMIZERS))
 
 
 class Descent(NamedTuple):
-    """How a run goes down: an optimiser with the learning rate, the clipping and the weight decay of the run.
+    """How a run steps: its optimiser with the learning rate, the clipping and the weight decay.
 
     Parameters
     ----------
@@ -320,12 +320,11 @@ class Descent(NamedTuple):
 
     def numbers(self) -> Numbers:
         """All its numbers, as the kernels take them."""
-        none = dict.fromkeys(("momentum", "decay", "eps", "beta1", "beta2", "correction1", "correction2"), 0.0)
         return Numbers(
             rate=self.rule.rate if self.rate is None else self.rate,
             clip_value=math.inf if self.clip_value is None else self.clip_value,
             clip_norm=self.clip_norm or 0.0,
             weight_decay=self.weight_decay,
             sparse=self.rule.sparse and not self.weight_decay,  # which changes all
-            **(none | self.rule.numbers()),
+            **self.rule.numbers(),
         )

@@ -121,7 +121,7 @@ def _columns(stream: Any) -> int:
 
 
 def _line(run: Run, status: str, width: int) -> str:
-    """The first words, and of the other parts all for which the width has room. Without a status: the last line."""
+    """The line to show: its first part, and each other part that fits the width. Without a status, the last line."""
     line = f"{status:<10} {math.floor(100 * run.share):3d} %" if status else f"trained in {_time(run.seconds)}"
     looks = run.history.validation
     parts = [
@@ -142,7 +142,7 @@ def _nats(nats: float) -> str:
 
 
 def _time(seconds: float) -> str:
-    """The time in the largest unit of which there are three."""
+    """The time in the largest unit that it has at least three of."""
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 3 * length:
             return f"{seconds / length:.0f} {unit}"

@@ -113,13 +113,22 @@ class Trainer:
         self.state.smooth = _kernels.moving_average(loss[:n], weights, smooth[:n], self.state.smooth)
 
     def measure(self, new: Ids, foreign: bool, squares: Squares | None = None) -> None:
-        """Give a state the squares that it lacks: those of `new` symbols, or all of a `foreign` one, which has none.
+        """Measure the squares of gradients that a state lacks, and write them into its moment v.
 
         The first windows of the text are read at a learning rate of zero: the weights stay, and v becomes that of the
-        gradients here. What has been memorised has hardly any gradient left: if the `squares` of this rule
-        are known, those that are measured are scaled up to them. A rule that sums squares gets at least as many as the
-        weights have seen updates. Symbols that are new have seen those windows. No sum, and no scaled square, is
-        less than the mean of its array: a symbol that is missing here would else take a large step when it comes.
+        gradients here. Three corrections follow. A network that has memorised a text has hardly any gradient left, so
+        the measured squares are scaled up to the known ones. A rule that sums squares gets as many of them as the
+        weights have seen updates. No sum and no scaled square is below the mean of its array: a symbol that does not
+        occur here would otherwise take a large step once it comes.
+
+        Parameters
+        ----------
+        new : ndarray of int32
+            The symbols that the state has no squares of.
+        foreign : bool
+            Whether the state has no squares at all: it is from a file, or another optimiser's.
+        squares : Squares or None, default None
+            What is known of the squares that the state had once.
         """
         s = self.state
         before, n = s.copy(), min(self.updates_per_epoch, max(1, MEASURED // self.batch_size))
@@ -155,7 +164,7 @@ class Trainer:
                 s.run[power] = measured[power]
 
     def _together(self, windows: Windows, update: Update, loss: Floats) -> None:
-        """The same call from this thread and from those of the pool; they meet inside, without the interpreter lock.
+        """Make the same call from this thread and those of the pool. They meet inside, without the interpreter lock.
 
         This thread is one of them, so that a signal finds it in Python only when no update is under way.
         """
@@ -174,7 +183,7 @@ class Trainer:
                 calls.append(self._pool.submit(train, Team(rank, size, meeting)))
             train(Team(0, size, meeting))
         except BaseException:
-            meeting[2] = 1  # this thread does not come: whoever waits at the meeting place need not wait any longer
+            meeting[2] = 1  # this thread does not come: the others stop waiting for it
             raise
         finally:
             wait(calls)

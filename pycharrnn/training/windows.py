@@ -7,7 +7,7 @@ import numpy as np
 from pycharrnn.arrays import Ids
 from pycharrnn.network.records import Windows
 
-REFRESH = 64  # windows after which a stream of a batch begins from a zero state
+REFRESH = 64  # windows; then a stream of a batch begins from a zero state again
 
 
 class Reading:
@@ -51,7 +51,7 @@ class Reading:
         return (n_updates - self.first) % self.per_pass * self.T
 
     def shift(self, n_updates: int) -> int:
-        """Where in the text, modulo its symbols to read, the first stream begins the pass of the next update."""
+        """Where the first stream begins the pass of the next update, modulo the N symbols that can be read."""
         passes = (n_updates - self.first) // self.per_pass
         return key(self._seed, self.first + passes * self.per_pass) if self.B > 1 and passes else self._shift
 

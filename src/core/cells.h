@@ -11,7 +11,7 @@
 #define TINY ((REAL)1e-30)
 #define FLUSH(x) ((x) < TINY && (x) > -TINY ? (REAL)0 : (x))
 
-/* Fetches the cache of the next stream, which lies behind this one's and was last used by the forward pass. */
+/* Fetches what the next stream has cached. It follows this one's in memory; the forward pass used it last. */
 static ALWAYS void NAME(fetch_next)(idx n, const REAL *a) {
     for (idx j = 0; j < n; j += CORE_LANES) __builtin_prefetch(a + n + j);
 }

@@ -241,8 +241,8 @@ def sample(const floating[::1] weights not None,   # (P), and packed in the spac
         for i in range(M + out.shape[0]):
             if i != M:  # the state reads a symbol; at M it has read the prompt and nothing else
                 read_symbol(&w, prompt[i] if i < M else out[i - M - 1], &work[0])
-            # The products over h take turns to be last: what one symbol leaves in the cache is what the next one
-            # begins with.
+            # Of the two products over h one is last for even symbols, the other for odd ones: each symbol begins with
+            # the weights that the one before left in the cache.
             if i & 1 and i >= M:
                 head_forward(&w, 0, 1, True, top, &work[0])
             if i != M:

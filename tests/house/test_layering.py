@@ -56,7 +56,7 @@ MODULES: dict[str, set[str]] = {
     "packing": set(),
     "tables": {"arguments"},
     # text
-    "text.corpus": {"arrays", "text.vocabulary"},
+    "text.corpus": {"arrays", "errors", "text.vocabulary"},
     "text.datasets": {"arguments"},
     "text.decoding": {"errors", "packing"},
     "text.documents": {
