@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import disjoint_base
 
 _Real = npt.NDArray[Any]  # float32 or float64, all of a call alike
 _Ids = npt.NDArray[np.int32]
@@ -20,6 +21,7 @@ CELLS: dict[str, dict[str, int]]
 PRECISIONS: dict[str, dict[str, int]]
 RULES: tuple[str, ...]
 
+@disjoint_base
 class Blueprint:
     def __init__(self, plan: _Record, layers: _Record) -> None: ...
     @property

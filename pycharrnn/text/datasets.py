@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import sys
-import zlib
 from collections.abc import Callable
 from functools import partial
 
@@ -28,6 +26,8 @@ def tinyshakespeare() -> str:
     ------
     OSError
         If the installation lacks the file, or its bytes are not those that were packaged.
+    ImportError
+        If this Python lacks the module ``bz2``.
 
     References
     ----------
@@ -41,11 +41,18 @@ def tinyshakespeare() -> str:
     import hashlib  # these two only now: they take long to import, and `import pycharrnn` must not
     from importlib.resources import files
 
-    file = files("pycharrnn.text").joinpath("tinyshakespeare.txt.gz")
+    try:
+        import bz2
+    except ImportError as error:
+        raise ImportError(
+            "this Python lacks the module bz2, which unpacks the corpus 'tinyshakespeare'; install the complete "
+            "standard library, or train on a text of your own"
+        ) from error
+    file = files("pycharrnn.text").joinpath("tinyshakespeare.txt.bz2")
     advice = "install pycharrnn again, or train on a text of your own"
     try:
-        data = gzip.decompress(file.read_bytes())
-    except (EOFError, OSError, zlib.error) as error:
+        data = bz2.decompress(file.read_bytes())
+    except (OSError, ValueError) as error:
         raise OSError(f"the corpus 'tinyshakespeare' cannot be read from {str(file)!a}: {error}; {advice}") from None
     if hashlib.sha256(data).hexdigest() != _TINYSHAKESPEARE_SHA256:
         raise OSError(f"{str(file)!a} has been changed: it is not the corpus 'tinyshakespeare'; {advice}")
