@@ -159,6 +159,9 @@ class OneOf(Choice):
         self.type = f"{self.type} or {objects}"
 
     def check(self, name: str, value: Any) -> None:
+        if isinstance(value, type) and value in self.classes.values():
+            made = f"{value.__name__}()"
+            raise ParameterTypeError(name, f"must be a name or an object, got the class {value.__name__}; pass {made}")
         if not isinstance(value, tuple(self.classes.values())):
             super().check(name, value)
 

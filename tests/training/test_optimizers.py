@@ -90,3 +90,8 @@ def test_weight_decay_is_decoupled():
         found.append(state.weights)
     start = architecture.initial(np.random.default_rng(1), 0.5)
     assert_allclose(found[1], found[0] - 0.1 * 0.3 * start, rtol=1e-12, atol=1e-15)
+
+
+def test_a_class_is_told_to_be_called():
+    with pytest.raises(TypeError, match=r"optimizer must be a name or an object, got the class Adam; pass Adam\(\)"):
+        CharRNN(optimizer=Adam).fit("abcabc")
