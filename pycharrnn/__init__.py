@@ -17,7 +17,7 @@ from pycharrnn.versions import __version__ as __version__
 from pycharrnn.versions import show_versions
 
 if TYPE_CHECKING:
-    from pycharrnn.text import datasets
+    from pycharrnn import datasets, optim
     from pycharrnn.text.documents import read_documents
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "UnknownCharacterError",
     "Vocabulary",
     "datasets",
+    "optim",
     "read_documents",
     "show_versions",
 ]
@@ -37,8 +38,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import what few programs use when it is first used (PEP 562)."""
-    if name == "datasets":
-        return import_module("pycharrnn.text.datasets")
+    if name in ("datasets", "optim"):
+        return import_module(f"pycharrnn.{name}")
     if name == "read_documents":
         return import_module("pycharrnn.text.documents").read_documents
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -43,9 +43,13 @@ class Kind:
         """Return the value that a text stands for; a ValueError says that it is none. The range is not checked."""
         return text
 
+    def native(self, value: Any) -> Any:
+        """Return a checked value as Python's own: a number of NumPy may overflow, and no file can have it."""
+        return value.item() if isinstance(value, np.generic) else value
+
     def plain(self, value: Any) -> Any:
         """Return a checked value as a file has it: a number, a string, a bool, None, or a dict or list of these."""
-        return value.item() if isinstance(value, np.generic) else value
+        return self.native(value)
 
     def restore(self, stored: Any) -> Any:
         """Return the value that a file has; the range is not checked."""
@@ -76,13 +80,17 @@ class Integer(Kind):
         self.type = f"int in [{least}, inf)" if endless else f"int in [{least}, {most}]"
 
     def check(self, name: str, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise ParameterTypeError(name, f"must be an integer, got {value!a}")
+        if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, (int, np.integer)):
+            raise ParameterTypeError(name, f"must be an integer, got {_shown(value)}")
         if not self.least <= value <= self.most:
-            raise ParameterValueError(name, f"must be at least {self.least} and at most {self.most}, got {value!a}")
+            problem = f"must be at least {self.least} and at most {self.most}, got {_shown(value)}"
+            raise ParameterValueError(name, problem)
 
     def read(self, text: str) -> int:
         return int(text)
+
+    def native(self, value: Any) -> int:
+        return int(value)
 
 
 class Real(Kind):
@@ -104,19 +112,23 @@ class Real(Kind):
         self.type = f"float in {'[' if zero else '('}0, {below})"
 
     def check(self, name: str, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-            raise ParameterTypeError(name, f"must be a number, got {value!a}")
+        numbers = (int, float, np.integer, np.floating)
+        if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, numbers):
+            raise ParameterTypeError(name, f"must be a number, got {_shown(value)}")
         try:
             number = float(value)
         except OverflowError:
             number = math.inf
         if not math.isfinite(number) or number < 0 or (number == 0 and not self.zero):
-            raise ParameterValueError(name, f"must be finite and {self.least}, got {value!a}")
+            raise ParameterValueError(name, f"must be finite and {self.least}, got {_shown(value)}")
         if number >= self.below:
-            raise ParameterValueError(name, f"must be below {self.below}, got {value!r}")
+            raise ParameterValueError(name, f"must be below {self.below}, got {_shown(value)}")
 
     def read(self, text: str) -> float:
         return float(text)
+
+    def native(self, value: Any) -> float:
+        return float(value) if isinstance(value, np.floating) else super().native(value)
 
 
 class Choice(Kind):
@@ -234,8 +246,11 @@ class Maybe(Kind):
             return None
         return text if text in self.words else self.kind.read(text)
 
+    def native(self, value: Any) -> Any:
+        return value if value is None or isinstance(value, str) else self.kind.native(value)
+
     def plain(self, value: Any) -> Any:
-        return None if value is None else self.kind.plain(value)
+        return value if value is None or isinstance(value, str) else self.kind.plain(value)
 
     def restore(self, stored: Any) -> Any:
         return None if stored is None else self.kind.restore(stored)
@@ -258,16 +273,17 @@ class Several(Kind):
         self.type = f"sequence of {kind.type}"
 
     def check(self, name: str, value: Any) -> None:
-        if not isinstance(value, (Sequence, np.ndarray)):
-            raise ParameterTypeError(name, f"must be a sequence, such as a list, got {value!a}")
+        sequence = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        if not sequence and not (isinstance(value, np.ndarray) and value.ndim == 1):
+            raise ParameterTypeError(name, f"must be a sequence, such as a list, got {_shown(value)}")
         for part in value:
             self.kind.check(name, part)
 
     def read(self, text: str) -> list[Any]:
         return [self.kind.read(part) for part in text.split(",")]
 
-    def plain(self, value: Any) -> list[Any]:
-        return [self.kind.plain(part) for part in value]
+    def native(self, value: Any) -> list[Any]:
+        return [self.kind.native(part) for part in value]
 
 
 class Seed(Kind):
@@ -308,6 +324,14 @@ def close(name: object, known: Iterable[str]) -> str:
     for word in difflib.get_close_matches(_bare(name), names, 1, 0.65) if isinstance(name, str) else ():
         return f" (did you mean {names[word] if names[word].startswith('-') else repr(names[word])}?)"
     return ""
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message shows it; Python refuses to write integers of more than some thousand digits."""
+    try:
+        return ascii(value)
+    except ValueError:
+        return f"a {type(value).__name__} that is too long to show"
 
 
 def _bare(word: str) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from types import FunctionType
 from typing import Annotated, Any, Self
 
 import numpy as np
 
-from pycharrnn.arguments import Integer, Maybe, Text, generator
+from pycharrnn.arguments import Integer, Maybe, generator
 from pycharrnn.errors import warn
 from pycharrnn.network.growth import grown, resumed
 from pycharrnn.network.state import Best, State
 from pycharrnn.output import is_watched
-from pycharrnn.parameters import architecture, check_parameters, descent
+from pycharrnn.parameters import Parameters, architecture, check_parameters, descent
 from pycharrnn.predictor import Predictor
 from pycharrnn.sampling.sampler import Sampler
 from pycharrnn.sampling.settings import Sampling
@@ -22,7 +23,7 @@ from pycharrnn.tables import Docstring, check, table
 from pycharrnn.text.corpus import Corpus, Texts
 from pycharrnn.trained import Learned
 from pycharrnn.training.budget import Budget
-from pycharrnn.training.callbacks import Callback
+from pycharrnn.training.callbacks import Callback, check_callbacks
 from pycharrnn.training.history import History
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule
@@ -146,11 +147,12 @@ class CharRNN(Predictor):
         (4, 7)
         """
         begin = time.perf_counter()
+        check_callbacks(callbacks)
         with training(self):
-            check_parameters(self)
-            corpus = Corpus.learn(X, self.min_count)
+            params = check_parameters(self)
+            corpus = Corpus.learn(X, params.min_count)
             unseen = None if validation is None else self._read(validation, corpus.vocabulary, "validation")
-            self._begin(corpus, unseen, Budget.of(self.get_params()), callbacks, begin)
+            self._begin(params, corpus, unseen, Budget.of(vars(params)), callbacks, begin)
         return self
 
     def partial_fit(
@@ -211,52 +213,59 @@ class CharRNN(Predictor):
         (40, 60)
         """
         begin = time.perf_counter()
-        check(table(CharRNN.partial_fit), epochs=epochs)
+        check_callbacks(callbacks)
+        passes = check(table(CharRNN.partial_fit), epochs=epochs)
         with training(self):
-            check_parameters(self)
-            budget = Budget.of(self.get_params() | {"epochs": epochs})
+            params = check_parameters(self)
+            budget = Budget.of(vars(params) | passes)
             if self.__sklearn_is_fitted__():
-                self._go_on(X, budget, callbacks, begin)
+                self._go_on(params, X, budget, callbacks, begin)
             else:
-                self._begin(Corpus.learn(X, self.min_count), None, budget, callbacks, begin)
+                self._begin(params, Corpus.learn(X, params.min_count), None, budget, callbacks, begin)
         return self
 
     def _begin(
-        self, corpus: Corpus, unseen: Corpus | None, budget: Budget, callbacks: Sequence[Callback], begin: float
+        self,
+        params: Parameters,
+        corpus: Corpus,
+        unseen: Corpus | None,
+        budget: Budget,
+        callbacks: Sequence[Callback],
+        begin: float,
     ) -> None:
         """Train a new model: the random numbers of weights, masks and order are drawn in this order."""
-        rng = generator(self.random_state)
-        built = architecture(self, corpus.vocabulary.n_symbols, corpus.documents)
-        weights = built.initial(rng, self.init_scale, self.initializer)
-        state = State.begin(built, weights, descent(self), self.batch_size)
+        rng, rule = generator(params.random_state), descent(params)
+        built = architecture(params, corpus.vocabulary.n_symbols, corpus.documents)
+        weights = built.initial(rng, params.init_scale, params.initializer)
+        state = State.begin(built, weights, rule, params.batch_size)
         state.draw_seed(built, rng)
         corpus = corpus.shuffled(rng)
-        if unseen is None and self.validation_fraction:
-            corpus, unseen = corpus.split(self.validation_fraction)
-        trainer = Trainer(built, state, descent(self), corpus.ids, self.n_threads)
-        new = Learned(corpus.vocabulary, built, state, History(seq_length=self.seq_length))
+        if unseen is None and params.validation_fraction:
+            corpus, unseen = corpus.split(params.validation_fraction)
+        trainer = Trainer(built, state, rule, corpus.ids, params.n_threads)
+        new = Learned(corpus.vocabulary, built, state, History(seq_length=params.seq_length))
         self._train(trainer, new, unseen, budget, callbacks, begin)
 
-    def _go_on(self, X: Texts, budget: Budget, callbacks: Sequence[Callback], begin: float) -> None:
+    def _go_on(self, params: Parameters, X: Texts, budget: Budget, callbacks: Sequence[Callback], begin: float) -> None:
         """Train on from what has been learned, with the characters that X adds."""
-        rng, rule = generator(self.random_state), descent(self)
+        rng, rule = generator(params.random_state), descent(params)
         known, built, state, history = self._learned
-        if self.on_unknown == "raise":
-            corpus = Corpus.learn(X, self.min_count, known)
+        if params.on_unknown == "raise":
+            corpus = Corpus.learn(X, params.min_count, known)
         else:
-            corpus = Corpus.read(X, known, self.on_unknown)
+            corpus = Corpus.read(X, known, params.on_unknown)
         new = corpus.new_ids(known)
         if len(new):
             named = ", ".join(map(ascii, corpus.vocabulary.decode(new[:10]))) + ", ..." * (len(new) > 10)
             warn(f"the vocabulary has grown by {len(new)}, to {len(corpus.vocabulary)} characters: {named}")
             small, built = built, built.replace(n_symbols=corpus.vocabulary.n_symbols)
-            weights = built.initial(rng, self.init_scale, self.initializer)
+            weights = built.initial(rng, params.init_scale, params.initializer)
             fresh = State.begin(built, weights, rule, state.batch_size)
             state = grown(small, state, built, corpus.old_ids(known), fresh)
         foreign = state.rule != rule.name
-        state = resumed(built, state, rule, self.batch_size)
+        state = resumed(built, state, rule, params.batch_size)
         state.draw_seed(built, rng)
-        trainer = Trainer(built, state, rule, corpus.shuffled(rng).ids, self.n_threads)
+        trainer = Trainer(built, state, rule, corpus.shuffled(rng).ids, params.n_threads)
         if foreign or len(new):
             trainer.measure(new, foreign, self._learned.state.squares)
         after = Learned(corpus.vocabulary, built, state, history.copy())  # readers keep what they have
@@ -276,7 +285,8 @@ class CharRNN(Predictor):
         vocabulary, built, state, history = new
 
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
-            Text().check("prompt", prompt)
+            Integer(0, 2**48).check("length", length)
+            check(table(CharRNN.sample), prompt=prompt, temperature=temperature)
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
             ids = vocabulary.encode(prompt, self._unknown(vocabulary))
             sampler = Sampler(built, state.weights, ids, Sampling(length, temperature), rng)
@@ -292,3 +302,10 @@ class CharRNN(Predictor):
             fit(trainer, run, Schedule.of(self.schedule), text, callbacks, self.patience, shown)
         finally:  # after an interrupt or a divergence too: whole updates only
             self._learned = new
+
+
+for _kind in CharRNN.__mro__[1:-1]:  # errors of Python and `help` name the class that users know
+    for _name, _member in vars(_kind).items():
+        _function = getattr(_member, "__func__", _member)
+        if isinstance(_function, FunctionType):
+            _function.__qualname__ = f"CharRNN.{_name}"

@@ -15,7 +15,7 @@ from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.precision import PRECISIONS
 from pycharrnn.presets import PRESETS
-from pycharrnn.tables import check, table
+from pycharrnn.tables import PlainSignature, check, table
 from pycharrnn.training.optimizers import OPTIMIZERS, Descent, Optimizer, OptimizerName
 from pycharrnn.training.schedules import SCHEDULES, Schedule, ScheduleName
 
@@ -161,6 +161,8 @@ class Parameters:
         "elsewhere, too, as a log: a line every 30 seconds.",
     ] = None
 
+    __signature__ = PlainSignature()
+
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
         """Names and defaults, of a subclass with a constructor of its own, too."""
@@ -264,22 +266,27 @@ class Parameters:
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in changed(self).items())})"
 
 
-def check_parameters(params: Parameters) -> None:
+def check_parameters(params: Parameters) -> Parameters:
     """Check every parameter by its row of the table.
+
+    Returns
+    -------
+    Parameters
+        The same ones, with numbers as Python's own: training uses these.
 
     Raises
     ------
     ParameterValueError, ParameterTypeError
         If one is out of its range or of a wrong type; the error names it.
     """
-    check(table(Parameters), **{name: getattr(params, name) for name in table(Parameters)})
+    return Parameters(**check(table(Parameters), **{name: getattr(params, name) for name in table(Parameters)}))
 
 
 def changed(params: Parameters) -> dict[str, str]:
     """Return the parameters that are not the defaults, each as it is written in code."""
     defaults = params._defaults()
-    own = params.get_params().items()
-    return {name: repr(value) for name, value in own if value is not defaults[name] and value != defaults[name]}
+    own = {name: repr(value) for name, value in params.get_params().items() if value is not defaults[name]}
+    return {name: shown for name, shown in own.items() if shown != repr(defaults[name])}
 
 
 def descent(params: Parameters) -> Descent:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pycharrnn.arguments import Integer, Maybe, RandomState, Real, Seed, Several, Text, generator
+from pycharrnn.errors import ParameterTypeError, ParameterValueError
 from pycharrnn.network.engine import loss_and_gradients
 from pycharrnn.network.evaluation import Evaluation, evaluate
 from pycharrnn.sampling.sampler import Sampler, claim_texts
@@ -100,8 +101,8 @@ class Predictor(Trained):
         10
         """
         vocabulary, built, state, _ = learned(self)
-        check(table(Predictor.evaluate), window=window)
-        return evaluate(built, state.best, self._read(X, vocabulary).ids, window)
+        checked = check(table(Predictor.evaluate), window=window)
+        return evaluate(built, state.best, self._read(X, vocabulary).ids, checked["window"])
 
     # --- writing ------------------------------------------------------------------------------------------------
 
@@ -169,8 +170,9 @@ class Predictor(Trained):
         >>> len(model.sample(30)), len(model.sample(30, n_samples=2))
         (30, 2)
         """
-        check(table(Predictor.sample), length=length, n_samples=n_samples)
-        many = 1 if n_samples is None else n_samples
+        checked = check(table(Predictor.sample), length=length, n_samples=n_samples)
+        length = checked["length"]
+        many = 1 if n_samples is None else checked["n_samples"]
         claim_texts(many, length)
         vocabulary, sampler = self._sampler(length, prompt, temperature, random_state)
         texts = [vocabulary.decode(sampler.text()) for _ in range(many)]
@@ -214,7 +216,7 @@ class Predictor(Trained):
         >>> "".join(model.stream(9, random_state=1)) == model.sample(9, random_state=1)
         True
         """
-        check(table(Predictor.sample), length=length)
+        length = check(table(Predictor.sample), length=length)["length"]
         vocabulary, sampler = self._sampler(length, prompt, temperature, random_state)
         return map(vocabulary.decode, sampler.symbols())
 
@@ -274,9 +276,14 @@ class Predictor(Trained):
         >>> round(loss, 2), gradients["W"].shape
         (2.08, (4, 4))
         """
+        for name, value in (("text", text), ("targets", text if targets is None else targets)):
+            Text().check(name, value)
         if targets is None:
             check_length(text)
             text, targets = text[:-1], text[1:]
+        if not text or len(targets) != len(text):
+            problem = f"must have a character for each of the text's {len(text)}, at least one, got {len(targets)}"
+            raise ParameterValueError("targets", problem)
         vocabulary, built, weights = exact(self, text + targets, max(1, len(text)))
         x, y = (vocabulary.encode(part, self._unknown(vocabulary)) for part in (text, targets))
         loss, gradients, _ = loss_and_gradients(built, weights, x, y)
@@ -344,5 +351,7 @@ class Predictor(Trained):
         from pycharrnn.lab.model_check import check_model
 
         settings = Check(seq_lengths, batches, h, eps, tolerance, max_entries, max_seconds)
-        check(table(Predictor.check_gradients), **settings._asdict())
-        return check_model(self, text, settings, log)
+        if log is not None and not callable(log):
+            raise ParameterTypeError("log", f"must be callable or None, got {log!a}")
+        checked = check(table(Predictor.check_gradients), **settings._asdict())
+        return check_model(self, text, Check(**checked), log)

@@ -100,8 +100,13 @@ def _collected(function: Callable[..., Any]) -> Table:
     return found
 
 
-def check(rows: Table, **values: Any) -> None:
+def check(rows: Table, **values: Any) -> dict[str, Any]:
     """Check each value by the row of its name.
+
+    Returns
+    -------
+    dict of str to object
+        The values by name, numbers as Python's own.
 
     Raises
     ------
@@ -110,13 +115,19 @@ def check(rows: Table, **values: Any) -> None:
     """
     for name, value in values.items():
         rows[name].check(value)
+    return {name: rows[name].kind.native(value) for name, value in values.items()}
 
 
 class Checked:
     """A dataclass whose fields are a table: each is checked when an object is made."""
 
+    @classmethod
+    def rows(cls) -> Table:
+        """Return the table of the fields; a subclass may have a constructor of its own."""
+        return table(next(kind for kind in cls.__mro__ if "__dataclass_fields__" in vars(kind)))
+
     def __post_init__(self) -> None:
-        check(table(type(self)), **vars(self))
+        check(self.rows(), **{name: getattr(self, name) for name in self.rows()})
 
     def numbers(self) -> dict[str, Any]:
         """List the values of the fields.
@@ -126,8 +137,7 @@ class Checked:
         dict of str to object
             By name, as a file has them: numbers, and a list for a sequence.
         """
-        rows = table(type(self))
-        return {name: rows[name].kind.plain(value) for name, value in vars(self).items()}
+        return {name: row.kind.plain(getattr(self, name)) for name, row in self.rows().items()}
 
 
 def meanings(docstring: str) -> dict[str, str]:
@@ -150,6 +160,23 @@ def meanings(docstring: str) -> dict[str, str]:
             names = line.partition(" : ")[0].split(", ")
             found |= dict.fromkeys(names, "")
     return found
+
+
+class PlainSignature:
+    """The signature of a class whose parameters are a table, as `help` shows it: with types, without kinds."""
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        import inspect
+        import typing
+
+        own = inspect.signature(owner.__init__)  # type: ignore[misc]
+        shown = [
+            parameter.replace(annotation=typing.get_args(parameter.annotation)[0])
+            if typing.get_origin(parameter.annotation) is typing.Annotated
+            else parameter
+            for parameter in list(own.parameters.values())[1:]
+        ]
+        return own.replace(parameters=shown, return_annotation=inspect.Signature.empty)
 
 
 class Docstring:

@@ -185,9 +185,9 @@ class Trained(Parameters):
         """The model, with these weights, as a file has it."""
         from pycharrnn.files.model_file import ModelFile
 
-        check_parameters(self)  # no file that load would refuse
+        params = check_parameters(self)  # no file that load would refuse
         vocabulary, built, state, _ = learned
-        parameters = plain(self)  # as trained, whatever set_params has said since:
+        parameters = plain(params)  # as trained, whatever set_params has said since:
         parameters |= {name: value for name, value in vars(built).items() if name in parameters}
         parameters["verbose"] = None  # says how the training was watched, not what it is
         best: dict[str, Any] = kept._asdict()
@@ -242,10 +242,10 @@ def exact(model: Trained, text: str | list[str], seq_length: int) -> Exact:
         vocabulary, own, state, _ = learned(model)
         built = own.replace(**instead)
         return Exact(vocabulary, built, built.flatten(own.named(state.best)))
-    check_parameters(model)
+    params = check_parameters(model)
     vocabulary = Vocabulary.from_text(text)
-    built = architecture(model, vocabulary.n_symbols, vocabulary.end is not None, **instead)
-    weights = built.initial(generator(model.random_state), model.init_scale, model.initializer)
+    built = architecture(params, vocabulary.n_symbols, vocabulary.end is not None, **instead)
+    weights = built.initial(generator(params.random_state), params.init_scale, params.initializer)
     return Exact(vocabulary, built, weights)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pycharrnn import datasets
 from pycharrnn.cli.console import log
 from pycharrnn.cli.failures import Stop, option
 from pycharrnn.cli.options import Request
 from pycharrnn.output import count
+from pycharrnn.text import datasets
 from pycharrnn.text.decoding import decode
 from pycharrnn.text.documents import read_documents
 from pycharrnn.text.formats import suffix

@@ -6,12 +6,12 @@ import argparse
 import re
 from typing import get_args
 
-from pycharrnn import datasets
 from pycharrnn.arguments import Integer, Maybe, Seed
 from pycharrnn.cli.options import OF_MODEL, Option, names_of
 from pycharrnn.parameters import Unknown
 from pycharrnn.presets import PRESETS
 from pycharrnn.tables import table
+from pycharrnn.text import datasets
 from pycharrnn.text.documents import read_documents
 
 _DOCUMENTS = table(read_documents)

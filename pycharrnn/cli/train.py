@@ -57,7 +57,8 @@ class _Announcement:
     """Says at the beginning which network is trained on which text, and for how long."""
 
     def __init__(self, model: CharRNN, source: str) -> None:
-        self.every = model.n_updates_ if hasattr(model, "vocabulary_") else 2**62  # updates: now, and hardly again
+        done = model.n_updates_ if hasattr(model, "vocabulary_") else 0
+        self.every = done or 2**62  # updates: now, and hardly again
         network = CELLS[model.cell].phrase
         layers = "" if model.num_layers == 1 else f"{model.num_layers} x "
         budget = Budget.of(model.get_params())

@@ -21,7 +21,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     OSError
-        If it cannot; the error's `strerror` is what to say of the path: "is a directory or a device".
+        If it cannot; the error's `strerror` is what to say of the path: "is a directory or a device; ...".
     """
     import tempfile  # only now: it is slow to import
 
@@ -52,7 +52,7 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
     folder, base = os.path.split(target)
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "No such directory", folder)
-    old = _refuse_what_is_no_file(target, path)
+    old = _refuse_what_is_no_file(target, path, "the path ")
 
     # Cut, because a name may have 255 bytes; random, so that no one else's file is met.
     temporary = os.path.join(folder, f".{base[:40]}.{os.urandom(8).hex()}.tmp")
@@ -72,12 +72,12 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
     _sync(folder)
 
 
-def _refuse_what_is_no_file(target: str, path: str) -> int | None:
+def _refuse_what_is_no_file(target: str, path: str, subject: str = "") -> int | None:
     """Return the mode of the file there, None if there is none; os.replace would do away with /dev/null."""
     mode = os.stat(target).st_mode if os.path.lexists(target) else None
     if mode is not None and not stat.S_ISREG(mode):
         code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
-        raise OSError(code, "is a directory or a device", path)
+        raise OSError(code, f"{subject}is a directory or a device; give the name of a file", path)
     return mode
 
 

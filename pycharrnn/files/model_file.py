@@ -134,15 +134,22 @@ def _layout_1(metadata: dict[str, Any], weights: Weights, rules: Collection[str]
     if not isinstance(documents, bool):
         raise ValueError(f"documents must be true or false, got {documents!a}")
     _check_best(metadata["best"])
-    specs = weights(metadata["params"], n_characters + documents, documents)
+    specs = weights(_object("params", metadata["params"]), n_characters + documents, documents)
     if "squares" in metadata:
         _check_squares(metadata["squares"], specs, rules)
     return specs | {"vocabulary": ((n_characters,), "uint32")}
 
 
+def _object(name: str, value: Any) -> dict[str, Any]:
+    """Return a value of the metadata that must be a JSON object."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be an object, got {value!a}")
+    return value
+
+
 def _check_best(best: dict[str, Any]) -> None:
     """Check what is said of the weights; a file of an early version 1 says nothing of the training loss."""
-    if not set(_BEST[:-1]) <= set(best) <= set(_BEST):
+    if not set(_BEST[:-1]) <= set(_object("best", best)) <= set(_BEST):
         raise ValueError(f"best has the keys {sorted(best)}")
     _COUNT.check("best n_updates", best["n_updates"])
     for name in _BEST[1:]:
@@ -151,10 +158,10 @@ def _check_best(best: dict[str, Any]) -> None:
 
 
 def _check_squares(squares: dict[str, Any], specs: container.Specs, rules: Collection[str]) -> None:
-    if set(squares) != {"rule", "means"}:
+    if set(_object("squares", squares)) != {"rule", "means"}:
         raise ValueError(f"squares has the keys {sorted(squares)}")
     Choice(*rules).check("the rule of squares", squares["rule"])
-    means = squares["means"]
+    means = _object("the means of squares", squares["means"])
     if means.keys() != specs.keys():
         raise ValueError(f"there are squares of {sorted(means)}, and arrays {sorted(specs)}")
     for name, mean in means.items():

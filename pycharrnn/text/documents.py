@@ -169,7 +169,7 @@ def read_documents(
     >>> documents[:], documents.skipped
     (['R&B', 'soul'], ("line 2: field 'text' is null, not a string",))
     """
-    check(table(read_documents), format=format, on_bad=on_bad, field=field)
+    check(table(read_documents), format=format, on_bad=on_bad, field=field, unescape=unescape)
     options = _options(field, delimiter, separator, encoding, on_bad == "skip")
     paths = list(path) if isinstance(path, (list, tuple)) else [path]
     if not paths:
@@ -198,6 +198,7 @@ def _options(field: str | int, delimiter: object, separator: object, encoding: s
 
 def _check(sources: Sequence[Source], options: Options, pattern: str | None) -> None:
     """Refuse options that say nothing of these sources."""
+    Maybe(Text()).check("pattern", pattern)
     field = options.field
     for format in (one.format for one in sources):
         columns = format in FORMATS and FORMATS[format].columns

@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, Literal
 
 from pycharrnn.arguments import integer, real, string
-from pycharrnn.errors import warn
+from pycharrnn.errors import ParameterTypeError, warn
 from pycharrnn.output import write
 from pycharrnn.training.progress import clear_lines
 from pycharrnn.training.run import Run
 
 Callback = Callable[[Run], object]
+
+
+def check_callbacks(callbacks: object) -> None:
+    """Refuse what the training loop cannot call.
+
+    Parameters
+    ----------
+    callbacks : object
+        What a user gave as callbacks.
+
+    Raises
+    ------
+    TypeError
+        If it is no sequence of callables, or the attribute `every` of one is no integer.
+    ValueError
+        If the attribute `every` of one is below 1.
+    """
+    if not isinstance(callbacks, Sequence):
+        raise ParameterTypeError("callbacks", f"must be a sequence of callables, such as a list, got {callbacks!a}")
+    for i, callback in enumerate(callbacks):
+        if not callable(callback):
+            raise ParameterTypeError(f"callbacks[{i}]", f"must be callable, got {callback!a}")
+        if (every := getattr(callback, "every", None)) is not None:
+            integer(f"callbacks[{i}].every", every, 1, 2**63)
 
 
 class SampleText:

@@ -136,5 +136,6 @@ def _call(callbacks: Sequence[Callback], run: Run, start: bool = False) -> bool:
     for callback in callbacks:
         every = _period(callback)
         if (every is None and not start) or (every and run.n_updates % every == 0):
-            stop |= callback(run) is True
+            said = callback(run)
+            stop |= said is True or (isinstance(said, np.bool_) and bool(said))
     return stop

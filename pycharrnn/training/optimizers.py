@@ -21,7 +21,6 @@ OptimizerName = Literal["adagrad", "sgd", "momentum", "rmsprop", "adam"]
 _SHARE = Real(zero=True, below=1)
 
 
-@dataclass(frozen=True)
 class Optimizer(Checked):
     """An update rule. Its fields are its own numbers; its class variables tell the kernels and the model what it needs.
 
@@ -66,6 +65,7 @@ class Optimizer(Checked):
         return optimizer if isinstance(optimizer, Optimizer) else OPTIMIZERS[optimizer]()
 
 
+@dataclass(frozen=True)
 class SGD(Optimizer):
     """Stochastic gradient descent.
 

@@ -97,6 +97,7 @@ class Schedule(Checked):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
 class Constant(Schedule):
     """The same learning rate all the way, after the warm-up.
 

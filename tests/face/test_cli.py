@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 import pycharrnn
-from pycharrnn import CharRNN, benchmark, datasets
+from pycharrnn import CharRNN, benchmark
 from pycharrnn.cli import main
 from pycharrnn.cli.commands import parse
 from pycharrnn.cli.failures import described
@@ -34,6 +34,7 @@ from pycharrnn.errors import ParameterValueError, TrainingDivergedError, Unknown
 from pycharrnn.files import container as storage
 from pycharrnn.lab import gradcheck, report
 from pycharrnn.messages import Message, Setting, advice
+from pycharrnn.text import datasets
 from pycharrnn.text.documents import read_documents
 from pycharrnn.training.progress import Progress
 

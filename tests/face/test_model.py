@@ -346,7 +346,7 @@ def test_loss_and_gradients(text):
         assert_allclose(grad, expected_grads[name], rtol=1e-9, atol=1e-13)
     same, _ = model.loss_and_gradients(text[:11], text[1:12])
     assert_allclose(same, loss)
-    with pytest.raises(ValueError, match="shaped alike"):
+    with pytest.raises(ValueError, match="targets must have a character for each of the text's 3"):
         model.loss_and_gradients("abc", "ab")
 
 

@@ -34,6 +34,7 @@ GROUND = {"_kernels", "arguments", "arrays", "errors", "messages", "output", "pa
 HOUSE = {
     "__init__",
     "__main__",
+    "datasets",
     "interrupts",
     "model",
     "optim",
@@ -188,6 +189,7 @@ MODULES: dict[str, set[str]] = {
     "training.windows": {"arrays", "network.records"},
     # house
     "__init__": {"errors", "model", "text.vocabulary", "training.callbacks", "versions"},
+    "datasets": {"text.datasets"},
     "interrupts": set(),
     "model": {
         "arguments",
@@ -223,6 +225,7 @@ MODULES: dict[str, set[str]] = {
     },
     "predictor": {
         "arguments",
+        "errors",
         "network.engine",
         "network.evaluation",
         "sampling.sampler",
@@ -301,7 +304,7 @@ MODULES: dict[str, set[str]] = {
     "benchmark.in_torch": {"arrays", "benchmark.jobs", "training.optimizers"},
     "benchmark.jobs": {"arrays", "network.cells"},
     "benchmark.measuring": {"_kernels", "benchmark.jobs"},
-    "benchmark.tables": {"__init__", "_kernels", "benchmark.competitors", "benchmark.jobs", "benchmark.measuring"},
+    "benchmark.tables": {"_kernels", "benchmark.competitors", "benchmark.jobs", "benchmark.measuring", "datasets"},
     "benchmark.twin": {"arrays", "benchmark.jobs", "network.initial"},
     "benchmark.worker": {"__init__", "benchmark.competitors", "benchmark.jobs", "benchmark.measuring"},
     # cli
@@ -325,11 +328,11 @@ MODULES: dict[str, set[str]] = {
     "cli.console": {"cli.failures", "output", "training.progress"},
     "cli.failures": {"errors", "messages"},
     "cli.inputs": {
-        "__init__",
         "cli.console",
         "cli.failures",
         "cli.options",
         "output",
+        "text.datasets",
         "text.decoding",
         "text.documents",
         "text.formats",
@@ -337,7 +340,7 @@ MODULES: dict[str, set[str]] = {
     "cli.job": {"__init__", "cli.failures", "cli.inputs", "cli.options", "files.atomic", "interrupts", "parameters"},
     "cli.options": {"arguments", "cli.failures", "presets", "tables"},
     "cli.parser": {"arguments", "cli.failures"},
-    "cli.rows": {"__init__", "arguments", "cli.options", "parameters", "presets", "tables", "text.documents"},
+    "cli.rows": {"arguments", "cli.options", "parameters", "presets", "tables", "text.datasets", "text.documents"},
     "cli.train": {
         "__init__",
         "cli.console",
@@ -351,7 +354,7 @@ MODULES: dict[str, set[str]] = {
 }
 # Module -> what it imports only inside functions.
 LATE: dict[str, set[str]] = {
-    "__init__": {"text.datasets", "text.documents"},
+    "__init__": {"datasets", "optim", "text.documents"},
     "cli.commands": {"benchmark", "lab.report"},
     "model": {"training.fitting"},
     "predictor": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},

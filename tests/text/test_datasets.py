@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from pycharrnn import datasets
+from pycharrnn.text import datasets
 
 BOOK = (
     b"\xef\xbb\xbfThe licence.\r\n\r\n*** START OF THIS PROJECT GUTENBERG EBOOK EMMA ***\r\n\r\n"

@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from pycharrnn import CharRNN, datasets, interrupts
+from pycharrnn import CharRNN, interrupts
 from pycharrnn.cli import main
 from pycharrnn.files import container as storage
 from pycharrnn.interrupts import Interrupted, Interrupts
 from pycharrnn.lab import report
+from pycharrnn.text import datasets
 
 COMMAND = [sys.executable, "-m", "pycharrnn"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
