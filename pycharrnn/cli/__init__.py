@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pycharrnn.cli import console
 from pycharrnn.cli.commands import make_parser, parse
@@ -29,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.set_up_stdout()
     stage = Stage()
     try:
-        _run(sys.argv[1:] if argv is None else argv, stage)
+        with suppress(SystemExit):  # of --help or --version, which argparse has printed
+            _run(sys.argv[1:] if argv is None else argv, stage)
         print(end="", flush=True)  # what stdout does not take must be known before the exit code is
         message, code = "", 0
     except BaseException as error:

@@ -59,8 +59,6 @@ class Stage:
 def failure(error: BaseException, stage: Stage) -> tuple[str, int]:
     """Return the message and the exit code of an error; raise it if it is not one of the user."""
     match error:
-        case SystemExit():  # --help or --version, which argparse has printed
-            return "", 0
         case Stop():
             return error.message, error.code
         case KeyboardInterrupt():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pycharrnn.cli.console import log
-from pycharrnn.cli.failures import Stop, option
+from pycharrnn.cli.failures import Stop, described, option
 from pycharrnn.cli.options import Request
 from pycharrnn.output import count
 from pycharrnn.text import datasets
@@ -45,7 +45,10 @@ def read_prompt(request: Request) -> Input:
     path = request.get("prompt_file")
     if path is None:
         return Input(request.get("prompt", ""), "--prompt")
-    return Input(_read(path), _name(path))
+    try:
+        return Input(_read(path), _name(path))
+    except ValueError as error:
+        raise Stop(described(error), 1) from None
 
 
 def read_text(request: Request) -> Input:

@@ -26,8 +26,8 @@ def unescaped(value: str) -> str:
         try:
             return str(json.loads(f'"{escapes[0]}"'))  # a run of them, since two may be halves of one character
         except ValueError:
-            advice = r"write \\ for a backslash, or use --prompt-file"
-            raise argparse.ArgumentTypeError(f"unknown escape in {escapes[0]!a}: {advice}") from None
+            problem = f"unknown escape in {escapes[0]!a}"
+            raise argparse.ArgumentTypeError(rf"{problem}: write \\ for a backslash") from None
 
     return re.sub(r"(?s:\\u[0-9a-fA-F]{4}|\\.|\\$)+", read, value)
 

@@ -144,7 +144,7 @@ def parse(data: bytes, name: str, format: str, options: Options) -> Iterator[Fou
     try:
         text = to_text(data, name, options.encoding, faults)
     except ValueError as error:
-        raise ValueError(f"{error}, or pass the encoding that it has") from None
+        raise ValueError(Message(str(error), advice(", or pass {encoding=}"))) from None
     try:
         found: Any = row.cut(text, options) if row.cut else text
         yield from row.pick(_decoded(found, text, faults) if faults else found, options)

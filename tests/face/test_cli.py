@@ -1036,7 +1036,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("train table.csv --field 2", 1, r"'table\.csv' has no column 2; pass --field, the first row has 0 to 1"),
     ("train table.csv --field name", 1, r"'table\.csv', line 3: the document is empty"),
     ("train broken.csv", 1, r"'broken\.csv', line 2: a quote is opened and not closed; fix it, or --on-bad skip"),
-    ("train latin.csv", 1, r"not valid UTF-8: byte 0xE9 at offset 8 of 'latin\.csv' \(line 2: .*the encoding that it"),
+    ("train latin.csv", 1, r"not valid UTF-8: byte 0xE9 at offset 8 of 'latin\.csv' \(line 2: .*or pass --encoding"),
     ("train empty --format jsonl", 1, r"'empty' has no document"),
     ("train blank.json --on-bad skip", 1, r"'blank\.json' has no document: 1 row skipped, first row 1: "),
     ("train - --format files", 2, r"--format must be one of json, .* for standard input, got 'files'"),

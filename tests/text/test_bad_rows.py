@@ -207,6 +207,6 @@ def test_invalid_utf8_is_located_in_every_format(write, name: str, mark: bytes, 
     data = mark + b"a\r\nb\rc\n\xc3\xa9 caf\xe9!"
     path = write(name, gzip.compress(data, mtime=0) if packed else data)
     told = f"not valid UTF-8: byte 0xE9 at offset {len(data) - 2} of {str(path)!a} (line 4: invalid continuation byte)"
-    with pytest.raises(ValueError, match=re.escape(told) + "; save the file as UTF-8, or pass the encoding") as caught:
+    with pytest.raises(ValueError, match=re.escape(told) + "; save the file as UTF-8, or pass encoding=") as caught:
         read_documents(path)
     assert caught.value.__suppress_context__  # one error for the user, not a chain
