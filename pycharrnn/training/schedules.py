@@ -16,6 +16,7 @@ from pycharrnn.tables import Checked
 __all__ = ["Constant", "Cosine", "Plateau", "Step"]
 
 ScheduleName = Literal["constant", "cosine", "step", "plateau"]
+_SHARE = Real(zero=True, below=1)
 
 
 def _cosine(share: Floats) -> Floats:
@@ -27,23 +28,19 @@ def _cosine(share: Floats) -> Floats:
     return np.where(share > 0.5, -series, series)
 
 
-@dataclass(frozen=True)
 class Schedule(Checked):
     """What multiplies the learning rate at each point of the budget. The schedules differ in what follows the warm-up.
 
-    Parameters
+    Attributes
     ----------
-    warmup : float, default 0.0
+    name : str
+        What `CharRNN(schedule=...)` and files call it.
+    warmup : float
         The share of the budget, at least 0 and below 1, in which the learning rate rises linearly from 0.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a number is not one of these.
     """
 
     name: ClassVar[ScheduleName]
-    warmup: Annotated[float, Real(zero=True, below=1)] = 0.0
+    warmup: float
 
     @classmethod
     def of(cls, schedule: Schedule | ScheduleName | None) -> Schedule:
@@ -118,6 +115,7 @@ class Constant(Schedule):
     """
 
     name: ClassVar[ScheduleName] = "constant"
+    warmup: Annotated[float, _SHARE] = 0.0
 
     def after_warmup(self, progress: Floats, validation: Sequence[float]) -> float:
         return 1.0
@@ -157,7 +155,7 @@ class Cosine(Schedule):
     """
 
     name: ClassVar[ScheduleName] = "cosine"
-    warmup: Annotated[float, Real(zero=True, below=1)] = 0.02
+    warmup: Annotated[float, _SHARE] = 0.02
     final: Annotated[float, Real(zero=True)] = 0.02
 
     def after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:
@@ -190,6 +188,7 @@ class Step(Schedule):
     """
 
     name: ClassVar[ScheduleName] = "step"
+    warmup: Annotated[float, _SHARE] = 0.0
     at: Annotated[tuple[float, ...], Several(Real(zero=True))] = (0.5, 0.75, 0.9)
     factor: Annotated[float, Real()] = 0.3
 
@@ -233,6 +232,7 @@ class Plateau(Schedule):
     """
 
     name: ClassVar[ScheduleName] = "plateau"
+    warmup: Annotated[float, _SHARE] = 0.0
     factor: Annotated[float, Real()] = 0.5
     patience: Annotated[int, Integer(1, 2**62)] = 2
 
