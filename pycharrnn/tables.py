@@ -169,13 +169,14 @@ class PlainSignature:
         import inspect
         import typing
 
+        def plain(annotation: Any) -> Any:
+            if typing.get_origin(annotation) is not typing.Annotated:
+                return annotation
+            shown = typing.get_args(annotation)[0]
+            return getattr(shown, "__forward_arg__", shown)  # a type that is written as a text
+
         own = inspect.signature(owner.__init__)  # type: ignore[misc]
-        shown = [
-            parameter.replace(annotation=typing.get_args(parameter.annotation)[0])
-            if typing.get_origin(parameter.annotation) is typing.Annotated
-            else parameter
-            for parameter in list(own.parameters.values())[1:]
-        ]
+        shown = [one.replace(annotation=plain(one.annotation)) for one in list(own.parameters.values())[1:]]
         return own.replace(parameters=shown, return_annotation=inspect.Signature.empty)
 
 

@@ -121,8 +121,10 @@ def test_errors_of_python_name_the_class_that_users_know(call, named):
 
 def test_the_signature_has_types_and_defaults_alone():
     shown = str(inspect.signature(CharRNN))
-    assert shown.startswith("(cell: Literal['rnn', 'lstm', 'gru'] = 'rnn', hidden_size: int = 100, ")
+    assert shown.startswith("(cell: Literal['rnn', 'lstm', ")
+    assert " = 'rnn', hidden_size: int = 100, num_layers: int = 1, " in shown
     assert "Annotated" not in shown
+    assert "ForwardRef" not in shown
 
     class Small(CharRNN):
         def __init__(self, cell="gru"):
