@@ -305,7 +305,13 @@ class Seed(Kind):
 
 
 def generator(random_state: Any) -> np.random.Generator:
-    """Return the generator that a `random_state` stands for."""
+    """Return the generator that a `random_state` stands for.
+
+    Examples
+    --------
+    >>> bool(generator(7).random() == generator(7).random())
+    True
+    """
     Seed().check("random_state", random_state)
     return np.random.default_rng(random_state)
 
@@ -337,23 +343,3 @@ def _shown(value: object) -> str:
 def _bare(word: str) -> str:
     """Return the word without what is easily confused."""
     return word.strip("-").replace("_", "-").lower()
-
-
-def choice(name: str, value: Any, known: Collection[str]) -> None:
-    """Check that `value` is one of the known names."""
-    Choice(*known).check(name, value)
-
-
-def string(name: str, value: Any) -> None:
-    """Check that `value` is one text."""
-    Text().check(name, value)
-
-
-def integer(name: str, value: Any, least: int, most: int) -> None:
-    """Check that `value` is an integer from `least` to `most`."""
-    Integer(least, most).check(name, value)
-
-
-def real(name: str, value: Any, zero: bool = False) -> None:
-    """Check that `value` is a finite number above 0, or, with `zero`, at least 0."""
-    Real(zero=zero).check(name, value)

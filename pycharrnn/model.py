@@ -64,8 +64,8 @@ class CharRNN(Predictor):
     smooth_loss_ : float
         The smooth loss after the last update, in nats per `seq_length` characters.
     best_ : Best
-        Of the weights that are kept, those of the lowest loss on the validation text or, without one, on a fixed part
-        of the training text: the updates that they have made and their losses.
+        The weights that are kept have the lowest loss on the validation text or, without one, on a fixed part of the
+        training text. This record has the number of their updates and their losses.
     n_updates_ : int
         Updates made.
 

@@ -283,7 +283,14 @@ def check_parameters(params: Parameters) -> Parameters:
 
 
 def changed(params: Parameters) -> dict[str, str]:
-    """Return the parameters that are not the defaults, each as it is written in code."""
+    """Return the parameters that are not the defaults, each as it is written in code.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> changed(CharRNN(cell="gru", epochs=4))
+    {'cell': "'gru'"}
+    """
     defaults = params._defaults()
     own = {name: repr(value) for name, value in params.get_params().items() if value is not defaults[name]}
     return {name: shown for name, shown in own.items() if shown != repr(defaults[name])}
@@ -296,7 +303,13 @@ def descent(params: Parameters) -> Descent:
 
 
 def architecture(params: Parameters, n_symbols: int, documents: bool, **instead: Any) -> Architecture:
-    """Return the architecture that these parameters, or others `instead`, give for so many symbols."""
+    """Return the architecture that these parameters, or others `instead`, give for so many symbols.
+
+    Examples
+    --------
+    >>> architecture(Parameters(), n_symbols=80, documents=False, hidden_size=7).shapes["U"]
+    (7, 80)
+    """
     fields = {name: getattr(params, name) for name in Architecture.__dataclass_fields__ if hasattr(params, name)}
     return Architecture(**(fields | {"n_symbols": n_symbols, "documents": documents} | instead))
 

@@ -48,7 +48,7 @@ class Command:
     fixed : frozenset of str
         Parameters that it cannot change in a trained model.
     usual : dict of str to object
-        Request that are as good as given.
+        Options that count as given if the command line lacks them.
     """
 
     run: Callable[[Job], None]

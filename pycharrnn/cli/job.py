@@ -50,7 +50,7 @@ def make_model(request: Request, preset: str, fixed: frozenset[str] = FIXED) -> 
     Parameters
     ----------
     request : Request
-        Those of the command line.
+        What the command line gives.
     preset : str
         The preset of a new model if the options name none.
     fixed : frozenset of str

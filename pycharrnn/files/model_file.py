@@ -1,4 +1,4 @@
-"""A model file: what stands in it, version by version. The container below keeps it intact and reads it strictly.
+"""A model file: what it holds, version by version. The container below keeps it intact and reads it strictly.
 
 A new version touches two places: the number in the container, and here a writer in place of the old one, whose reader
 stays.
@@ -25,7 +25,7 @@ Weights = Callable[[dict[str, Any], int, bool], container.Specs]
 
 
 class ModelFile(NamedTuple):
-    """What stands in a model file.
+    """What a model file holds.
 
     Attributes
     ----------

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pycharrnn import CharRNN
-from pycharrnn.arguments import choice, generator
+from pycharrnn.arguments import Choice, generator
 from pycharrnn.arrays import Ids
 from pycharrnn.benchmark import NumpyCharRNN
 from pycharrnn.errors import ParameterValueError, TrainingDivergedError
@@ -191,7 +191,8 @@ def variants(model: CharRNN, compare: tuple[str, Sequence[Any]] | None) -> dict[
     if not (isinstance(compare, (tuple, list)) and len(compare) == 2 and isinstance(compare[1], (tuple, list, range))):
         raise ParameterValueError("compare", f"must be (parameter, list of values) or None, got {compare!a}")
     name, values = compare
-    choice("the parameter in compare", name, [p for p in model.get_params() if p not in ("verbose", "on_unknown")])
+    known = (p for p in model.get_params() if p not in ("verbose", "on_unknown"))
+    Choice(*known).check("the parameter in compare", name)
     own = rate(model) if name == "learning_rate" else getattr(model, name)
     models = {f"{name}={value}": fresh(model, **{name: value}) for value in (*[own] * (own not in values), *values)}
     models[f"{name}={own}"] = model

@@ -10,12 +10,27 @@ from pycharrnn.network.state import Rule, Squares, State
 
 
 def mean(array: Array) -> float:
-    """Return the mean, summed one by one: the same bits on every machine."""
+    """Return the mean, summed one by one: the same bits on every machine.
+
+    Examples
+    --------
+    >>> mean(np.array([1.0, 2.0, 6.0]))
+    3.0
+    """
     return float(np.cumsum(array, dtype=np.float64)[-1]) / array.size
 
 
 def squares(architecture: Architecture, state: State) -> Squares | None:
-    """Return what is known of the squared gradients that led to a state; None if nothing is."""
+    """Return what is known of the squared gradients that led to a state; None if nothing is.
+
+    Examples
+    --------
+    >>> from pycharrnn.training.optimizers import Adam
+    >>> small = Architecture("rnn", n_symbols=2, hidden_size=4, seq_length=5)
+    >>> weights = small.initial(np.random.default_rng(0))
+    >>> squares(small, State.begin(small, weights, Adam())).means["W"]
+    0.0
+    """
     if not state.rule or not state.v.size:
         return state.squares
     return Squares(state.rule, {name: mean(view) for name, view in architecture.named(state.v).items()})
@@ -39,6 +54,15 @@ def resumed(architecture: Architecture, state: State, rule: Rule, batch_size: in
     -------
     State
         In memory of its own, with the weights and the number of updates of `state`, and a new smooth loss.
+
+    Examples
+    --------
+    >>> from pycharrnn.training.optimizers import SGD, Adam
+    >>> small = Architecture("rnn", n_symbols=2, hidden_size=4, seq_length=5)
+    >>> old = State.begin(small, small.initial(np.random.default_rng(0)), SGD())
+    >>> new = resumed(small, old, Adam())
+    >>> old.m.size, new.m.size == new.weights.size, bool((new.weights == old.weights).all())
+    (0, True, True)
     """
     new = state.copy()
     if rule.name != state.rule or new.batch_size != batch_size:
@@ -78,6 +102,20 @@ def grown(architecture: Architecture, state: State, larger: Architecture, old: I
     -------
     State
         The `fresh` one.
+
+    Examples
+    --------
+    Symbols 0 and 1 become 0 and 2; 1 is new.
+
+    >>> from pycharrnn.training.optimizers import SGD
+    >>> rng = np.random.default_rng(0)
+    >>> small = Architecture("rnn", n_symbols=2, hidden_size=4, seq_length=5)
+    >>> large = small.replace(n_symbols=3)
+    >>> state = State.begin(small, small.initial(rng), SGD())
+    >>> small.named(state.weights)["c"][:] = [0.5, -0.5]
+    >>> new = grown(small, state, large, np.array([0, 2]), State.begin(large, large.initial(rng), SGD()))
+    >>> large.named(new.weights)["c"].tolist()
+    [0.5, -0.5, -0.5]
     """
     new = np.setdiff1d(np.arange(larger.n_symbols), old)
     vectors = ("weights", "best", "m", "v") if fresh.rule == state.rule else ("weights", "best")

@@ -56,6 +56,12 @@ def claim(n_bytes: int, what: str, advice: str) -> None:
     -----
     UserWarning
         If there is less than twice as much.
+
+    Examples
+    --------
+    >>> claim(2**62, "this network", "take a smaller one")
+    Traceback (most recent call last):
+    MemoryError: this network would take 4,294,967,296.0 GiB of memory, and ... GiB are free: take a smaller one
     """
     if n_bytes < 1 << 28:
         return
@@ -68,7 +74,14 @@ def claim(n_bytes: int, what: str, advice: str) -> None:
 
 
 def aligned(size: int, dtype: npt.DTypeLike) -> Array:
-    """A vector of zeros that starts on a cache line."""
+    """A vector of zeros that starts on a cache line.
+
+    Examples
+    --------
+    >>> vector = aligned(3, np.float32)
+    >>> vector, vector.ctypes.data % ALIGNMENT
+    (array([0., 0., 0.], dtype=float32), 0)
+    """
     n_bytes = size * np.dtype(dtype).itemsize
     room = np.zeros(n_bytes + ALIGNMENT, np.uint8)
     start = -room.ctypes.data % ALIGNMENT

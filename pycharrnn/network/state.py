@@ -77,6 +77,11 @@ class Squares(NamedTuple):
         Whose v it is.
     means : dict of str to float
         The mean of each parameter's part of v.
+
+    Examples
+    --------
+    >>> Squares("adagrad", {"W": 0.25}).means["W"]
+    0.25
     """
 
     rule: str

@@ -136,8 +136,7 @@ def read_documents(
         in it is any line end, and line ends around it belong to no document.
     pattern : str or None, default None
         Which files of a folder to read: ``"*.abc"`` asks for names, ``"songs/*.abc"``, with a slash, for paths.
-        Whatever a folder has beside them is listed in the attribute `left_out` of the result, and so are links to
-        folders, and files and folders whose names begin with a dot, which are never read.
+        Links to folders, and files and folders whose names begin with a dot, are never read.
     on_bad : {"raise", "skip"}, default "raise"
         What to do with rows that give no document, because they are empty, not well formed or not in the encoding.
         The attribute `skipped` of the result lists those that were skipped. A file that is broken as a whole always
@@ -150,7 +149,8 @@ def read_documents(
     Returns
     -------
     Documents
-        A list of str with the attributes `source`, `skipped`, `left_out` and `files`.
+        A list of str with the attributes `source`, `skipped`, `left_out` and `files`. `left_out` lists whatever a
+        folder has that was not read, and why.
 
     Raises
     ------

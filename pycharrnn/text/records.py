@@ -42,7 +42,7 @@ class Record(NamedTuple):
 
 
 class Bad(NamedTuple):
-    """It stands in the place of a value that gives no document.
+    """What a value that gives no document is replaced by.
 
     Parameters
     ----------

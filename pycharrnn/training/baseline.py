@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn.arguments import integer
+from pycharrnn.arguments import Integer
 from pycharrnn.arrays import Floats
 
 __all__ = ["KneserNey"]
@@ -77,7 +77,7 @@ class KneserNey:
     """
 
     def __init__(self, order: int = 5) -> None:
-        integer("order", order, 1, _MOST)
+        Integer(1, _MOST).check("order", order)
         self.order = order
 
     def fit(self, ids: npt.ArrayLike, n_symbols: int, end: int | None = None) -> Self:
@@ -104,9 +104,9 @@ class KneserNey:
         ValueError
             If `ids` is empty or has a symbol out of range, or a number is out of range.
         """
-        integer("n_symbols", n_symbols, 1, _MOST)
+        Integer(1, _MOST).check("n_symbols", n_symbols)
         if end is not None:
-            integer("end", end, 0, n_symbols - 1)
+            Integer(0, n_symbols - 1).check("end", end)
         K, x = int(n_symbols), _checked(ids, n_symbols)
         reach = self._reach(x, end)
         reach[0] = -1  # not counted

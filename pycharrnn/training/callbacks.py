@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import IO, Literal
 
-from pycharrnn.arguments import integer, real, string
+from pycharrnn.arguments import Integer, Real, Text
 from pycharrnn.errors import ParameterTypeError, warn
 from pycharrnn.output import write
 from pycharrnn.training.progress import clear_lines
@@ -36,7 +36,7 @@ def check_callbacks(callbacks: object) -> None:
         if not callable(callback):
             raise ParameterTypeError(f"callbacks[{i}]", f"must be callable, got {callback!a}")
         if (every := getattr(callback, "every", None)) is not None:
-            integer(f"callbacks[{i}].every", every, 1, 2**63)
+            Integer(1, 2**63).check(f"callbacks[{i}].every", every)
 
 
 class SampleText:
@@ -88,9 +88,9 @@ class SampleText:
     ) -> None:
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ValueError(f"every must be a positive number of updates, got {every!r}")
-        integer("length", length, 0, 2**48)
-        string("prompt", prompt)
-        real("temperature", temperature, zero=True)
+        Integer(0, 2**48).check("length", length)
+        Text().check("prompt", prompt)
+        Real(zero=True).check("temperature", temperature)
         if file is not None and file != "stdout":
             try:
                 file.write("")

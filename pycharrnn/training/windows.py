@@ -33,6 +33,13 @@ class Reading:
         What the places are drawn from, 0 <= seed < 2**63.
     shift : int
         Where the first stream begins the first pass; it counts only if B > 1.
+
+    Examples
+    --------
+    >>> reading = Reading(np.arange(8, dtype=np.int32), T=4, B=1)
+    >>> windows = reading.cut(0, 2)
+    >>> windows.x, windows.y, windows.steps
+    (array([0, 1, 2, 3, 4, 5, 6], dtype=int32), array([1, 2, 3, 4, 5, 6, 7], dtype=int32), array([4, 3], dtype=int32))
     """
 
     def __init__(self, ids: Ids, T: int, B: int, first: int = 0, seed: int = 0, shift: int = 0) -> None:

@@ -58,6 +58,19 @@ def test_the_page_of_parameters_is_that_of_the_table():
     assert tool.PAGE.read_text(encoding="utf-8") == tool.page()
 
 
+def test_the_table_of_floors_has_every_module():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = {
+        (folder + name).replace("/", ".")
+        for row in re.findall(r"^\| \w+ \|[^|]*\| (.*) \|$", page, re.M)
+        for folder in re.findall(r"`(\w+/)`: ", row) or [""]
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    ours = {name.removeprefix("pycharrnn.") for name in MODULES if not name.endswith("__main__")}
+    folders = {name.partition(".")[0] for name in ours if "." in name}
+    assert ours - folders == listed - {"_kernels"}
+
+
 @pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
 def test_the_links_of_a_page_lead_to_files(page):
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))

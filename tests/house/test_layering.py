@@ -420,7 +420,7 @@ def imports(path: Path, module: str, known: set[str]) -> Iterator[Import]:
 
 
 def waits(node: ast.AST) -> bool:
-    """Whether what stands in the node runs only when a function is called, or never."""
+    """Whether the code in the node runs only when a function is called, or never."""
     if isinstance(node, ast.If):
         return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
     return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
