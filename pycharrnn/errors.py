@@ -44,11 +44,23 @@ class ParameterError(Exception):
 
 
 class ParameterValueError(ParameterError, ValueError):
-    """A parameter is out of its range, or a name that is not known."""
+    """A parameter is out of its range, or a name that is not known.
+
+    Examples
+    --------
+    >>> print(ParameterValueError("epochs", "must be above 0, got -1"))
+    epochs must be above 0, got -1
+    """
 
 
 class ParameterTypeError(ParameterError, TypeError):
-    """A parameter is of a type that it cannot have."""
+    """A parameter is of a type that it cannot have.
+
+    Examples
+    --------
+    >>> print(ParameterTypeError("epochs", "must be an int, not str"))
+    epochs must be an int, not str
+    """
 
 
 class TrainingDivergedError(ArithmeticError):

@@ -297,7 +297,13 @@ def changed(params: Parameters) -> dict[str, str]:
 
 
 def descent(params: Parameters) -> Descent:
-    """Return the update rule with the learning rate, clipping and weight decay of these parameters."""
+    """Return the update rule with the learning rate, clipping and weight decay of these parameters.
+
+    Examples
+    --------
+    >>> descent(Parameters(optimizer="adam", clip_norm=64.0)).rule.name
+    'adam'
+    """
     rule = Optimizer.of(params.optimizer)
     return Descent(rule, params.learning_rate, params.clip_value, params.clip_norm, params.weight_decay)
 

@@ -186,7 +186,7 @@ class Predictor(Trained):
         temperature: Annotated[float, Real(zero=True)] = 1.0,
         random_state: Annotated[RandomState, Seed()] = None,
     ) -> Iterator[str]:
-        """Write text character by character. They are those of `sample`, each as soon as it is drawn.
+        """Write the text that `sample` writes, and yield each character as soon as it is drawn.
 
         Parameters
         ----------

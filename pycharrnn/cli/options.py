@@ -165,7 +165,13 @@ def _metavar(row: Parameter) -> str:
 
 
 def names_of(kind: Kind) -> tuple[str, ...]:
-    """Return the names that a value of a kind may be, as far as there are any."""
+    """Return the names that a value of a kind may be; none for a kind without names.
+
+    Examples
+    --------
+    >>> names_of(Maybe(Choice("rnn", "lstm"))), names_of(Kind())
+    (('rnn', 'lstm'), ())
+    """
     kind = kind.kind if isinstance(kind, Maybe) else kind
     return tuple(kind.names) if isinstance(kind, Choice) else ()
 

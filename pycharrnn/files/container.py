@@ -174,7 +174,7 @@ def _head(file: BinaryIO, size: int, kind: str) -> bytes:
 
 
 def _other(head: bytes, size: int) -> str:
-    """Return what a file is that begins like this, unless it begins like a model, in words that follow "it"."""
+    """Return what a file with this beginning is, in words that follow "it"; "" if it may be a model."""
     if not size:
         return "is empty"
     kind = identify(head)

@@ -50,7 +50,18 @@ _DTYPES = {"int64": "I64", "float64": "F64", "float32": "F32", "uint32": "U32", 
 
 
 def format_name(kind: str) -> str:
-    """Return what a file of this kind is called in itself; ValueError for a kind that does not exist."""
+    """Return the name that a file of this kind gives itself.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> format_name("model")
+    'pycharrnn model'
+    """
     if kind not in _OPENERS:
         raise ValueError(f"kind must be one of {sorted(_OPENERS)}, not {kind!a}")
     return f"pycharrnn {kind}"
@@ -218,5 +229,11 @@ def _json(value: dict[str, Any], sort_keys: bool = False) -> str:
 
 
 def printable(value: object) -> str:
-    """Return printable ASCII of bounded length: text out of a file must not reach a terminal as it is."""
+    r"""Return printable ASCII of bounded length: text out of a file must not reach a terminal as it is.
+
+    Examples
+    --------
+    >>> print(printable("red \x1b[31m"))
+    red \x1b[31m
+    """
     return "".join(c if c.isascii() and c.isprintable() else ascii(c)[1:-1] for c in str(value)[:_LONGEST])

@@ -216,7 +216,13 @@ def train(model: CharRNN, corpus: str | list[str], callbacks: Sequence[Callback]
 
 
 def beginning(corpus: str | list[str], most: int) -> str | list[str]:
-    """Return the beginning of a text, or the first documents, of at most so many characters, but some of it."""
+    """Return the beginning of a text, or the first documents, of at most so many characters, but never nothing.
+
+    Examples
+    --------
+    >>> beginning("la la la", 5), beginning(["one", "two", "three"], 7), beginning(["three"], 2)
+    ('la la', ['one', 'two'], ['th'])
+    """
     if isinstance(corpus, str):
         return corpus[: max(2, most)]
     n_whole = int(np.searchsorted(np.cumsum([*map(len, corpus)]), most, "right"))

@@ -160,11 +160,23 @@ class GradientTable(tuple[GradientError, ...]):
 
 
 def percent(share: float, n_entries: int) -> str:
-    """The share in percent, rounded down: 100 % are all."""
+    """Return the share in percent, rounded down: 100 % are all.
+
+    Examples
+    --------
+    >>> percent(0.99999, 200_000), percent(1.0, 200_000)
+    ('99.99 %', '100 %')
+    """
     within = round(share * n_entries)
     return "100 %" if within == n_entries else f"{within * 10_000 // n_entries / 100:.2f} %"
 
 
 def counted(n_checked: int, n_entries: int) -> str:
-    """How many were checked: a number alone where it is all of them."""
+    """Return how many entries were checked: a number alone if all were.
+
+    Examples
+    --------
+    >>> counted(20, 1600), counted(1600, 1600)
+    ('20 of 1,600', '1,600')
+    """
     return f"{n_entries:,}" if n_checked == n_entries else f"{n_checked:,} of {n_entries:,}"

@@ -19,7 +19,14 @@ Unknown = Literal["raise", "skip", "replace"]
 
 
 def reading_rule(on_unknown: Unknown, min_count: int, vocabulary: Vocabulary) -> Unknown:
-    """Return what to do with unknown characters. A model that learned rare ones as U+FFFD replaces them."""
+    r"""Return what to do with unknown characters. A model that learned rare ones as U+FFFD replaces them.
+
+    Examples
+    --------
+    >>> rare, all_known = Vocabulary.from_text("ab\ufffd"), Vocabulary.from_text("ab")
+    >>> reading_rule("raise", 2, rare), reading_rule("raise", 1, all_known)
+    ('replace', 'raise')
+    """
     folds = on_unknown == "raise" and min_count > 1 and "\ufffd" in vocabulary
     return "replace" if folds else on_unknown
 
@@ -204,7 +211,19 @@ def _check_kind(text: str | list[str], vocabulary: Vocabulary) -> None:
 
 
 def check_length(text: str | list[str]) -> None:
-    """Refuse a text in which nothing can be predicted."""
+    """Refuse a text in which nothing can be predicted.
+
+    Raises
+    ------
+    ValueError
+        If a running text has fewer than two characters.
+
+    Examples
+    --------
+    >>> check_length("a")
+    Traceback (most recent call last):
+    ValueError: the text has 1 character: at least 2 are needed, one to read and one to predict from it
+    """
     if isinstance(text, str) and len(text) < 2:
         raise ValueError(
             f"the text has {len(text)} character{'s' * (len(text) != 1)}: at least 2 are needed, one to read and one "

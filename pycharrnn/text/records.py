@@ -197,8 +197,8 @@ _FIX = "fix it: close every quote, and double one that belongs to a field"
 def delimiter_of(text: str, field: str | int) -> str:
     r"""Return the delimiter of a table with quotes: comma, semicolon, tab or "|".
 
-    Of those that split the first row, outside of quotes, it is the one that gives a column named `field`; if that does
-    not tell, the one that splits the first 20 rows into the same number of fields. Without any it is the comma.
+    It splits the first row, outside of quotes, into columns of which one is named `field`. If that does not decide, it
+    splits the first 20 rows into the same number of fields. If none does, it is the comma.
 
     Examples
     --------
