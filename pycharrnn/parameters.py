@@ -125,7 +125,8 @@ class Parameters:
     patience: Annotated[
         int | None,
         Maybe(Integer(1, 2**31)),
-        "Training ends after so many epochs without a new lowest validation loss. None never ends it.",
+        "Training ends after so many epochs without a new lowest validation loss. Without a validation text it ends "
+        "after so many looks at the training text without a new lowest loss. None never ends it.",
     ] = None
     dtype: Annotated[Literal["float32", "float64"], Choice(*PRECISIONS), "Precision of the computation."] = "float32"
     min_count: Annotated[

@@ -1,31 +1,26 @@
-"""A trained model at work: texts, their losses, and gradients."""
+"""A trained model at work: it reads texts and writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, overload
+from collections.abc import Iterator
+from typing import Annotated, overload
 
 import numpy as np
-import numpy.typing as npt
 
-from pycharrnn.arguments import Integer, Maybe, RandomState, Real, Seed, Several, Text, generator
-from pycharrnn.errors import ParameterTypeError, ParameterValueError
-from pycharrnn.network.engine import loss_and_gradients
+from pycharrnn.arguments import Integer, Maybe, RandomState, Real, Seed, Text, generator
+from pycharrnn.gradients import Differentiable
 from pycharrnn.network.evaluation import Evaluation, evaluate
 from pycharrnn.sampling.sampler import Sampler, claim_texts
 from pycharrnn.sampling.settings import Sampling
 from pycharrnn.tables import check, table
-from pycharrnn.text.corpus import Corpus, Texts, Unknown, check_length, reading_rule
+from pycharrnn.text.corpus import Corpus, Texts, Unknown, reading_rule
 from pycharrnn.text.vocabulary import Vocabulary
-from pycharrnn.trained import Trained, exact, learned
-
-if TYPE_CHECKING:
-    from pycharrnn.lab.gradient_table import GradientTable
+from pycharrnn.trained import learned
 
 _LENGTH = Maybe(Integer(0, 2**48))
 
 
-class Predictor(Trained):
+class Predictor(Differentiable):
     """What a model does with what it has learned: it reads texts and writes them."""
 
     def _unknown(self, vocabulary: Vocabulary) -> Unknown:
@@ -233,125 +228,3 @@ class Predictor(Trained):
         rng = generator(random_state)
         ids = vocabulary.encode(prompt, self._unknown(vocabulary))
         return vocabulary, Sampler(built, state.best, ids, Sampling(length, float(temperature)), rng)
-
-    # --- gradients ----------------------------------------------------------------------------------------------
-
-    def loss_and_gradients(
-        self, text: str, targets: str | None = None
-    ) -> tuple[float, dict[str, npt.NDArray[np.float64]]]:
-        """Return the loss of one window and its gradients by back-propagation through time, in double precision.
-
-        Parameters
-        ----------
-        text : str
-            The characters read, from the zero state.
-        targets : str or None, default None
-            The characters to predict, as many. None takes the text itself, shifted by one: all but the last of its
-            characters are read, all but the first are predicted.
-
-        Returns
-        -------
-        loss : float
-            Summed over the window, in nats.
-        gradients : dict of str to ndarray of float64
-            By name: dloss/dU (m, K), dloss/dW (m, m), dloss/db (m,), dloss/dV (K, m), dloss/dc (K,), not clipped.
-
-        Raises
-        ------
-        ValueError
-            If the text has fewer than two characters, if there are not as many targets, or if the model is not trained
-            and a parameter is out of range.
-        UnknownCharacterError
-            If the model is trained and the text has a character that it does not know.
-
-        Notes
-        -----
-        Before `fit` these are the gradients at the initial weights, for the characters of the text. Nothing is dropped
-        or smoothed.
-
-        Examples
-        --------
-        >>> from pycharrnn import CharRNN
-        >>> loss, gradients = CharRNN(hidden_size=4, random_state=0).loss_and_gradients("abab")
-        >>> round(loss, 2), gradients["W"].shape
-        (2.08, (4, 4))
-        """
-        for name, value in (("text", text), ("targets", text if targets is None else targets)):
-            Text().check(name, value)
-        if targets is None:
-            check_length(text)
-            text, targets = text[:-1], text[1:]
-        if not text or len(targets) != len(text):
-            problem = f"must have a character for each of the text's {len(text)}, at least one, got {len(targets)}"
-            raise ParameterValueError("targets", problem)
-        vocabulary, built, weights = exact(self, text + targets, max(1, len(text)))
-        x, y = (vocabulary.encode(part, self._unknown(vocabulary)) for part in (text, targets))
-        loss, gradients, _ = loss_and_gradients(built, weights, x, y)
-        return loss, {name: np.ascontiguousarray(gradient) for name, gradient in gradients.items()}
-
-    def check_gradients(
-        self,
-        text: Texts,
-        seq_lengths: Annotated[Sequence[int], Several(Integer(1, 65_536))] = (5, 10, 15, 25),
-        *,
-        batches: Annotated[int, Integer(1, 2**20)] = 2,
-        h: Annotated[float, Real()] = 1e-4,
-        eps: Annotated[float, Real()] = 1e-3,
-        tolerance: Annotated[float, Real()] = 1e-6,
-        max_entries: Annotated[int | Literal["auto"] | None, Maybe(Integer(1, 2**62), "auto")] = "auto",
-        max_seconds: Annotated[float | None, Maybe(Real())] = 60.0,
-        log: Callable[[str], object] | None = None,
-    ) -> GradientTable:
-        """Compare back-propagation with central differences, for every tensor, in double precision.
-
-        Parameters
-        ----------
-        text : str, path-like or sequence of str
-            At least ``batches * max(seq_lengths) + 1`` characters, the ends of documents included.
-        seq_lengths : sequence of int, default (5, 10, 15, 25)
-            Lengths of the windows.
-        batches : int, default 2
-            Windows from the start of the text, each from the state that the one before it left.
-        h : float, default 1e-4
-            Step of the differences ``(loss(x + h) - loss(x - h)) / 2h``.
-        eps : float, default 1e-3
-            Errors are |ga - gn| / max(eps, |ga| + |gn|): smaller gradients only measure rounding.
-        tolerance : float, default 1e-6
-            Error up to which an entry counts as right, for the share of right entries.
-        max_entries : int, "auto" or None, default "auto"
-            Check at most so many entries of each tensor and window: the same ones every time, drawn at random, a third
-            each among the largest, the smaller and the zero gradients. None checks all, and so does "auto" where that
-            takes some 15 seconds, as for the classic network with 80 characters; else as many as take about as long.
-        max_seconds : float or None, default 60.0
-            End the check early after so long: each window has an equal share of the time, in which it checks as many
-            entries as it can, at least one of each tensor. The table says so. None for no limit.
-        log : callable or None, default None
-            Called with a line at the start and, where no progress bar is shown, every 30 seconds.
-
-        Returns
-        -------
-        GradientTable
-            One row for each window and tensor, with how many entries were checked of how many; prints itself.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter is out of range, or the text is too short for the windows.
-        UnknownCharacterError
-            If the model is trained and the text has a character that it does not know.
-
-        Examples
-        --------
-        >>> from pycharrnn import CharRNN
-        >>> table = CharRNN(hidden_size=8, random_state=0).check_gradients("to be or not to be", [5], max_entries=20)
-        >>> table.norm_error < 1e-7, table.n_checked, table.n_entries
-        (True, 150, 382)
-        """
-        from pycharrnn.lab.gradcheck import Check  # only now: few programs check gradients
-        from pycharrnn.lab.model_check import check_model
-
-        settings = Check(seq_lengths, batches, h, eps, tolerance, max_entries, max_seconds)
-        if log is not None and not callable(log):
-            raise ParameterTypeError("log", f"must be callable or None, got {log!a}")
-        checked = check(table(Predictor.check_gradients), **settings._asdict())
-        return check_model(self, text, Check(**checked), log)

@@ -152,7 +152,7 @@ def _bench(job: Job) -> None:
 def _text_options(required: bool = False) -> list[Row]:
     """The options that say what the text is and how to read it."""
     return [
-        Either(rows.TEXT, rows.CORPUS, required=required),
+        Either(rows.TEXT if required else rows.TEXT_OR_CORPUS, rows.CORPUS, required=required),
         rows.FORMAT,
         rows.DELIMITER,
         rows.SEPARATOR,

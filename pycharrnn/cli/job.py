@@ -17,7 +17,7 @@ from pycharrnn.parameters import check_parameters
 FIXED = frozenset(
     [
         *("preset", "cell", "hidden_size", "num_layers", "dropout", "embedding_size", "label_smoothing", "seq_length"),
-        *("initializer", "init_scale", "validation_fraction", "patience", "dtype"),
+        *("initializer", "init_scale", "validation_fraction", "dtype"),
     ]
 )  # what training on cannot change
 

@@ -33,12 +33,13 @@ def unescaped(value: str) -> str:
 
 
 # The text.
-TEXT = Option(
-    "TEXT",
-    meaning="Files, folders of documents, or - for standard input. Several texts are joined in their order, each on "
-    "a line of its own. (default: the corpus tinyshakespeare, but eval has none)",
-    nargs="*",
-    default=argparse.SUPPRESS,
+_TEXT = (
+    "Files, folders of documents, or - for standard input. Several texts are joined in their order, each on a line of "
+    "its own."
+)
+TEXT = Option("TEXT", meaning=_TEXT, nargs="*", default=argparse.SUPPRESS)
+TEXT_OR_CORPUS = Option(
+    "TEXT", meaning=f"{_TEXT} (default: the corpus tinyshakespeare)", nargs="*", default=argparse.SUPPRESS
 )
 CORPUS = Option("--corpus", meaning="A built-in text, instead of TEXT.", choices=datasets.NAMES)
 FORMAT = Option(

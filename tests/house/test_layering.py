@@ -35,6 +35,7 @@ HOUSE = {
     "__init__",
     "__main__",
     "datasets",
+    "gradients",
     "interrupts",
     "model",
     "optim",
@@ -190,6 +191,7 @@ MODULES: dict[str, set[str]] = {
     # house
     "__init__": {"errors", "model", "text.vocabulary", "training.callbacks", "versions"},
     "datasets": {"text.datasets"},
+    "gradients": {"arguments", "errors", "network.engine", "tables", "text.corpus", "trained"},
     "interrupts": set(),
     "model": {
         "arguments",
@@ -225,8 +227,7 @@ MODULES: dict[str, set[str]] = {
     },
     "predictor": {
         "arguments",
-        "errors",
-        "network.engine",
+        "gradients",
         "network.evaluation",
         "sampling.sampler",
         "sampling.settings",
@@ -356,8 +357,8 @@ MODULES: dict[str, set[str]] = {
 LATE: dict[str, set[str]] = {
     "__init__": {"datasets", "optim", "text.documents"},
     "cli.commands": {"benchmark", "lab.report"},
+    "gradients": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},
     "model": {"training.fitting"},
-    "predictor": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},
     "text.corpus": {"text.reading"},
     "trained": {"files.container", "files.model_file", "lab.notebook"},
     "training.history": {"lab.notebook", "lab.plots"},
