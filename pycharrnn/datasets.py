@@ -1,6 +1,5 @@
 """The corpora that come with the package, or that it downloads."""
 
-from pycharrnn.text import datasets
-from pycharrnn.text.datasets import *  # noqa: F403
+from pycharrnn.text.datasets import load, names, tinyshakespeare, topics
 
-__all__ = datasets.__all__
+__all__ = ["load", "names", "tinyshakespeare", "topics"]

@@ -6,7 +6,7 @@ A new parameter is a field of `Parameters`: name, type, kind, meaning and defaul
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -162,7 +162,7 @@ class Parameters:
         "elsewhere, too, as a log: a line every 30 seconds.",
     ] = None
 
-    __signature__ = PlainSignature()
+    __signature__: ClassVar[Any] = PlainSignature()
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
