@@ -104,7 +104,7 @@ class Parameters:
         float | None,
         Maybe(Real(zero=True)),
         "The scale of the initial weights. None is 0.01 for normal ones, else 1 / sqrt(hidden_size). The weights by "
-        "which LSTM and GRU read are then larger, and they learn much faster: U, or the embeddings, ~ N(0, 1), and U2, "
+        "which gated cells read are then larger, and they learn much faster: U, or the embeddings, ~ N(0, 1), and U2, "
         "U3, ... ~ N(0, 4 / hidden_size).",
     ] = None
     epochs: Annotated[int | None, _COUNT, "Passes over the text. None is no limit."] = 4

@@ -116,3 +116,5 @@ CELLS = {
 compare("the cells", tuple(_kernels.CELLS), tuple(CELLS))
 for _name, _cell in CELLS.items():
     compare(f"the numbers of {_name}", sorted(_kernels.CELLS[_name].items()), sorted(_cell.numbers.items()))
+    if not _cell.in_place and _cell.kept < 2 * _cell.gates - _cell.shared:
+        raise ImportError(f"{_name} keeps {_cell.kept} numbers, too few for the derivatives of its pre-activations")

@@ -175,12 +175,17 @@ _DTYPES: dict[Any, np.dtype[np.void]] = {
 
 def compare(what: str, kernels: Sequence[Any], python: Sequence[Any]) -> None:
     """Raise ImportError unless both sides have the same names in the same order."""
-    if list(kernels) != list(python):
-        raise ImportError(
-            f"{what} of the compiled kernels ({_kernels.__file__}) and of the Python files beside them differ: "
-            f"only the kernels have {sorted(set(kernels) - set(python))}, "
-            f"only Python has {sorted(set(python) - set(kernels))}; build the package anew"
-        )
+    if list(kernels) == list(python):
+        return
+    if set(kernels) == set(python):
+        difference = f"the kernels have the order {list(kernels)}, Python has {list(python)}"
+    else:
+        only = [sorted(set(one) - set(other)) for one, other in ((kernels, python), (python, kernels))]
+        difference = f"only the kernels have {only[0]}, only Python has {only[1]}"
+    raise ImportError(
+        f"{what} of the compiled kernels ({_kernels.__file__}) and of the Python files beside them differ: "
+        f"{difference}; build the package anew"
+    )
 
 
 for _kind, _dtype in _DTYPES.items():
