@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -267,7 +268,8 @@ class CharRNN(Predictor):
         state.draw_seed(built, rng)
         trainer = Trainer(built, state, rule, corpus.shuffled(rng).ids, params.n_threads)
         if foreign or len(new):
-            trainer.measure(new, foreign, self._learned.state.squares)
+            most = math.inf if budget.max_seconds is None else budget.max_seconds / 10
+            trainer.measure(new, foreign, self._learned.state.squares, most)
         after = Learned(corpus.vocabulary, built, state, history.copy())  # readers keep what they have
         self._train(trainer, after, None, budget, callbacks, begin)
 

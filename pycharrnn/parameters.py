@@ -56,7 +56,7 @@ class Parameters:
         "The share of each target that is spread evenly over all characters (Szegedy et al. 2016). A model that reads "
         "a text many times then memorises less and predicts unseen text better. Training losses are those of the "
         "smoothed targets, never below their entropy; `evaluate` and validation smooth nothing. `sample` draws without "
-        "the share that is spread, and leaves out characters that are less likely than it (Hewitt et al. 2022).",
+        "the share that is spread, and drops characters that get less than twice of it (Hewitt et al. 2022).",
     ] = 0.0
     seq_length: Annotated[int, _SIZE, "Characters of a window: the gradient flows back through so many."] = 25
     batch_size: Annotated[
@@ -141,7 +141,7 @@ class Parameters:
         Choice("raise", "skip", "replace"),
         "What to do with a character that the trained model does not know, wherever a text is read: raise an "
         'UnknownCharacterError, leave it out, or put in its place the first of U+FFFD, "?" and the space that the '
-        "model knows.",
+        "model knows. `partial_fit` adds such characters to the vocabulary instead of raising.",
     ] = "raise"
     n_threads: Annotated[
         int | None,

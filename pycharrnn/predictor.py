@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Annotated, overload
 
@@ -17,6 +18,7 @@ from pycharrnn.text.corpus import Corpus, Texts, Unknown, reading_rule
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.trained import learned
 
+_COUNTING = threading.Lock()  # of the texts that a model has drawn
 _LENGTH = Maybe(Integer(0, 2**48))
 
 
@@ -221,8 +223,9 @@ class Predictor(Differentiable):
         vocabulary, built, state, _ = learned(self)
         check(table(Predictor.sample), prompt=prompt, temperature=temperature)
         if random_state is None and isinstance(self.random_state, (int, np.integer)):
-            self._n_samples = getattr(self, "_n_samples", 0) + 1
-            random_state = np.random.SeedSequence([int(self.random_state), self._n_samples])
+            with _COUNTING:
+                n = self._n_samples = getattr(self, "_n_samples", 0) + 1
+            random_state = np.random.SeedSequence([int(self.random_state), n])
         elif random_state is None:
             random_state = self.random_state
         rng = generator(random_state)

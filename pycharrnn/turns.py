@@ -34,8 +34,8 @@ def training(model: object) -> Iterator[None]:
     with _LOCK:
         if _TRAINED.get(model, (0, 0))[0] == os.getpid():
             raise RuntimeError(
-                f"this {type(model).__name__} is being trained already, and one training at a time is all that a model "
-                "can have: wait for it, or train a copy (copy.deepcopy)"
+                f"this {type(model).__name__} is being trained already, and a model has one training at a time: wait "
+                "for it, or train a copy (copy.deepcopy)"
             )
         _TRAINED[model] = os.getpid(), threading.get_ident()
     try:

@@ -36,7 +36,7 @@ class Cell(NamedTuple):
     initializer : {"normal", "uniform"}
         How weights are drawn when the parameter `initializer` is None.
     in_place : bool
-        Whether the state overwrites its pre-activation, and the pre-activation's derivative that of the state.
+        Whether h overwrites the pre-activation in the forward pass, and da overwrites dh in the backward pass.
 
     Examples
     --------

@@ -118,6 +118,10 @@ class Engine:
             This thread's part, where several make the same call.
         """
         self._check(weights)
+        n, symbols = loss.size, int(windows.steps.sum()) * self.B
+        shapes = (windows.steps.shape, windows.fresh.shape, update.rates.shape, windows.x.shape, windows.y.shape)
+        if shapes != ((n,), (n, self.B), (n,), (symbols,), (symbols,)) or windows.steps.max(initial=1) > self.T:
+            raise ValueError(f"{n} windows of up to {self.T} x {self.B} symbols have arrays of the shapes {shapes}")
         _kernels.train(weights, self._space, windows, update, run, loss, team)
 
     # --- one stream ---------------------------------------------------------------------------------------------
@@ -140,6 +144,8 @@ class Engine:
 
         Returns how many were drawn: a whole document ends with its end symbol.
         """
+        if uniform.shape != out.shape:
+            raise ValueError(f"each symbol takes one uniform number, got {uniform.shape} for {out.shape}")
         return _kernels.sample(self._weights, self._space, prompt, drawing, uniform, out)
 
     def _check(self, weights: Array) -> None:

@@ -107,7 +107,7 @@ class State:
     kept : Best
         What is known of the best weights.
     squares : Squares or None, default None
-        What is known of the moment v; only a state that was read from a file has it.
+        Means of the moment v from a model file; None in all other states.
     smooth : float, default -1.0
         The smooth loss in nats per T symbols; negative before the first update.
     shift : int, default 0

@@ -115,7 +115,7 @@ class KneserNey:
         n_contexts = 1
         levels, discounts = [], []
         for k in range(1, self.order + 1):
-            # Where a (k+1)-gram ends, too, each different one counts once; elsewhere (for k = n, everywhere) each does.
+            # Where a (k+1)-gram ends, count each distinct one once. Elsewhere, and for k = n, count each occurrence.
             longer, whole = np.flatnonzero(reach >= k), np.flatnonzero(reach == k - 1)
             pairs = gram[longer - 1] * K + x[longer]
             longer_keys, example, longer_gram = np.unique(pairs, return_index=True, return_inverse=True)

@@ -118,8 +118,8 @@ class History:
     loss : ndarray of float64, (n,)
         The loss of each update: of a window, or the mean over those of a batch.
     smooth_loss : ndarray of float64, (n,)
-        The running mean of these losses, 0.999 of the old one and 0.001 of the new. A batch of B windows counts as B
-        of them: nearly B times as much of the new.
+        The running mean of these losses, 0.999 of the old one and 0.001 of the new. A batch of B windows moves
+        the mean nearly B times as far as one window.
     seconds : ndarray of float64, (n,)
         Time since the call of `fit` or `partial_fit` began, in seconds.
     divergences : list of Divergence

@@ -114,7 +114,7 @@ class Judge(ABC):
     def cost(self, limit: float) -> float:
         """Seconds that a look is expected to take, as far as the speed of the training tells."""
         run = self.run
-        if run.updating < limit / _PART:
+        if run.updating < limit / _PART or not run.characters:  # too little to tell, or all of it was undone
             return 0.0
         return min(len(self.text), self.amount()) * run.updating / (_FORWARD * run.characters)
 
@@ -204,7 +204,7 @@ class TrainingText(Judge):
 
     It reads the same EXCERPTS symbols each time, spread evenly over the text, or fewer where the whole training is
     short. A text that one stream trains on is read whole if that takes little time: a network that has memorised it
-    from its start may not find its way where a reader begins elsewhere. The weights of the start compete, too, unless
+    from its start may fail on parts of it. The weights of the start compete, too, unless
     they are new and only parts of the text are read.
     """
 
@@ -235,7 +235,7 @@ class TrainingText(Judge):
         self.trainer.state.keep(training=nats)
 
     def _is_short(self) -> bool:
-        """Whether one stream reads all of the text, in little time and hardly more than is trained on."""
+        """Whether one stream can read the whole text quickly, without reading much more than training does."""
         architecture = self.trainer.architecture
         run = self.run
         trained = math.inf if run.total is None else max(EXCERPTS, run.total * architecture.seq_length)

@@ -21,7 +21,7 @@ _COSTS = 200.0  # and so many times what a copy of the state takes
 
 @dataclass
 class _Mark:
-    """A state to return to, and what multiplied the learning rate of the updates from there to the next mark."""
+    """A state to return to, and the factors of the learning rate in the updates after it."""
 
     state: State
     factors: list[Floats] = field(default_factory=list)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 MEASURED = 1000  # windows that tell the size of gradients
 
 
-MARGIN = 2.0  # of squares that the next updates forget: of the first steps after a file was read
+MARGIN = 2.0  # measured squares that a rule soon forgets begin so many times too large: the first steps are small
 
 
 class Trainer:
@@ -81,7 +83,7 @@ class Trainer:
 
     @property
     def characters(self) -> int:
-        """Predictions in one epoch: streams of equal length leave out at most one less than there are streams."""
+        """Predictions in one epoch. B streams of equal length leave out fewer than B of them."""
         return (len(self.ids) - 1) // self.batch_size * self.batch_size
 
     def advance(self, loss: Floats, smooth: Floats, factors: Floats | float = 1.0) -> None:
@@ -112,14 +114,14 @@ class Trainer:
         weights = 0.001 * self.batch_size / (1 + 0.001 * (self.batch_size - 1)) * share
         self.state.smooth = _kernels.moving_average(loss[:n], weights, smooth[:n], self.state.smooth)
 
-    def measure(self, new: Ids, foreign: bool, squares: Squares | None = None) -> None:
+    def measure(self, new: Ids, foreign: bool, squares: Squares | None = None, max_seconds: float = math.inf) -> None:
         """Measure the squares of gradients that a state lacks, and write them into its moment v.
 
         The first windows of the text are read at a learning rate of zero: the weights stay, and v becomes that of the
         gradients here. Three corrections follow. A network that has memorised a text has hardly any gradient left, so
         the measured squares are scaled up to the known ones. A rule that sums squares gets as many of them as the
-        weights have seen updates. No sum and no scaled square is below the mean of its array: a symbol that does not
-        occur here would otherwise take a large step once it comes.
+        weights have seen updates. Each entry is raised to at least the mean of its array: a symbol that does not occur
+        here would otherwise take a large step when it first occurs.
 
         Parameters
         ----------
@@ -129,10 +131,17 @@ class Trainer:
             Whether the state has no squares at all: it is from a file, or another optimiser's.
         squares : Squares or None, default None
             What is known of the squares that the state had once.
+        max_seconds : float, default inf
+            Read no more windows after so long; at least one is read.
         """
         s = self.state
-        before, n = s.copy(), min(self.updates_per_epoch, max(1, MEASURED // self.batch_size))
-        self.advance(np.empty(n), np.empty(n), 0.0)
+        before = s.copy()
+        try:
+            self._read(min(self.updates_per_epoch, max(1, MEASURED // self.batch_size)), max_seconds)
+        except BaseException:  # such as an interrupt: nothing has been measured
+            s.assign(before)
+            self.close()
+            raise
         done = max(1, s.n_updates - before.n_updates)
         known = squares.means if squares is not None and squares.rule == self.rule.name else {}
         factors: dict[str, float] = {}
@@ -162,6 +171,19 @@ class Trainer:
         if foreign:  # these belong to the moments that have been measured
             for power in ("power1", "power2"):
                 s.run[power] = measured[power]
+
+    def _read(self, n: int, max_seconds: float) -> None:
+        """Read up to n windows at a learning rate of zero, some 20 ms in each call, so that signals have their turn."""
+        begin, size = time.perf_counter(), 1
+        while n > 0:
+            first, at = self.state.n_updates, time.perf_counter()
+            some = min(size, n)
+            self.advance(np.empty(some), np.empty(some), 0.0)
+            now = time.perf_counter()
+            if self.state.n_updates < first + some or now - begin >= max_seconds:
+                return
+            n -= some
+            size = max(1, min(2 * some, int(some * 0.02 / max(now - at, 1e-6))))
 
     def _together(self, windows: Windows, update: Update, loss: Floats) -> None:
         """Make the same call from this thread and those of the pool. They meet inside, without the interpreter lock.

@@ -18,8 +18,8 @@ class Reading:
 
     In a batch, each pass after the first begins at a place of the text that is drawn at random, as if the ends of the
     text were joined: no two passes have the same windows. In a batch, too, each stream begins from a zero state every
-    `REFRESH` windows, one stream after the other. A network that has only known states carried on from its first steps
-    gets lost when it has to start from zero.
+    `REFRESH` windows, one stream after the other. A network that
+    never starts from zero in training predicts badly when it must.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Reading:
         self._turns = REFRESH - np.arange(B) * REFRESH // B if B > 1 else None
 
     def position(self, n_updates: int) -> int:
-        """Steps of the present pass that so many updates have read, 0 when the next one begins a pass."""
+        """Steps that the present pass has read after `n_updates` updates; 0 at the start of a pass."""
         return (n_updates - self.first) % self.per_pass * self.T
 
     def shift(self, n_updates: int) -> int:

@@ -4,9 +4,9 @@
  * what backward needs, backward overwrites it with the derivatives of the pre-activations: of the state's share gates
  * times H, then of the input's share where that differs. Gates lie side by side, H of each.
  *
- * FLUSH keeps subnormal numbers out of the state. Of two products in a sum, one is clamped to where it lies anyway,
- * which leaves one way only to fuse. (To flush it would not do: where a compiler branches, it drops the sum with zero
- * and with that the fusion.)
+ * FLUSH keeps subnormal numbers out of the state. A sum of two products can fuse in two ways. `clamp` rounds the first
+ * product and leaves its value, so only the second can fuse. (FLUSH cannot do this: a compiler may branch and drop the
+ * sum.)
  */
 #define TINY ((REAL)1e-30)
 #define FLUSH(x) ((x) < TINY && (x) > -TINY ? (REAL)0 : (x))

@@ -75,12 +75,12 @@ cdef void layer_backward(const Window *w, const Layer *layer,
     cdef floating *d
     cdef floating *before = work + plan.z                       # (B, H): d[t-1] of streams that begin a document
     cdef floating *ds = before + plan.B * plan.Hs               # (B, H): dloss/ds, carried back
-    cdef floating *none = ds + plan.B * plan.Hs                 # (B, H): what reaches no step of this window
+    cdef floating *sink = ds + plan.B * plan.Hs                 # (B, H): gradients of states before the window
     cdef bint start
     if plan.B > 1:
         W = packed(k, work + layer.WB, N)
     memset(ds + lo * plan.Hs, 0, (hi - lo) * plan.Hs * sizeof(floating))
-    memset(none + lo * plan.Hs, 0, (hi - lo) * plan.Hs * sizeof(floating))
+    memset(sink + lo * plan.Hs, 0, (hi - lo) * plan.Hs * sizeof(floating))
     step.H = H
     step.u = step.r = step.bias = NULL
     for t in range(w.T - 1, -1, -1):
@@ -94,7 +94,7 @@ cdef void layer_backward(const Window *w, const Layer *layer,
             step.s = work + layer.s + (q + plan.B) * plan.Hs
             step.a = work + layer.a + q * plan.As
             step.dh = d
-            step.dh0 = none + i * plan.Hs if start or t == 0 else d - plan.B * plan.Hs
+            step.dh0 = sink + i * plan.Hs if start or t == 0 else d - plan.B * plan.Hs
             step.ds = ds + i * plan.Hs
             w.cell.backward(&step)
             if start:

@@ -4,8 +4,8 @@ from libc.math cimport sqrt
 from libc.stdint cimport int32_t
 from libc.string cimport memset
 
-# What one update changes. `together` steps each block of rows while its gradient is still in the cache. It needs no
-# whole gradient, so it is the way of one thread when nothing has to look at all of it first.
+# What one update changes. `together` steps each block of rows while its gradient is still in the cache. One
+# thread uses it where no step needs the whole gradient, that is, without `clip_norm`.
 cdef struct Step:
     bint together
     Py_ssize_t size              # P
@@ -154,11 +154,12 @@ cdef void layer_gradients(const Window *w, Step *u, const Layer *layer,
 
 
 cdef void gradients(const Window *w, Step *u,
-                    floating *work,    # p = dlogits, da in; h in, then zero before each document: what W met there
+                    floating *work,    # p = dlogits, da in; h in, then zeros before each document
                     ) noexcept nogil:
     """Of all weights: dV += dp.T @ h, dc += dp.sum(axis=0), then those of each layer.
 
-    What a layer gave to the one above is zeroed only after that one has read it.
+    The state before each document is set to zero, because W read zeros there; a layer's only after the layer above has
+    used it.
     """
     cdef const Plan *plan = w.plan
     cdef Py_ssize_t q, t

@@ -77,3 +77,22 @@ def test_readers_see_whole_models_while_the_vocabulary_grows(text):
             thread.join()
     assert failures == []
     assert len(model.vocabulary_) == 43
+
+
+def test_threads_that_sample_share_no_numbers():
+    model = CharRNN(hidden_size=4, max_updates=2, random_state=0).fit("abcabc" * 9)
+    texts = []
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [
+            threading.Thread(target=lambda: [texts.append(model.sample(60)) for _ in range(300)]) for _ in "1234"
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    again = CharRNN(hidden_size=4, max_updates=2, random_state=0).fit("abcabc" * 9)
+    assert sorted(texts) == sorted(again.sample(60) for _ in range(1200))

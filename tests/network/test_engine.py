@@ -7,6 +7,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.engine import Engine, loss_and_gradients
+from pycharrnn.network.records import Update, Windows, record
+from pycharrnn.network.state import State
+from pycharrnn.sampling.settings import Sampling
+from pycharrnn.training.optimizers import SGD, Descent
 
 
 @pytest.fixture(params=CELLS)
@@ -90,3 +94,35 @@ def test_dropout_takes_its_share_of_embeddings():
     assert_allclose(np.mean(found), 0.3, atol=0.02)
     assert np.abs(plain[:5]).min() > 0
     assert len({zero.tobytes() for zero in found}) == 100
+
+
+@pytest.mark.parametrize("wrong", ["loss", "steps", "fresh", "rates", "x", "y", "T"])
+def test_arrays_that_do_not_fit_the_windows_are_refused(wrong):
+    architecture = Architecture("rnn", 3, 4, 5)
+    rule = Descent(SGD(), 0.1, None, None)
+    state = State.begin(architecture, architecture.initial(np.random.default_rng(0)), rule, 2)
+    arrays = {
+        "x": np.zeros(20, np.int32),
+        "y": np.zeros(20, np.int32),
+        "steps": np.full(2, 5, np.int32),
+        "fresh": np.zeros((2, 2), np.uint8),
+        "rates": np.zeros(2),
+        "loss": np.zeros(2),
+    }
+    if wrong == "T":
+        arrays["steps"] = np.array([6, 4], np.int32)
+    else:
+        arrays[wrong] = np.concatenate([arrays[wrong], arrays[wrong][:1]])
+    windows = Windows(*(arrays[name] for name in ("x", "y", "steps", "fresh")))
+    update = Update("sgd", record(rule.numbers()), arrays["rates"], state.m, state.v)
+    with pytest.raises(ValueError, match="windows of up to 5 x 2 symbols have arrays of the shapes"):
+        Engine(architecture, 5, 2, training=True).train(state.weights, windows, update, state.run, arrays["loss"])
+
+
+def test_each_symbol_takes_one_uniform_number():
+    architecture = Architecture("rnn", 3, 4, 5)
+    engine = Engine(architecture, 1)
+    engine.pack(architecture.initial(np.random.default_rng(0)))
+    drawing = Sampling().drawing(architecture, False)
+    with pytest.raises(ValueError, match="each symbol takes one uniform number"):
+        engine.draw(np.zeros(1, np.int32), drawing, np.zeros(3), np.zeros(4, np.int32))

@@ -247,3 +247,20 @@ def test_counting_is_the_baseline_of_a_validation(text):
 def test_validation_does_not_change_the_training(text):
     plain, watched = small().fit(text), small().fit(text, validation=text[:200])
     assert_array_equal(plain.history_.loss, watched.history_.loss)
+
+
+def test_a_training_that_is_undone_to_its_start_is_a_divergence(text):
+    # no character has been read after the rollback, by which the time of a look was divided
+    model = CharRNN(
+        init_scale=1e37,
+        initializer="normal",
+        hidden_size=512,
+        batch_size=32,
+        seq_length=64,
+        validation_fraction=0.1,
+        max_seconds=0.3,
+        epochs=None,
+        random_state=0,
+    )
+    with pytest.raises(TrainingDivergedError):
+        model.fit(text * 200)

@@ -1,5 +1,7 @@
 """Training on: with the moments of before, with those of the text, with more characters."""
 
+import time
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -183,3 +185,31 @@ def test_one_stream_always_begins_at_the_start_of_the_text(text, tmp_path):
         before = model.n_updates_
         model.partial_fit(text)
         assert_allclose(model.history_.loss[model.history_.updates == before], [first], rtol=1e-5)
+
+
+def test_what_is_measured_first_keeps_to_the_limit_of_time(text):
+    model = CharRNN("lstm", 300, seq_length=50, max_updates=2, random_state=0).fit(text * 200)
+    model.set_params(optimizer="adam", max_updates=None, max_seconds=0.2)
+    begin = time.perf_counter()
+    model.partial_fit(text * 200, epochs=None)
+    assert time.perf_counter() - begin < 1.5  # all that would be measured takes several seconds
+
+
+def test_an_interrupt_of_what_is_measured_first_changes_nothing(text, monkeypatch):
+    model = CharRNN(hidden_size=20, max_updates=20, random_state=0).fit(text * 20)
+    state = learned(model).state.copy()
+    calls = []
+
+    def advance(self, *arguments):
+        calls.append(len(arguments[0]))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return made(self, *arguments)
+
+    made = Trainer.advance
+    monkeypatch.setattr(Trainer, "advance", advance)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(optimizer="adam").partial_fit(text * 20)
+    assert calls[:2] == [1, 2]  # in parts, between which signals have their turn
+    for name in ("weights", "best", "v"):
+        assert (getattr(learned(model).state, name) == getattr(state, name)).all()
