@@ -7,19 +7,16 @@ import os
 import time
 from collections.abc import Sequence
 from types import FunctionType
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 
 from pycharrnn.arguments import Integer, Maybe, generator
 from pycharrnn.errors import warn
-from pycharrnn.network.growth import grown, resumed
 from pycharrnn.network.state import Best, State
 from pycharrnn.output import is_watched
 from pycharrnn.parameters import Parameters, architecture, check_parameters, descent
 from pycharrnn.predictor import Predictor
-from pycharrnn.sampling.sampler import Sampler
-from pycharrnn.sampling.settings import Sampling
 from pycharrnn.tables import Docstring, check, table
 from pycharrnn.text.corpus import Corpus, Texts
 from pycharrnn.trained import Learned
@@ -28,8 +25,10 @@ from pycharrnn.training.callbacks import Callback, check_callbacks
 from pycharrnn.training.history import History
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule
-from pycharrnn.training.trainer import Trainer
 from pycharrnn.turns import training
+
+if TYPE_CHECKING:
+    from pycharrnn.training.trainer import Trainer
 
 
 class CharRNN(Predictor):
@@ -235,6 +234,8 @@ class CharRNN(Predictor):
         begin: float,
     ) -> None:
         """Train a new model: the random numbers of weights, masks and order are drawn in this order."""
+        from pycharrnn.training.trainer import Trainer  # only now: a model from a file may never be trained
+
         rng, rule = generator(params.random_state), descent(params)
         built = architecture(params, corpus.vocabulary.n_symbols, corpus.documents)
         weights = built.initial(rng, params.init_scale, params.initializer)
@@ -249,6 +250,9 @@ class CharRNN(Predictor):
 
     def _go_on(self, params: Parameters, X: Texts, budget: Budget, callbacks: Sequence[Callback], begin: float) -> None:
         """Train on from what has been learned, with the characters that X adds."""
+        from pycharrnn.network.growth import grown, resumed  # only now: few programs train on
+        from pycharrnn.training.trainer import Trainer
+
         rng, rule = generator(params.random_state), descent(params)
         known, built, state, history = self._learned
         if params.on_unknown == "raise":
@@ -282,7 +286,9 @@ class CharRNN(Predictor):
         callbacks: Sequence[Callback],
         begin: float,
     ) -> None:
-        from pycharrnn.training.fitting import fit  # only now: a model from a file may never be trained
+        from pycharrnn.sampling.sampler import Sampler
+        from pycharrnn.sampling.settings import Sampling
+        from pycharrnn.training.fitting import fit
 
         vocabulary, built, state, history = new
 

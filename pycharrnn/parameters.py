@@ -162,7 +162,7 @@ class Parameters:
         "elsewhere, too, as a log: a line every 30 seconds.",
     ] = None
 
-    __signature__: ClassVar[Any] = PlainSignature()
+    __signature__: ClassVar[Any]
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
@@ -265,6 +265,9 @@ class Parameters:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in changed(self).items())})"
+
+
+Parameters.__signature__ = PlainSignature()  # not in the class: `dataclass` would ask for it
 
 
 def check_parameters(params: Parameters) -> Parameters:

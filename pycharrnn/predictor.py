@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Annotated, overload
+from typing import TYPE_CHECKING, Annotated, overload
 
 import numpy as np
 
 from pycharrnn.arguments import Integer, Maybe, RandomState, Real, Seed, Text, generator
 from pycharrnn.gradients import Differentiable
-from pycharrnn.network.evaluation import Evaluation, evaluate
-from pycharrnn.sampling.sampler import Sampler, claim_texts
-from pycharrnn.sampling.settings import Sampling
 from pycharrnn.tables import check, table
 from pycharrnn.text.corpus import Corpus, Texts, Unknown, reading_rule
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.trained import learned
+
+if TYPE_CHECKING:
+    from pycharrnn.network.evaluation import Evaluation
+    from pycharrnn.sampling.sampler import Sampler
 
 _COUNTING = threading.Lock()  # of the texts that a model has drawn
 _LENGTH = Maybe(Integer(0, 2**48))
@@ -97,6 +98,8 @@ class Predictor(Differentiable):
         >>> model.evaluate("hello world").n_characters
         10
         """
+        from pycharrnn.network.evaluation import evaluate  # only now, as in `sample`: a program may do one of the two
+
         vocabulary, built, state, _ = learned(self)
         checked = check(table(Predictor.evaluate), window=window)
         return evaluate(built, state.best, self._read(X, vocabulary).ids, checked["window"])
@@ -167,6 +170,8 @@ class Predictor(Differentiable):
         >>> len(model.sample(30)), len(model.sample(30, n_samples=2))
         (30, 2)
         """
+        from pycharrnn.sampling.sampler import claim_texts
+
         checked = check(table(Predictor.sample), length=length, n_samples=n_samples)
         length = checked["length"]
         many = 1 if n_samples is None else checked["n_samples"]
@@ -220,6 +225,9 @@ class Predictor(Differentiable):
     def _sampler(
         self, length: int | None, prompt: str, temperature: float, random_state: RandomState
     ) -> tuple[Vocabulary, Sampler]:
+        from pycharrnn.sampling.sampler import Sampler
+        from pycharrnn.sampling.settings import Sampling
+
         vocabulary, built, state, _ = learned(self)
         check(table(Predictor.sample), prompt=prompt, temperature=temperature)
         if random_state is None and isinstance(self.random_state, (int, np.integer)):

@@ -13,7 +13,6 @@ from pycharrnn.arguments import generator
 from pycharrnn.arrays import Array
 from pycharrnn.errors import NotFittedError
 from pycharrnn.network.architecture import Architecture
-from pycharrnn.network.growth import squares
 from pycharrnn.network.state import Best, Squares, State
 from pycharrnn.parameters import Parameters, architecture, check_parameters, descent, plain, restored
 from pycharrnn.text.vocabulary import Vocabulary
@@ -184,6 +183,7 @@ class Trained(Parameters):
     def _file(self, learned: Learned, weights: Array, kept: Best) -> ModelFile:
         """The model, with these weights, as a file has it."""
         from pycharrnn.files.model_file import ModelFile
+        from pycharrnn.network.growth import squares
 
         params = check_parameters(self)  # no file that load would refuse
         vocabulary, built, state, _ = learned

@@ -1,5 +1,6 @@
 """Optimisers: their numbers, and weight decay."""
 
+from dataclasses import fields
 from typing import get_args
 
 import numpy as np
@@ -95,3 +96,8 @@ def test_weight_decay_is_decoupled():
 def test_a_class_is_told_to_be_called():
     with pytest.raises(TypeError, match=r"optimizer must be a name or an object, got the class Adam; pass Adam\(\)"):
         CharRNN(optimizer=Adam).fit("abcabc")
+
+
+@pytest.mark.parametrize("kind", [*OPTIMIZERS.values(), *SCHEDULES.values()])
+def test_every_number_has_a_kind_by_which_it_is_checked(kind):
+    assert list(kind.rows()) == [field.name for field in fields(kind)]
