@@ -9,14 +9,14 @@ from pycharrnn.messages import Message, Setting, advice
 
 
 class ParameterError(Exception):
-    """A parameter is not what it must be: what `ParameterValueError` and `ParameterTypeError` have in common.
+    """A parameter is not what it must be: the base of `ParameterValueError` and `ParameterTypeError`.
 
     Parameters
     ----------
     parameter : str
         Its name, which the command line spells as an option.
     problem : str
-        What it must be and what it was, to be read after the name.
+        What it must be and what it was: the message has it after the name.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class ParameterError(Exception):
 
     @property
     def message(self) -> Message:
-        """What `str` gives, with the parameter as a word that can be spelled otherwise."""
+        """The same text as of `str`, as a `Message`: the command line spells its parameters as options."""
         return Message(Setting(self.parameter), " ", self.problem)
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class ParameterError(Exception):
 
 
 class ParameterValueError(ParameterError, ValueError):
-    """A parameter is out of its range, or a name that is not known.
+    """A parameter has a value out of its range, or a name that is not known.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class ParameterValueError(ParameterError, ValueError):
 
 
 class ParameterTypeError(ParameterError, TypeError):
-    """A parameter is of a type that it cannot have.
+    """A parameter has a value of a wrong type.
 
     Examples
     --------
@@ -66,8 +66,8 @@ class ParameterTypeError(ParameterError, TypeError):
 class TrainingDivergedError(ArithmeticError):
     """The loss is not finite, or it is far above that of guessing.
 
-    A loss that is not finite is raised only after the learning rate has been cut again and again. The model keeps the
-    best weights, and would train on from them.
+    If the loss is not finite, the learning rate is first cut several times. The model keeps the best weights, and
+    training on begins from them.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class TrainingDivergedError(ArithmeticError):
 
     @property
     def message(self) -> Message:
-        """What `str` gives, with the parameters as words that can be spelled otherwise."""
+        """The same text as of `str`, as a `Message`: the command line spells its parameters as options."""
         if self.nats is None:
             found = (
                 f"the loss is not finite after update {self.n_updates + 1}; the model is left as it was after update "
@@ -132,7 +132,7 @@ class UnknownCharacterError(ValueError):
 
     @property
     def message(self) -> Message:
-        """What `str` gives, with the parameter as a word that can be spelled otherwise."""
+        """The same text as of `str`, as a `Message`: the command line spells its parameters as options."""
         where = f"{self.character!a} (U+{ord(self.character):04X}) at position {self.position}"
         where += "" if self.document is None else f" of document {self.document}"
         what_to_do = advice(

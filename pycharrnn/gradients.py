@@ -106,19 +106,20 @@ class Differentiable(Trained):
         tolerance : float, default 1e-6
             Error up to which an entry counts as right, for the share of right entries.
         max_entries : int, "auto" or None, default "auto"
-            Check at most so many entries of each tensor and window: the same ones every time, drawn at random, a third
-            each among the largest, the smaller and the zero gradients. None checks all, and so does "auto" where that
-            takes some 15 seconds, as for the classic network with 80 characters; else as many as take about as long.
+            Check at most so many entries of each tensor and window. They are drawn at random, the same ones every time:
+            a third each among the largest, the smaller and the zero gradients. None checks all. "auto" checks as many
+            as take some 15 seconds: all, for the classic network with 80 characters.
         max_seconds : float or None, default 60.0
-            End the check early after so long: each window has an equal share of the time, in which it checks as many
-            entries as it can, at least one of each tensor. The table says so. None for no limit.
+            End the check after so many seconds. Each window has an equal share of the time, and checks at least one
+            entry of each tensor. The table says if the check was cut off. None is no limit.
         log : callable or None, default None
             Called with a line at the start and, where no progress bar is shown, every 30 seconds.
 
         Returns
         -------
         GradientTable
-            One row for each window and tensor, with how many entries were checked of how many; prints itself.
+            One row for each window and tensor, with the number of entries and how many were checked. It prints itself
+            as a table.
 
         Raises
         ------

@@ -38,7 +38,7 @@ class Message(str):
     Parameters
     ----------
     *parts : str, Setting or Message
-        They follow one another.
+        What the text consists of, in order.
 
     Examples
     --------
@@ -61,12 +61,12 @@ class Message(str):
 
 
 def advice(text: str) -> Message:
-    """Return the message of a text in which parameters stand in braces.
+    """Return the message of a text that has its parameters in braces.
 
     Parameters
     ----------
     text : str
-        A constant text: what a user gives could have braces, and is a part of its own in a `Message`.
+        A constant text. What a user gives may have braces: make it a part of its own in a `Message`.
 
     Examples
     --------

@@ -25,7 +25,7 @@ from pycharrnn.training.callbacks import Callback, check_callbacks
 from pycharrnn.training.history import History
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule
-from pycharrnn.turns import training
+from pycharrnn.turns import being_trained
 
 if TYPE_CHECKING:
     from pycharrnn.training.trainer import Trainer
@@ -109,8 +109,8 @@ class CharRNN(Predictor):
         validation : str, path-like, sequence of str or None, default None
             A text, or documents, to find the best model with, instead of a `validation_fraction` of X.
         callbacks : sequence of callable, default ()
-            Each is called with the `Run`, about every 20 ms, or after every n-th update if it has an attribute `every`,
-            n. True from one ends the training.
+            Each is called with the `Run` about every 20 ms, or, if it has an attribute `every`, after each `every`-th
+            update. If one returns True, the training ends.
 
         Returns
         -------
@@ -122,7 +122,7 @@ class CharRNN(Predictor):
         ValueError
             If a parameter is out of range, or the text has fewer than two characters.
         TypeError
-            If X is not one of these, such as a table, of which one column can be documents.
+            If X is none of these, for example a table: pass the column with the documents.
         TrainingDivergedError
             If the loss stops being finite and cutting the learning rate does not help (`history_.divergences` lists the
             times that it did), or if in the end it is far above that of guessing. The model keeps the best weights.
@@ -148,7 +148,7 @@ class CharRNN(Predictor):
         """
         begin = time.perf_counter()
         check_callbacks(callbacks)
-        with training(self):
+        with being_trained(self):
             params = check_parameters(self)
             corpus = Corpus.learn(X, params.min_count)
             unseen = None if validation is None else self._read(validation, corpus.vocabulary, "validation")
@@ -165,9 +165,9 @@ class CharRNN(Predictor):
     ) -> Self:
         """Train on: more passes over a text, from the last weights and optimiser moments.
 
-        The best weights on this text are kept; those of the start compete, too. The smooth loss begins anew with this
-        text. `max_updates` and `max_seconds` limit each call, the parameter `epochs` of the constructor does not. If
-        the model has not been trained yet, the call begins a new one.
+        The best weights on this text are kept; the weights at the start compete, too. The smooth loss begins anew with
+        this text. `max_updates` and `max_seconds` limit each call, the parameter `epochs` of the constructor does not.
+        If the model has not been trained yet, the call begins a new one.
 
         Parameters
         ----------
@@ -203,8 +203,8 @@ class CharRNN(Predictor):
         each array. So training goes on with steps of the same size, not with the large ones of a new model.
 
         Characters that the model does not know are added to its vocabulary, with a UserWarning that names them, unless
-        `on_unknown` says to skip or replace them or they occur fewer than `min_count` times. The other characters
-        keep their weights, and the moments of the new ones come from such a reading, too.
+        `on_unknown` says to skip or replace them or they occur fewer than `min_count` times. The other characters keep
+        their weights, and the moments of the new ones are measured in the same way.
 
         Examples
         --------
@@ -215,7 +215,7 @@ class CharRNN(Predictor):
         begin = time.perf_counter()
         check_callbacks(callbacks)
         passes = check(table(CharRNN.partial_fit), epochs=epochs)
-        with training(self):
+        with being_trained(self):
             params = check_parameters(self)
             budget = Budget.of(vars(params) | passes)
             if self.__sklearn_is_fitted__():

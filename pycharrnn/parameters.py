@@ -37,7 +37,7 @@ class Parameters:
         "The recurrent cell. LSTM and GRU remember longer, and cost four and three times as much.",
     ] = "rnn"
     hidden_size: Annotated[int, _SIZE, "Units of the hidden state of a layer."] = 100
-    num_layers: Annotated[int, Integer(1, 64), "Layers. Each one above the first reads the states of that below."] = 1
+    num_layers: Annotated[int, Integer(1, 64), "Layers. Each above the first reads the states of the one below."] = 1
     dropout: Annotated[
         float,
         _SHARE,
@@ -55,8 +55,8 @@ class Parameters:
         _SHARE,
         "The share of each target that is spread evenly over all characters (Szegedy et al. 2016). A model that reads "
         "a text many times then memorises less and predicts unseen text better. Training losses are those of the "
-        "smoothed targets, never below their entropy; `evaluate` and validation smooth nothing. `sample` draws without "
-        "the share that is spread, and drops characters that get less than twice of it (Hewitt et al. 2022).",
+        "smoothed targets, never below their entropy; `evaluate` and validation smooth nothing. `sample` undoes the "
+        "smoothing, and never draws a character that gets less than twice its share of it (Hewitt et al. 2022).",
     ] = 0.0
     seq_length: Annotated[int, _SIZE, "Characters of a window: the gradient flows back through so many."] = 25
     batch_size: Annotated[
@@ -103,8 +103,8 @@ class Parameters:
     init_scale: Annotated[
         float | None,
         Maybe(Real(zero=True)),
-        "The scale of the initial weights. None is 0.01 for normal ones, else 1 / sqrt(hidden_size). The weights by "
-        "which gated cells read are then larger, and they learn much faster: U, or the embeddings, ~ N(0, 1), and U2, "
+        "The scale of the initial weights. None is 0.01 for normal ones, else 1 / sqrt(hidden_size). The input "
+        "weights of gated cells are then larger, and these learn much faster: U, or the embeddings, ~ N(0, 1), and U2, "
         "U3, ... ~ N(0, 4 / hidden_size).",
     ] = None
     epochs: Annotated[int | None, _COUNT, "Passes over the text. None is no limit."] = 4
@@ -114,7 +114,7 @@ class Parameters:
     max_seconds: Annotated[
         float | None,
         _RATE,
-        "Seconds that `fit` or `partial_fit` takes from the call on, reading, validation and callbacks included.",
+        "Seconds from the call on, reading, validation and callbacks included.",
     ] = None
     validation_fraction: Annotated[
         float,
@@ -147,7 +147,7 @@ class Parameters:
         int | None,
         Maybe(Integer(1, 1024)),
         "Threads for a batch, at most one per stream; any number gives the same bits. None takes the processors that "
-        "this process may use, if there is enough work for them; trainings that run at a time share them.",
+        "this process may use, if there is enough work for them; trainings that run at the same time share them.",
     ] = None
     random_state: Annotated[
         "int | np.random.Generator | np.random.SeedSequence | None",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pycharrnn.arguments import Kind
 
-REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()  # stands where there is no default
+REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()  # the default where there is none
 
 
 class Parameter(NamedTuple):
@@ -37,7 +37,7 @@ class Parameter(NamedTuple):
 
     @property
     def entry(self) -> str:
-        """The lines on it in the Parameters section of a docstring."""
+        """Its lines in the Parameters section of a docstring."""
         import textwrap  # only now: most programs read no docstring
 
         shown = f'"{self.default}"' if isinstance(self.default, str) else repr(self.default)

@@ -227,7 +227,7 @@ def learned(model: Trained) -> Learned:
     """
     if is_training_here(model):
         raise NotFittedError(
-            "this CharRNN is being trained, and not yet what it will be: a callback asks its run instead "
+            "this CharRNN is being trained, and has no result yet: a callback asks its run instead "
             "(run.sample, run.save, run.history)"
         )
     if not model.__sklearn_is_fitted__():

@@ -8,26 +8,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
-__all__ = ["is_training_here", "training"]
+__all__ = ["being_trained", "is_training_here"]
 
 _LOCK = threading.Lock()
 _TRAINED: WeakKeyDictionary[object, tuple[int, int]] = WeakKeyDictionary()  # model -> the process and thread that train
 
 
 @contextmanager
-def training(model: object) -> Iterator[None]:
-    """Hold the model: it is this thread's to train. Its copies, and those in a forked process, are free.
+def being_trained(model: object) -> Iterator[None]:
+    """Reserve the model for this thread to train. Its copies, and those in a forked process, stay free.
 
     Raises
     ------
     RuntimeError
-        If a thread of this process holds it already, be it this one.
+        If a thread of this process trains it already, even if it is this one.
 
     Examples
     --------
     >>> from pycharrnn import CharRNN
     >>> model = CharRNN()
-    >>> with training(model):
+    >>> with being_trained(model):
     ...     is_training_here(model)
     True
     """
@@ -46,5 +46,5 @@ def training(model: object) -> Iterator[None]:
 
 
 def is_training_here(model: object) -> bool:
-    """Whether the calling thread trains the model: a callback does not see a model that is half trained."""
+    """Whether the calling thread, in a callback, trains the model: it must not see it half trained."""
     return _TRAINED.get(model) == (os.getpid(), threading.get_ident())

@@ -30,7 +30,7 @@ class Competitor(NamedTuple):
     package : str
         What must be installed for it; "" if it is always there.
     classic : callable or None
-        Prepares the classic job from a text, its ids, the number of its symbols and that of threads.
+        Prepares the classic job from a text, its ids, the number of its symbols and the number of threads.
     steps : callable or None
         Prepares a larger model from its job, the ids that it reads and the number of threads.
     """

@@ -13,7 +13,7 @@ from pycharrnn.benchmark.competitors import COMPETITORS, prepare
 from pycharrnn.benchmark.jobs import Job
 from pycharrnn.benchmark.measuring import Steps, Turn, fma_peaks, seconds_each
 
-_WARM_UP = 20  # the share of a turn that comes before it is one in so many
+_WARM_UP = 20  # a turn begins with one update in so many that the clock does not see
 
 
 def turn(cores: list[int], name: str, n_updates: int, n_characters: int) -> Turn:

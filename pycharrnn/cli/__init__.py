@@ -1,9 +1,9 @@
 """The command line: the API's words as options, the text on stdout, everything else on stderr.
 
 Exit codes: 0 done; 1 it failed (a file, a text, a model, a training that diverged, a check); 2 wrong usage; 130
-interrupted; 141 nobody reads stdout any more. Text is written as UTF-8 whatever the locale; a lone surrogate, which a
-model knows only if it was trained on one from Python, as the three bytes of its code point. A terminal gets it in its
-own encoding, with escapes for what that lacks and for control characters.
+interrupted; 141 nobody reads stdout any more. Text is written as UTF-8, whatever the locale. A lone surrogate becomes
+the three bytes of its code point; only a model that was trained on one from Python knows any. A terminal gets text in
+its own encoding, with escapes for control characters and for what the encoding lacks.
 """
 
 from __future__ import annotations

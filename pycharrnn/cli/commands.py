@@ -42,7 +42,7 @@ class Command:
     read : callable
         Returns the text that it works on.
     preset : str
-        The preset of a new model if the options name none: what the lab asks about is its classic.
+        The preset of a new model if the options name none.
     trains : bool
         Whether it trains a model, which must end.
     fixed : frozenset of str

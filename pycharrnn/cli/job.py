@@ -1,4 +1,4 @@
-"""A job: what a command line asks for, with everything that a command needs made ready."""
+"""A job: all that a command needs, made ready."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ from pycharrnn.cli.inputs import Input
 from pycharrnn.cli.options import LIMITS, Request
 from pycharrnn.files.atomic import check_writable
 from pycharrnn.interrupts import Interrupts
+from pycharrnn.network.architecture import Architecture
 from pycharrnn.parameters import check_parameters
 
-FIXED = frozenset(
-    [
-        *("preset", "cell", "hidden_size", "num_layers", "dropout", "embedding_size", "label_smoothing", "seq_length"),
-        *("initializer", "init_scale", "validation_fraction", "dtype"),
-    ]
-)  # what training on cannot change
+# What training on cannot change: the network, where its weights began, and the text that is held back.
+FIXED = frozenset({"preset", "initializer", "init_scale", "validation_fraction", *Architecture.__dataclass_fields__})
 
 
 @dataclass
 class Job:
-    """What a command line asks for.
+    """What a command works on, and with which options.
 
     Attributes
     ----------
@@ -35,7 +32,7 @@ class Job:
     input : Input
         The text, or the prompt.
     interrupts : Interrupts
-        What turns signals into exceptions.
+        Turn signals into exceptions.
     """
 
     request: Request

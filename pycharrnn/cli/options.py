@@ -17,7 +17,7 @@ OF_MODEL = "model."  # begins the keys of a model's parameters: the gradient che
 
 
 class Request(dict[str, Any]):
-    """What a command line asks for: options by name. An option that is not given is not there.
+    """The options of a command line, by name. An option that is not given is not there.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Request(dict[str, Any]):
     Attributes
     ----------
     model : dict of str to object
-        The parameters of the model among them, and its preset.
+        The parameters of the model, and its preset.
     """
 
     def __init__(self, parsed: Mapping[str, Any]) -> None:

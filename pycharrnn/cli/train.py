@@ -20,10 +20,10 @@ from pycharrnn.training.budget import Budget
 from pycharrnn.training.run import Run
 
 _COOL = 0.6  # the temperature of the texts in the end: fewer slips than at 1, and still the model's own words
-_TRIAL = 20  # updates that should teach something,
-_LITTLE = 0.01  # and nats per character that chance may give
-_FEW = 1_000  # characters of a text, a part of which would tell nothing about the rest,
-_FEW_DOCUMENTS = 20  # and documents
+_TRIAL = 20  # after so many updates the loss should have fallen
+_LITTLE = 0.01  # by more than so many nats per character: less may be chance
+_FEW = 1_000  # characters: a part of a smaller text tells nothing about the rest
+_FEW_DOCUMENTS = 20  # the same, in documents
 
 
 def train(job: Job) -> None:
@@ -47,7 +47,7 @@ def train(job: Job) -> None:
 
 
 class _Watch(SampleText):
-    """Texts of the training for stdout, which end it when stdout does not take them: the exit code tells why."""
+    """Writes texts to stdout in training. If stdout fails, the training ends, and the exit code tells why."""
 
     def on_error(self, error: Exception) -> None:
         raise error

@@ -73,7 +73,7 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
 
 
 def _refuse_what_is_no_file(target: str, path: str, subject: str = "") -> int | None:
-    """Return the mode of the file there, None if there is none; os.replace would do away with /dev/null."""
+    """Return the mode of the file, or None if there is none. Refuse all else: os.replace would replace /dev/null."""
     mode = os.stat(target).st_mode if os.path.lexists(target) else None
     if mode is not None and not stat.S_ISREG(mode):
         code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL

@@ -12,9 +12,9 @@ The file, byte by byte::
 
 Metadata, shapes and digest determine every byte of the header. So most of reading is to build the header that a writer
 would have written, and to compare: spaces, repeated keys or overlapping offsets show up. Hence the header is made here
-and not by the safetensors package: it must stay the same over all versions of that, and to check it must not take
-another copy of the tensors. The checksum finds accidents; a forger computes it anew, so nothing here trusts it. No text
-in a file is used as code, class or path.
+and not by the safetensors package: it must be the same for all versions of that package, and a check must not copy the
+tensors. The checksum finds accidents; a forger computes it anew, so nothing here trusts it. No text in a file is used
+as code, class or path.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Specs = dict[str, tuple[tuple[int, ...], str]]
 """The shape and the dtype's name of each tensor."""
 
 VERSION = 1
-"""The newest version of the format, which is written."""
+"""The newest version of the format: the one that is written."""
 
 _OPENERS = {"model": ": use CharRNN.load", "checkpoint": ", and this pycharrnn opens none"}
 """Each kind of file, and what a reader of another kind says of it."""

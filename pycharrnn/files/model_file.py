@@ -1,7 +1,6 @@
 """A model file: what it holds, version by version. The container below keeps it intact and reads it strictly.
 
-A new version touches two places: the number in the container, and here a writer in place of the old one, whose reader
-stays.
+A new version touches two places: the number in `header`, and here a writer in place of the old one, whose reader stays.
 """
 
 from __future__ import annotations

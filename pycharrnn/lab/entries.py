@@ -36,7 +36,7 @@ def draw(gradient: Array, max_entries: int | None, rng: np.random.Generator) -> 
 
     The large ones make up 99 % of the norm's square. Of a text with thousands of characters, a window reads and
     predicts few. Nearly all rows are then zero or nearly so, and some of the others must be checked. The largest comes
-    first: beside it the rounding of the others is no large norm error, however few are checked.
+    first. However few are checked, the rounding of the others is then a small norm error beside it.
     """
     entries = np.arange(gradient.size)
     most = gradient.size if max_entries is None else max_entries

@@ -205,7 +205,7 @@ def variants(model: CharRNN, compare: tuple[str, Sequence[Any]] | None) -> dict[
 
 
 def train(model: CharRNN, corpus: str | list[str], callbacks: Sequence[Callback] = ()) -> Training:
-    """Fit a model; a training that diverges is one, too."""
+    """Fit a model and time it. A training that diverges is a result, too."""
     begin = time.perf_counter()
     diverged = None
     try:

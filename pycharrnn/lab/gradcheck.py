@@ -30,15 +30,15 @@ class Check(NamedTuple):
     h : float
         Step of the differences.
     eps : float
-        What the relative error is at least relative to.
+        Errors are relative to this at least: |ga - gn| / max(eps, |ga| + |gn|).
     tolerance : float
         The error up to which an entry counts into `GradientError.share`.
     max_entries : int, "auto" or None
         How many entries of each tensor to check, the same ones every time. None checks all, "auto" as many as take some
         15 seconds.
     max_seconds : float or None
-        How long the check may take. Each window has an equal share of what is left, and there is none after the end.
-        In each at least one entry of every tensor is checked.
+        How long the check may take. Each window has an equal share of the time that is left, and checks at least one
+        entry of every tensor. No window begins after the end.
     """
 
     seq_lengths: Sequence[int] = (5, 10, 15, 25)
@@ -123,7 +123,7 @@ class Countdown:
             self._bar = tqdm(total=total, bar_format=form, delay=0.5, ncols=60)
 
     def __call__(self, n: int) -> None:
-        """Another n entries are done."""
+        """Count n more entries as done."""
         self.done += n
         if self._bar is not None:
             self._bar.update(n)
@@ -233,7 +233,7 @@ class _Window:
         self.found: dict[str, list[float]] = {name: [] for name in self.arrays}
 
     def check(self, stop: float, countdown: Countdown) -> None:
-        """Check one entry of each tensor in turn, for the time is theirs alike, until all are done or it is over."""
+        """Check one entry of each tensor in turn, so that they share the time, until all are done or it is over."""
         for i in range(max(map(len, self.entries.values()))):
             for name, entries in self.entries.items():
                 if i < len(entries):
@@ -244,7 +244,7 @@ class _Window:
                     countdown(1)
 
     def errors(self, batch: int, over: bool) -> Iterator[GradientError]:
-        """The row of each tensor; `over` says that no window comes after this one for want of time."""
+        """The row of each tensor; `over` says that there is no time for another window."""
         for name, array in self.arrays.items():
             entries = self.entries[name]
             n = len(self.found[name])

@@ -28,6 +28,7 @@ class GradientError(NamedTuple):
     n_checked, n_entries : int
         How many entries were checked, and how many the tensor has.
     tolerance : float
+        The error up to which an entry counts into `share`.
     cut : bool
         Whether a limit of time ended the check before all entries that it had drawn were checked.
     """

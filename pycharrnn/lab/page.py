@@ -61,7 +61,7 @@ class Findings(NamedTuple):
     n_documents : int or None
         How many documents it has; None for running text.
     n_characters, n_symbols : int
-        Its characters; with the ends of documents.
+        Its characters, and its symbols: these include the ends of documents.
     skipped : int
         Rows that gave no document.
     model : CharRNN

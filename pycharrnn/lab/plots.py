@@ -28,7 +28,7 @@ def plot_losses(histories: Any, *, per_character: bool = False, show_loss: bool 
     """Draw the smooth loss of one or more runs against the updates.
 
     The vertical axis is cut to where the curves spend their time: the first updates may lie above it. The ends of
-    epochs are marked, unless they lie elsewhere in each run, as those of different texts do.
+    epochs are marked if they are the same in all runs; runs on different texts have others.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ class Cell(NamedTuple):
         Gates lie one below the other in PyTorch's order: LSTM input, forget, candidate, output; GRU reset, update,
         candidate.
     shared : int
-        How many gates, the first ones, add up the input's share and the state's share. The others keep the two apart,
+        How many gates add the input's share to the state's share: the first ones. The others keep the two apart,
         because a gate scales the state's share first; each of them has a second bias (n).
     kept : int
         Numbers that the forward pass caches for the backward pass, per unit and step.

@@ -95,7 +95,7 @@ def grown(architecture: Architecture, state: State, larger: Architecture, old: I
     old : ndarray of int32, (K,)
         The ids that the symbols of `state` have among those of `larger`.
     fresh : State
-        A new run of `larger`, with initial weights: those of the new symbols stay. A new symbol begins as unlikely as
+        A new run of `larger`. The weights of the new symbols stay as they are in it. A new symbol begins as unlikely as
         the least likely old one, and with no moments.
 
     Returns

@@ -15,8 +15,8 @@ _TAIL = 3.65  # standard deviations beyond which NumPy takes its normal numbers 
 def normal(rng: np.random.Generator, scale: float, shape: tuple[int, ...]) -> Array:
     """Normal numbers of this standard deviation.
 
-    The last bits of those far out depend on the C library's logarithm, and that on the processor: they are rounded to
-    single precision.
+    NumPy draws those far from zero with the C library's logarithm, whose last bits depend on the processor. They are
+    therefore rounded to single precision.
     """
     drawn = rng.normal(0.0, scale, shape)
     return np.where(np.abs(drawn) > _TAIL * scale, drawn.astype(np.float32), drawn)
@@ -25,9 +25,9 @@ def normal(rng: np.random.Generator, scale: float, shape: tuple[int, ...]) -> Ar
 def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Square blocks, one below the other, each drawn from all orthogonal matrices alike (Saxe et al. 2014).
 
-    A block is a product of reflections (Stewart 1980). The first of its corners, from one row to all of them, is +-1;
-    each next one has a column of a direction drawn from all alike, and across it the corner before. That takes products
-    and sums in a fixed order, which BLAS and LAPACK do not have: the same bits on every machine.
+    A block grows from its lower right corner (Stewart 1980). Each step puts +-1 on the diagonal before the corner, and
+    then reflects all columns of this larger corner, so that the first one has a direction at random. Products and sums
+    have a fixed order, which BLAS and LAPACK do not promise: the bits are the same on every machine.
     """
     n = shape[1]
     blocks, sums = np.zeros(shape), np.empty(2 * n)

@@ -61,7 +61,7 @@ def streamed_losses(architecture: Architecture, weights: Array, ids: Ids, carrie
 def parallel_losses(
     architecture: Architecture, weights: Array, ids: Ids, streams: int = 64, warm_up: int = 256, n_threads: int = 1
 ) -> Floats:
-    """Return nearly the losses of `streamed_losses`, many times as fast: several streams read the text at once.
+    """Return the losses of `streamed_losses` nearly, but many times as fast: several streams read the text at once.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def parallel_losses(
 def excerpt_losses(
     architecture: Architecture, weights: Array, ids: Ids, most: int = EXCERPTS, warm_up: int = 128, n_threads: int = 1
 ) -> Floats:
-    """Return the losses of excerpts spread evenly over a text, or of a whole text of no more than `most` predictions.
+    """Return the losses of excerpts spread evenly over a text. A text of at most `most` predictions is read whole.
 
     Parameters
     ----------

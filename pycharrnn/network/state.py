@@ -43,7 +43,7 @@ class Rule(Protocol):
 
 
 class Best(NamedTuple):
-    """The weights that are kept: those of the lowest loss on the validation text or, without one, on the training text.
+    """What is known of the weights with the lowest loss, on the validation text or, without one, on the training text.
 
     Attributes
     ----------
@@ -174,7 +174,7 @@ class State:
         self.kept = Best(n_updates, self.smooth_loss, **losses)
 
     def keep(self, training: float | None = None, validation: float | None = None) -> None:
-        """Take the present weights for the best: they have these losses, in nats per character."""
+        """Keep the present weights as the best ones: they have these losses, in nats per character."""
         self.best[:] = self.weights
         known = (nats if nats is not None and math.isfinite(nats) else None for nats in (validation, training))
         self.kept = Best(self.n_updates, self.smooth_loss, *known)

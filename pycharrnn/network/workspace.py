@@ -35,7 +35,7 @@ class Workspace(NamedTuple):
     losses : ndarray of float64, (T * B,)
         The loss of each prediction of a window, if it is for training.
     logits : ndarray of float64, (K,)
-        Scratch: those of the symbol that is drawn.
+        Scratch: the logits of the symbol that is drawn next.
     """
 
     blueprint: _kernels.Blueprint

@@ -64,9 +64,9 @@ class Sampler:
 
     Notes
     -----
-    A network that was trained with label smoothing e has learned q = (1 - e) p + e / K. Symbols are drawn from p, and
-    none whose share in q is at most twice e / K (Hewitt, Manning, Liang 2022): drawn from q, symbols that never occur
-    in such a place would come now and then.
+    A network that was trained with label smoothing e has learned q = (1 - e) p + e / K. Symbols are drawn from p. One
+    whose share in q is at most 2 e / K is never drawn (Hewitt, Manning, Liang 2022): from q would now and then come
+    symbols that never occur in such a place.
 
     References
     ----------
@@ -159,7 +159,7 @@ class Sampler:
         return n
 
     def _uniforms(self, n: int) -> Floats:
-        """The next n numbers of the stream, those first that were drawn and not used."""
+        """The next n numbers of the stream. Numbers that were drawn and not used come first."""
         if not self._uniform.size:
             return self._rng.random(n)
         left, self._uniform = self._uniform[:n], self._uniform[n:]

@@ -118,19 +118,19 @@ def read_documents(
         What to read; a file object, like ``sys.stdin.buffer``, needs a `format`. The documents of several follow one
         another.
     format : {"json", "jsonl", "csv", "tsv", "lines", "paragraphs", "files"}, optional
-        "json", one list of objects or of strings, also one that JavaScript gives a name, as in archives of posts;
+        "json", one list of objects or of strings, also if JavaScript assigns it to a name, as in archives of posts;
         "jsonl", one object or string a line; "csv" or "tsv", with a row of column names unless `field` is a number;
         "lines", one document a line; "paragraphs", documents with blank lines between them; "files", one document a
-        file: of a folder all regular files, also those of the folders in it, in the order of their paths.
-        None goes by the name: .json, .jsonl or .ndjson, .csv, .tsv, .txt for lines; a folder for files.
+        file: a folder gives all its regular files, and those of the folders in it, in the order of their paths. None
+        goes by the name: .json, .jsonl or .ndjson, .csv, .tsv, .txt for lines; a folder for files.
     field : str or int, default "text"
         The key or the column. A key of an object in an object, or the place of a value in a list, follows a dot:
         ``"tweet.full_text"``; a key that has the dot itself comes first. A number counts the columns, from 0, of a file
         without names. Lines, paragraphs and files have none.
     delimiter : str or None, default None
-        The character between the columns of "csv". None is the one of comma, semicolon, tab and "|" that splits the
-        first row, outside of quotes, into columns of which one is `field`, and, if that does not tell, the first 20
-        rows into the same number of columns. A quoted file with tabs is "csv", too: "tsv" has no quotes.
+        The character between the columns of "csv". None finds it among comma, semicolon, tab and "|": it splits the
+        first row, outside of quotes, into columns of which one is `field`. If that does not decide, it splits the first
+        20 rows into the same number of columns. A quoted file with tabs is "csv", too: "tsv" has no quotes.
     separator : str or None, default None
         What stands between the documents of a file, instead of a `format`: ``"<|endoftext|>"``, ``"%%\n"``. A line end
         in it is any line end, and line ends around it belong to no document.
@@ -176,7 +176,7 @@ def read_documents(
         raise ValueError("path must have at least one path, got none")
     sources = [source(one, format, separator) for one in paths]
     _check(sources, options, pattern)
-    result = _Reading(sources, unescape)
+    result = _Collection(sources, unescape)
     for one in sources:
         if one.format == "files":
             result.add_files(one, pattern, encoding)
@@ -212,7 +212,7 @@ def _check(sources: Sequence[Source], options: Options, pattern: str | None) -> 
         raise ParameterValueError("pattern", f"must go with a folder, and {sources[0].name!a} is none")
 
 
-class _Reading:
+class _Collection:
     """The documents that have been found, and what gave none."""
 
     def __init__(self, sources: Sequence[Source], unescape: bool) -> None:

@@ -13,7 +13,7 @@ from pycharrnn.arrays import Floats
 __all__ = ["KneserNey"]
 
 _Ints = npt.NDArray[np.int64]
-_MOST = 2**31  # of any number here
+_MOST = 2**31  # the limit of every number that a caller gives
 _UNSEEN = np.iinfo(np.int64).max  # above every key
 
 

@@ -26,8 +26,8 @@ def fit(
 ) -> None:
     """Train until the budget is spent, a callback says so or patience ends, and keep the best weights.
 
-    The best weights are those of the lowest loss by the judge. However it ends, the trainer's state has made whole
-    updates.
+    The judge finds the weights with the lowest loss. However the training ends, the trainer's state is that after a
+    whole update.
 
     Parameters
     ----------

@@ -127,8 +127,8 @@ class History:
     validation : list of Look
         Each look at the validation text: ``(n_updates, seconds, nats)``, in nats per character.
     training : list of Look
-        Each look at the fixed part of the training text by which, without a validation text, the weights to keep are
-        chosen.
+        Each look at a fixed part of the training text. These looks choose the best weights if there is no validation
+        text.
     baseline : float or None
         The loss of the validation text by a Kneser-Ney model of `baseline_order`-grams of the training text, in nats
         per character: what counting achieves.
@@ -166,7 +166,7 @@ class History:
         Returns
         -------
         History
-            One that remembers the same, and goes on by itself.
+            A history that remembers the same, and goes on by itself.
 
         Examples
         --------

@@ -24,12 +24,11 @@ _FAR = 10  # times the loss of guessing: a divergence. The first steps of AdaGra
 
 
 class Judge(ABC):
-    """Compares weights by the loss of one text: a callback of the training loop that owns all about the comparison.
+    """Compares weights by the loss of one text. It is a callback of the training loop.
 
     It reads the text in a look every `every` updates, keeps the weights of the lowest loss in the trainer's state, and
-    notes each look in the history. All weights are judged by the same characters, read from the same states and
-    without dropout: a smooth loss is comparable neither from one part of a text to the next nor with that of another
-    text.
+    notes each look in the history. All weights are judged by the same characters, read from the same states and without
+    dropout. Smooth losses are of different parts of a text, so they cannot be compared.
 
     A training has diverged if its recent loss is ten times that of guessing and no weights were better than those of
     the start. Two such looks in a row end it, and so do `patience` looks without a new lowest loss.
@@ -107,7 +106,7 @@ class Judge(ABC):
         self(self.run)
 
     def deadline(self) -> float:
-        """Seconds of the run after which no update begins, so that a last look fits into the time limit."""
+        """After so many seconds of the run no update begins, so that a last look fits into the time limit."""
         limit = self.run.budget.max_seconds
         return math.inf if limit is None else limit - (self._seconds or self.cost(limit))
 
@@ -204,8 +203,8 @@ class TrainingText(Judge):
 
     It reads the same EXCERPTS symbols each time, spread evenly over the text, or fewer where the whole training is
     short. A text that one stream trains on is read whole if that takes little time: a network that has memorised it
-    from its start may fail on parts of it. The weights of the start compete, too, unless
-    they are new and only parts of the text are read.
+    from its start may fail on parts of it. The weights at the start compete, too, unless they are new and only parts of
+    the text are read.
     """
 
     def __init__(self, trainer: Trainer, run: Run, patience: int | None, show: Callback) -> None:

@@ -131,7 +131,7 @@ def _until_next(callbacks: Sequence[Callback], n_updates: int) -> float:
 
 
 def _call(callbacks: Sequence[Callback], run: Run, start: bool = False) -> bool:
-    """Call those that are due; whether one of them asks to stop."""
+    """Call the callbacks that are due; return whether one of them asks to stop."""
     stop = False
     for callback in callbacks:
         every = _period(callback)

@@ -106,8 +106,10 @@ class Momentum(Optimizer):
 
     Raises
     ------
-    ValueError, TypeError
-        If a number is not one of these.
+    ValueError
+        If a number is out of its range.
+    TypeError
+        If it is not a number.
 
     Notes
     -----
@@ -146,8 +148,10 @@ class AdaGrad(Optimizer):
 
     Raises
     ------
-    ValueError, TypeError
-        If a number is not one of these.
+    ValueError
+        If a number is out of its range.
+    TypeError
+        If it is not a number.
 
     Notes
     -----
@@ -191,8 +195,10 @@ class RMSProp(Optimizer):
 
     Raises
     ------
-    ValueError, TypeError
-        If a number is not one of these.
+    ValueError
+        If a number is out of its range.
+    TypeError
+        If it is not a number.
 
     Notes
     -----
@@ -236,8 +242,10 @@ class Adam(Optimizer):
 
     Raises
     ------
-    ValueError, TypeError
-        If a number is not one of these.
+    ValueError
+        If a number is out of its range.
+    TypeError
+        If it is not a number.
 
     Notes
     -----

@@ -20,7 +20,7 @@ _SHARE = Real(zero=True, below=1)
 
 
 def _cosine(share: Floats) -> Floats:
-    """cos(pi x) of x from 0 to 1, by its series. Rates make weights: `np.cos` has other bits on other machines."""
+    """cos(pi x) of x from 0 to 1, by its series. Weights depend on it, and the bits of `np.cos` on the machine."""
     x = np.pi * np.minimum(share, 1 - share)
     series = np.ones_like(share)
     for n in range(22, 0, -2):  # 1 - x^2 / 2! + ..., up to the 22nd power
@@ -105,8 +105,10 @@ class Constant(Schedule):
 
     Raises
     ------
-    ValueError, TypeError
-        If a number is not one of these.
+    ValueError
+        If a number is out of its range.
+    TypeError
+        If it is not a number.
 
     Examples
     --------
@@ -134,8 +136,10 @@ class Cosine(Schedule):
 
     Raises
     ------
-    ValueError, TypeError
-        If a number is not one of these.
+    ValueError
+        If a number is out of its range.
+    TypeError
+        If it is not a number.
 
     Notes
     -----
@@ -165,7 +169,7 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """A smaller learning rate from each of some points of the budget on.
+    """A learning rate that drops at some points of the budget.
 
     Parameters
     ----------
@@ -174,12 +178,14 @@ class Step(Schedule):
     at : tuple of float, default (0.5, 0.75, 0.9)
         The shares of the budget, from 0 to 1, at which the learning rate changes.
     factor : float, default 0.3
-        What multiplies it at each, above 0.
+        What multiplies the learning rate at each, above 0.
 
     Raises
     ------
-    ValueError, TypeError
-        If a number is not one of these.
+    ValueError
+        If a number is out of its range.
+    TypeError
+        If it is not a number.
 
     Examples
     --------
@@ -207,7 +213,7 @@ class Step(Schedule):
 
 @dataclass(frozen=True)
 class Plateau(Schedule):
-    """A smaller learning rate each time that the validation loss has stopped falling.
+    """A learning rate that drops each time that the validation loss has stopped falling.
 
     Without a validation text the learning rate stays the same.
 
@@ -218,12 +224,14 @@ class Plateau(Schedule):
     factor : float, default 0.5
         What multiplies the learning rate each time, above 0.
     patience : int, default 2
-        Validation losses in a row, at least 1, that are no new lowest one before the learning rate changes.
+        The learning rate drops after so many validation losses in a row without a new lowest one, at least 1.
 
     Raises
     ------
-    ValueError, TypeError
-        If a number is not one of these.
+    ValueError
+        If a number is out of its range.
+    TypeError
+        If it is not a number.
 
     Examples
     --------

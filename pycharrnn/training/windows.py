@@ -18,8 +18,8 @@ class Reading:
 
     In a batch, each pass after the first begins at a place of the text that is drawn at random, as if the ends of the
     text were joined: no two passes have the same windows. In a batch, too, each stream begins from a zero state every
-    `REFRESH` windows, one stream after the other. A network that
-    never starts from zero in training predicts badly when it must.
+    `REFRESH` windows, one stream after the other. A network that never starts from zero in training predicts badly when
+    it has to.
 
     Parameters
     ----------
