@@ -31,6 +31,12 @@ class Interrupted(KeyboardInterrupt):
         What to say after "interrupted": " by SIGTERM" and the like, or nothing for Ctrl-C.
     code : int
         The exit code that shells use for it: 128 and the signal's number.
+
+    Examples
+    --------
+    >>> error = Interrupted(signal.SIGTERM)
+    >>> error.by, error.code
+    (' by SIGTERM', 143)
     """
 
     def __init__(self, number: int) -> None:

@@ -12,6 +12,11 @@ class Preset(NamedTuple):
         What they are good for.
     parameters : dict of str to object
         Those that are not the constructor's defaults.
+
+    Examples
+    --------
+    >>> PRESETS["minute"].parameters["cell"]
+    'gru'
     """
 
     meaning: str

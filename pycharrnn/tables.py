@@ -112,6 +112,13 @@ def check(rows: Table, **values: Any) -> dict[str, Any]:
     ------
     ParameterValueError, ParameterTypeError
         If a value is not of the kind that its parameter must be.
+
+    Examples
+    --------
+    >>> from pycharrnn.training.optimizers import Adam
+    >>> check(Adam.rows(), beta1=1.5)
+    Traceback (most recent call last):
+    pycharrnn.errors.ParameterValueError: beta1 must be below 1, got 1.5
     """
     for name, value in values.items():
         rows[name].check(value)
@@ -119,7 +126,14 @@ def check(rows: Table, **values: Any) -> dict[str, Any]:
 
 
 class Checked:
-    """A dataclass whose fields are a table: each is checked when an object is made."""
+    """A dataclass whose fields are a table: each is checked when an object is made.
+
+    Examples
+    --------
+    >>> from pycharrnn.training.optimizers import Adam
+    >>> Adam(beta1=0).numbers()
+    {'beta1': 0, 'beta2': 0.999, 'eps': 1e-08}
+    """
 
     @classmethod
     def rows(cls) -> Table:

@@ -57,7 +57,13 @@ class Stage:
 
 
 def failure(error: BaseException, stage: Stage) -> tuple[str, int]:
-    """Return the message and the exit code of an error; raise it if it is not one of the user."""
+    """Return the message and the exit code of an error; raise it if it is not one of the user.
+
+    Examples
+    --------
+    >>> failure(ValueError("the text has no document"), Stage(reads=True, source="'posts.json'"))
+    ("'posts.json': the text has no document", 1)
+    """
     match error:
         case Stop():
             return error.message, error.code

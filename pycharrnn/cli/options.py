@@ -28,6 +28,12 @@ class Request(dict[str, Any]):
     ----------
     model : dict of str to object
         The parameters of the model, and its preset.
+
+    Examples
+    --------
+    >>> request = Request({"output": "book", "model.cell": "gru"})
+    >>> request, request.model
+    ({'output': 'book'}, {'cell': 'gru'})
     """
 
     def __init__(self, parsed: Mapping[str, Any]) -> None:
@@ -190,6 +196,12 @@ def reader(kind: Kind, checked: bool) -> Callable[[str], Any]:
         What it may be.
     checked : bool
         Whether the range is checked.
+
+    Examples
+    --------
+    >>> from pycharrnn.arguments import Integer
+    >>> reader(Maybe(Integer(1, 64)), checked=True)("none"), reader(Several(Integer(1, 64)), checked=True)("5,10")
+    (None, [5, 10])
     """
     if isinstance(kind, Several):
         read_one = reader(kind.kind, checked)

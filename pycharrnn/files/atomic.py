@@ -47,6 +47,14 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
     ------
     OSError
         If the file cannot be written durably; the path holds the old or the new one, never a part.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     replace(f"{folder}/text", [b"one, ", b"two"])
+    ...     pathlib.Path(folder, "text").read_bytes()
+    b'one, two'
     """
     target = os.path.realpath(path)  # os.replace would turn a symbolic link into a file
     folder, base = os.path.split(target)

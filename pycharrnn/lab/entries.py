@@ -20,13 +20,27 @@ _LARGE = 0.99  # of the norm's square is in the large gradients
 
 
 def affordable(architecture: Architecture, seq_lengths: Sequence[int], batches: int) -> int | None:
-    """Return how many entries of each tensor can be checked in some 15 seconds; None if that is all of them."""
+    """Return how many entries of each tensor can be checked in some 15 seconds; None if that is all of them.
+
+    Examples
+    --------
+    >>> lab = Architecture("rnn", n_symbols=80, hidden_size=100, seq_length=25)
+    >>> large = lab.replace(cell="lstm", hidden_size=512)
+    >>> affordable(lab, (5, 10, 15, 25), 2), affordable(large, (5, 10, 15, 25), 2)
+    (None, 200)
+    """
     cost = architecture.n_parameters * batches * sum(T + _OVERHEAD for T in seq_lengths)
     return next((n for n in (None, *_MOST) if cost * n_drawn(architecture, n) <= _WORK), _MOST[-1])
 
 
 def n_drawn(architecture: Architecture, max_entries: int | None) -> int:
-    """Return how many entries are checked in one window if it is at most so many of each tensor."""
+    """Return how many entries are checked in one window if it is at most so many of each tensor.
+
+    Examples
+    --------
+    >>> n_drawn(Architecture("rnn", n_symbols=80, hidden_size=100, seq_length=25), 20)
+    100
+    """
     sizes = (math.prod(shape) for shape in architecture.shapes.values())
     return sum(size if max_entries is None else min(size, max_entries) for size in sizes)
 
@@ -37,6 +51,11 @@ def draw(gradient: Array, max_entries: int | None, rng: np.random.Generator) -> 
     The large ones make up 99 % of the norm's square. Of a text with thousands of characters, a window reads and
     predicts few. Nearly all rows are then zero or nearly so, and some of the others must be checked. The largest comes
     first. However few are checked, the rounding of the others is then a small norm error beside it.
+
+    Examples
+    --------
+    >>> draw(np.array([0.0, 3.0, 0.1, 0.0]), 2, np.random.default_rng(0)).tolist()
+    [1, 2]
     """
     entries = np.arange(gradient.size)
     most = gradient.size if max_entries is None else max_entries

@@ -20,7 +20,13 @@ from pycharrnn.network.precision import PRECISIONS, Precision
 
 
 def of_layer(name: str, layer: int) -> str:
-    """The name of a layer's array: U in the first, U2 in the second."""
+    """The name of a layer's array: U in the first, U2 in the second.
+
+    Examples
+    --------
+    >>> of_layer("U", 0), of_layer("U", 1)
+    ('U', 'U2')
+    """
     return f"{name}{layer + 1}" if layer else name
 
 

@@ -28,6 +28,12 @@ def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     A block grows from its lower right corner (Stewart 1980). Each step puts +-1 on the diagonal before the corner, and
     then reflects all columns of this larger corner, so that the first one has a direction at random. Products and sums
     have a fixed order, which BLAS and LAPACK do not promise: the bits are the same on every machine.
+
+    Examples
+    --------
+    >>> Q = orthogonal(np.random.default_rng(0), (3, 3))
+    >>> np.allclose(Q.T @ Q, np.eye(3))
+    True
     """
     n = shape[1]
     blocks, sums = np.zeros(shape), np.empty(2 * n)

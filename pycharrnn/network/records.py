@@ -174,7 +174,14 @@ _DTYPES: dict[Any, np.dtype[np.void]] = {
 
 
 def compare(what: str, kernels: Sequence[Any], python: Sequence[Any]) -> None:
-    """Raise ImportError unless both sides have the same names in the same order."""
+    """Raise ImportError unless both sides have the same names in the same order.
+
+    Examples
+    --------
+    >>> compare("the rows", ("sgd", "adam"), ("sgd",))
+    Traceback (most recent call last):
+    ImportError: the rows of the compiled kernels (...) and of the Python files beside them differ: ...
+    """
     if list(kernels) == list(python):
         return
     if set(kernels) == set(python):

@@ -112,6 +112,14 @@ class State:
         The smooth loss in nats per T symbols; negative before the first update.
     shift : int, default 0
         The place of the text where the first stream of a batch began the present pass.
+
+    Examples
+    --------
+    >>> from pycharrnn.training.optimizers import Adam
+    >>> small = Architecture("lstm", n_symbols=3, hidden_size=4, seq_length=5)
+    >>> state = State.begin(small, small.initial(np.random.default_rng(0)), Adam(), batch_size=2)
+    >>> state.n_updates, state.m.size == state.weights.size, state.carried.shape
+    (0, True, (1, 2, 2, 4))
     """
 
     weights: Array

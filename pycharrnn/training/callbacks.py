@@ -29,6 +29,12 @@ def check_callbacks(callbacks: object) -> None:
         If it is no sequence of callables, or the attribute `every` of one is no integer.
     ValueError
         If the attribute `every` of one is below 1.
+
+    Examples
+    --------
+    >>> check_callbacks(print)
+    Traceback (most recent call last):
+    pycharrnn.errors.ParameterTypeError: callbacks must be a sequence of callables, such as a list, got <...>
     """
     if not isinstance(callbacks, Sequence):
         raise ParameterTypeError("callbacks", f"must be a sequence of callables, such as a list, got {callbacks!a}")

@@ -39,6 +39,11 @@ class Optimizer(Checked):
     sparse : bool
         Whether an entry with a zero gradient stays as it is. The kernels then skip the rows that an update has not
         read.
+
+    Examples
+    --------
+    >>> Optimizer.of("adam"), Optimizer.of("adagrad").moments, Optimizer.of("sgd").rate
+    (Adam(beta1=0.9, beta2=0.999, eps=1e-08), ('v',), 0.005)
     """
 
     name: ClassVar[OptimizerName]
@@ -302,6 +307,11 @@ class Descent(NamedTuple):
     Conference on Machine Learning, 1310-1318. arXiv:1211.5063.
     I. Loshchilov and F. Hutter (2019). Decoupled weight decay regularization. International Conference on Learning
     Representations. arXiv:1711.05101.
+
+    Examples
+    --------
+    >>> Descent(Adam(), None, clip_value=5.0, clip_norm=None).numbers().rate
+    0.002
     """
 
     rule: Optimizer

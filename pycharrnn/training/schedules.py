@@ -37,6 +37,13 @@ class Schedule(Checked):
         What `CharRNN(schedule=...)` and files call it.
     warmup : float
         The share of the budget, at least 0 and below 1, in which the learning rate rises linearly from 0.
+
+    Examples
+    --------
+    >>> Schedule.of("cosine")
+    Cosine(warmup=0.02, final=0.02)
+    >>> Schedule.of("step").factors(np.array([0.0, 0.6, 0.8]), []).tolist()
+    [1.0, 0.3, 0.09]
     """
 
     name: ClassVar[ScheduleName]

@@ -33,7 +33,20 @@ MARGIN = 2.0  # measured squares that a rule soon forgets begin so many times to
 
 
 class Trainer:
-    """Updates of one state over one text."""
+    """Updates of one state over one text.
+
+    Examples
+    --------
+    >>> from pycharrnn.training.optimizers import AdaGrad, Descent
+    >>> small = Architecture("rnn", n_symbols=2, hidden_size=4, seq_length=5)
+    >>> rule = Descent(AdaGrad(), rate=0.1, clip_value=5.0, clip_norm=None)
+    >>> state = State.begin(small, small.initial(np.random.default_rng(0)), rule)
+    >>> trainer = Trainer(small, state, rule, np.array([0, 1] * 50, np.int32))
+    >>> loss, smooth = np.empty(40), np.empty(40)
+    >>> trainer.advance(loss, smooth, np.ones(40))
+    >>> state.n_updates, bool(loss[-1] < 0.5 * loss[0])
+    (40, True)
+    """
 
     def __init__(
         self,

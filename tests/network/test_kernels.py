@@ -215,7 +215,8 @@ def exact(named):
 def window(cell, T, B, H, layers, documents, D):
     """Weights, symbols, a state, and what the twin makes of them."""
     rng, architecture = np.random.default_rng(0), Architecture(cell, 11, H, T, "float64", documents, layers, 0.0, D)
-    named, x, y = weights(rng, architecture), *text(rng, architecture, 2, T, B)
+    named = weights(rng, architecture)
+    x, y = text(rng, architecture, 2, T, B)
     if documents:
         x[-1, -1] = architecture.end  # some streams begin anew within the window, this one certainly
     carried = rng.uniform(-0.9, 0.9, architecture.carried(B)).astype(np.float32).astype(np.float64)
@@ -274,10 +275,8 @@ def test_loss_and_gradients_of_rows_set_apart_and_of_sums_in_blocks(dtype, cell,
 def test_gradients_accumulate(rng, cell):
     architecture = Architecture(cell, 11, 19, 5, "float64", True, 2, 0.2, 7, 0.3)
     params, (x, y) = architecture.flatten(weights(rng, architecture)), text(rng, architecture, 2, 5 * 3)
-    w, once, twice = (
-        workspace(architecture, 5, 3, training=True),
-        *(aligned(architecture.layout.size, "float64") for _ in range(2)),
-    )
+    w = workspace(architecture, 5, 3, training=True)
+    once, twice = (aligned(architecture.layout.size, "float64") for _ in range(2))
     for grads in (once, twice, twice):
         _kernels.loss_and_gradients(params, w, x, y, grads, np.empty(15))
     assert once.any()
