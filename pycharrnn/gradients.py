@@ -18,6 +18,12 @@ from pycharrnn.trained import Trained, exact
 if TYPE_CHECKING:
     from pycharrnn.lab.gradient_table import GradientTable
 
+# What a gradient check may be asked for: here, and in a report.
+Lengths = Annotated[Sequence[int], Several(Integer(1, 65_536))]
+Batches = Annotated[int, Integer(1, 2**20)]
+Entries = Annotated[int | Literal["auto"] | None, Maybe(Integer(1, 2**62), "auto")]
+Limit = Annotated[float | None, Maybe(Real())]
+
 
 class Differentiable(Trained):
     """A model whose gradients can be computed, and compared with differences of its loss."""
@@ -79,14 +85,14 @@ class Differentiable(Trained):
     def check_gradients(
         self,
         text: Texts,
-        seq_lengths: Annotated[Sequence[int], Several(Integer(1, 65_536))] = (5, 10, 15, 25),
+        seq_lengths: Lengths = (5, 10, 15, 25),
         *,
-        batches: Annotated[int, Integer(1, 2**20)] = 2,
+        batches: Batches = 2,
         h: Annotated[float, Real()] = 1e-4,
         eps: Annotated[float, Real()] = 1e-3,
         tolerance: Annotated[float, Real()] = 1e-6,
-        max_entries: Annotated[int | Literal["auto"] | None, Maybe(Integer(1, 2**62), "auto")] = "auto",
-        max_seconds: Annotated[float | None, Maybe(Real())] = 60.0,
+        max_entries: Entries = "auto",
+        max_seconds: Limit = 60.0,
         log: Callable[[str], object] | None = None,
     ) -> GradientTable:
         """Compare back-propagation with central differences, for every tensor, in double precision.

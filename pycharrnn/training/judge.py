@@ -13,7 +13,7 @@ from pycharrnn.training.baseline import KneserNey
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.history import Look
 from pycharrnn.training.run import Run
-from pycharrnn.training.trainer import Trainer
+from pycharrnn.training.trainer import SLICE, Trainer
 
 _COUNTED = 50_000  # characters per second of a time limit: counting the n-grams of so long a text is cheap
 _WHOLE = 0.4  # seconds that reading all of a text may take
@@ -239,7 +239,7 @@ class TrainingText(Judge):
         run = self.run
         trained = math.inf if run.total is None else max(EXCERPTS, run.total * architecture.seq_length)
         seconds = min(_WHOLE, (run.budget.max_seconds or math.inf) / _PART)
-        most = min(8 * EXCERPTS, trained, seconds / 0.02 * architecture.chunk_size)
+        most = min(8 * EXCERPTS, trained, seconds / SLICE * architecture.chunk_size)
         return self.trainer.batch_size == 1 and len(self.text) <= most
 
     def _affordable(self) -> int:

@@ -15,9 +15,7 @@ from pycharrnn.training.judge import Judge
 from pycharrnn.training.rollback import Rollback
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule
-from pycharrnn.training.trainer import Trainer
-
-SLICE = 0.02  # seconds of updates; after each slice signals, clock and callbacks have their turn
+from pycharrnn.training.trainer import SLICE, Trainer
 
 
 @dataclass

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 
+SLICE = 0.02  # seconds of updates; after each slice signals, clock and callbacks have their turn
 MEASURED = 1000  # windows that tell the size of gradients
-
-
 MARGIN = 2.0  # measured squares that a rule soon forgets begin so many times too large: the first steps are small
 
 
@@ -186,7 +185,7 @@ class Trainer:
                 s.run[power] = measured[power]
 
     def _read(self, n: int, max_seconds: float) -> None:
-        """Read up to n windows at a learning rate of zero, some 20 ms in each call, so that signals have their turn."""
+        """Read up to n windows at a learning rate of zero, a slice in each call, so that signals have their turn."""
         begin, size = time.perf_counter(), 1
         while n > 0:
             first, at = self.state.n_updates, time.perf_counter()
@@ -196,7 +195,7 @@ class Trainer:
             if self.state.n_updates < first + some or now - begin >= max_seconds:
                 return
             n -= some
-            size = max(1, min(2 * some, int(some * 0.02 / max(now - at, 1e-6))))
+            size = max(1, min(2 * some, int(some * SLICE / max(now - at, 1e-6))))
 
     def _together(self, windows: Windows, update: Update, loss: Floats) -> None:
         """Make the same call from this thread and those of the pool. They meet inside, without the interpreter lock.

@@ -261,6 +261,7 @@ MODULES: dict[str, set[str]] = {
         "arguments",
         "errors",
         "files.atomic",
+        "gradients",
         "lab.experiments",
         "lab.gradient_table",
         "lab.page",
