@@ -317,3 +317,4 @@ for _kind in CharRNN.__mro__[1:-1]:  # errors of Python and `help` name the clas
         _function = getattr(_member, "__func__", _member)
         if isinstance(_function, FunctionType):
             _function.__qualname__ = f"CharRNN.{_name}"
+            _function.__module__ = CharRNN.__module__  # where pickle looks for that name

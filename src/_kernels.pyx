@@ -27,7 +27,7 @@ include "loops/core.pxi"                # what C offers
 include "loops/records.pxi"             # what Python fills, and the rows that it reads
 include "loops/instruction_sets.pxi"    # which one is in force
 include "loops/products.pxi"            # matrix products, threads
-include "loops/blueprint.pxi"           # where everything lies, checked once
+include "loops/blueprint.pxi"           # the places of all arrays, checked once
 include "loops/layers.pxi"              # the recurrence and its derivatives
 include "loops/head.pxi"                # logits and their derivatives
 include "loops/windows.pxi"             # a whole window, forward and backward

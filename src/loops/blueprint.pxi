@@ -1,15 +1,17 @@
-# Where everything lies, checked once.
+# The places of all arrays, checked once.
 cdef class Blueprint:
-    """Where everything lies in a space of T steps of B streams. It is read and checked once, not at each call."""
+    """The places of all arrays in a space of T steps of B streams. It is read and checked once, not at each call."""
     cdef readonly object plan         # records.Plan (1)
     cdef readonly object layers       # records.Layer (L)
     cdef const Plan[::1] _plan
     cdef const Layer[::1] _layers
     cdef const core_precision *precision
 
-    def __init__(self, plan not None, layers not None):
-        self.plan, self._plan = plan, plan
-        self.layers, self._layers = layers, layers
+    def __cinit__(self, plan not None, layers not None):
+        self.plan = plan
+        self.layers = layers
+        self._plan = plan
+        self._layers = layers
         if self._plan.shape[0] != 1 or self._layers.shape[0] != self._plan[0].L:
             raise ValueError(f"a space has one plan and as many layers as it says, got {plan} and {layers}")
         self.precision = core_precision_at(self._plan[0].precision)

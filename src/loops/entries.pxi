@@ -67,7 +67,7 @@ def train(floating[::1] weights not None,  # (P)                                
     The weights are then those that gave it. Gradients are those of the loss summed over the steps, the mean of the
     streams.
     """
-    cdef Blueprint blueprint = space.blueprint
+    cdef Blueprint blueprint = <Blueprint?>space.blueprint
     cdef floating[::1] work = space.memory
     cdef floating[::1] grads = space.grads
     cdef int32_t[::1] seen = space.seen
@@ -120,7 +120,7 @@ def loss_and_gradients(const floating[::1] weights not None,  # (P)             
                        uint64_t seed=0,                # of the masks of dropout, those of the first update
                        ):
     """The summed loss of one window and, when there is room for them, its gradients."""
-    cdef Blueprint blueprint = space.blueprint
+    cdef Blueprint blueprint = <Blueprint?>space.blueprint
     cdef floating[::1] work = space.memory
     cdef Team team = alone()
     cdef Window w
@@ -147,7 +147,7 @@ def evaluate(const floating[::1] weights not None,  # (P)                       
              double[::1] loss not None,             # (N): nats of each symbol after the first             out
              ):
     """-log p of every next symbol, the state carried along."""
-    cdef Blueprint blueprint = space.blueprint
+    cdef Blueprint blueprint = <Blueprint?>space.blueprint
     cdef floating[::1] work = space.memory
     cdef Team team = alone()
     cdef Window w
@@ -167,7 +167,7 @@ def pack(const floating[::1] weights not None,  # (P)                           
          space not None,                        # blueprint in; memory: packed weights  out
          ):
     """Pack weights for any number of calls of `sample`."""
-    cdef Blueprint blueprint = space.blueprint
+    cdef Blueprint blueprint = <Blueprint?>space.blueprint
     cdef floating[::1] work = space.memory
     cdef Team team = alone()
     cdef Window w
@@ -225,7 +225,7 @@ def sample(const floating[::1] weights not None,   # (P), and packed in the spac
 
     The state has not read the last of them: it is the prompt of the next call.
     """
-    cdef Blueprint blueprint = space.blueprint
+    cdef Blueprint blueprint = <Blueprint?>space.blueprint
     cdef floating[::1] work = space.memory
     cdef double[::1] logits = space.logits
     cdef Drawing how = drawing[0]
@@ -241,8 +241,8 @@ def sample(const floating[::1] weights not None,   # (P), and packed in the spac
         for i in range(M + out.shape[0]):
             if i != M:  # the state reads a symbol; at M it has read the prompt and nothing else
                 read_symbol(&w, prompt[i] if i < M else out[i - M - 1], &work[0])
-            # Of the two products over h one is last for even symbols, the other for odd ones: each symbol begins with
-            # the weights that the one before left in the cache.
+            # Odd symbols compute the head first, even ones the recurrence: each begins with the weights that the symbol
+            # before left in the cache.
             if i & 1 and i >= M:
                 head_forward(&w, 0, 1, True, top, &work[0])
             if i != M:

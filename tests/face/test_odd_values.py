@@ -1,6 +1,7 @@
 """Values that are not quite what a parameter is: NumPy's numbers, classes, callbacks of all kinds."""
 
 import inspect
+import pickle
 import subprocess
 import sys
 
@@ -191,3 +192,8 @@ def test_a_name_that_is_not_there():
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(IsADirectoryError, match="the path is a directory or a device; give the name of a file"):
         CharRNN(max_updates=1).fit(TEXT).save(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["fit", "sample", "score", "save", "check_gradients", "set_params"])
+def test_a_method_can_be_pickled(name):
+    assert pickle.loads(pickle.dumps(getattr(CharRNN, name))) is getattr(CharRNN, name)

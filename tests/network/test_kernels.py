@@ -710,3 +710,13 @@ def test_a_blueprint_that_no_kernel_could_read_is_refused(field):
     plan[field] = 99
     with pytest.raises(ValueError, match=r"99|as many layers"):
         _kernels.Blueprint(plan, blueprint.layers)
+
+
+@pytest.mark.parametrize("blueprint", [None, "plan"])
+def test_only_a_blueprint_is_read_as_one(blueprint):
+    architecture = Architecture("rnn", 3, 4, 5)
+    space = workspace(architecture, 1)._replace(blueprint=blueprint)
+    with pytest.raises(TypeError):
+        _kernels.pack(architecture.initial(np.random.default_rng(0)), space)
+    with pytest.raises(TypeError):
+        _kernels.Blueprint.__new__(_kernels.Blueprint)
