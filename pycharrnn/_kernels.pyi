@@ -1,6 +1,6 @@
 """Signatures of the compiled module; its source says shape and direction of every array."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ RULES: tuple[str, ...]
 
 @disjoint_base
 class Blueprint:
-    def __init__(self, plan: _Record, layers: _Record) -> None: ...
+    def __new__(cls, plan: _Record, layers: _Record) -> Self: ...
     @property
     def plan(self) -> _Record: ...
     @property

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pycharrnn.lab.gradient_table import GradientTable
 
 # What a gradient check may be asked for: here, and in a report.
-Lengths = Annotated[Sequence[int], Several(Integer(1, 65_536))]
-Batches = Annotated[int, Integer(1, 2**20)]
-Entries = Annotated[int | Literal["auto"] | None, Maybe(Integer(1, 2**62), "auto")]
-Limit = Annotated[float | None, Maybe(Real())]
+LENGTHS = Several(Integer(1, 65_536))
+BATCHES = Integer(1, 2**20)
+ENTRIES = Maybe(Integer(1, 2**62), "auto")
+LIMIT = Maybe(Real())
 
 
 class Differentiable(Trained):
@@ -85,14 +85,14 @@ class Differentiable(Trained):
     def check_gradients(
         self,
         text: Texts,
-        seq_lengths: Lengths = (5, 10, 15, 25),
+        seq_lengths: Annotated[Sequence[int], LENGTHS] = (5, 10, 15, 25),
         *,
-        batches: Batches = 2,
+        batches: Annotated[int, BATCHES] = 2,
         h: Annotated[float, Real()] = 1e-4,
         eps: Annotated[float, Real()] = 1e-3,
         tolerance: Annotated[float, Real()] = 1e-6,
-        max_entries: Entries = "auto",
-        max_seconds: Limit = 60.0,
+        max_entries: Annotated[int | Literal["auto"] | None, ENTRIES] = "auto",
+        max_seconds: Annotated[float | None, LIMIT] = 60.0,
         log: Callable[[str], object] | None = None,
     ) -> GradientTable:
         """Compare back-propagation with central differences, for every tensor, in double precision.

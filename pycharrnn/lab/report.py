@@ -6,7 +6,7 @@ import importlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from pycharrnn import CharRNN, SampleText, Vocabulary
 from pycharrnn.arguments import Integer, Real, generator
 from pycharrnn.errors import ParameterValueError
 from pycharrnn.files.atomic import check_writable, replace
-from pycharrnn.gradients import Batches, Entries, Lengths, Limit
+from pycharrnn.gradients import BATCHES, ENTRIES, LENGTHS, LIMIT
 from pycharrnn.lab import experiments
 from pycharrnn.lab.experiments import Training
 from pycharrnn.lab.gradient_table import GradientTable
@@ -64,13 +64,13 @@ def write(
     source: str = "",
     sample_every: Annotated[int, Integer(1, 2**31)] = 10_000,
     sample_length: Annotated[int, Integer(1, 2**31)] = 1000,
-    seq_lengths: Lengths = (5, 10, 15, 25),
-    batches: Batches = 2,
+    seq_lengths: Annotated[Sequence[int], LENGTHS] = (5, 10, 15, 25),
+    batches: Annotated[int, BATCHES] = 2,
     h: Annotated[float, Real()] = 1e-4,
     eps: Annotated[float, Real()] = 1e-3,
     tolerance: Annotated[float, Real()] = 1e-6,
-    max_entries: Entries = "auto",
-    check_seconds: Limit = 60.0,
+    max_entries: Annotated[int | Literal["auto"] | None, ENTRIES] = "auto",
+    check_seconds: Annotated[float | None, LIMIT] = 60.0,
     compare: tuple[str, Sequence[Any]] | None = None,
     memorize: Annotated[int, Integer(0, 2**31)] = 100,
     numpy_seconds: Annotated[float, Real(zero=True)] = 2.0,
