@@ -79,7 +79,7 @@ class Differentiable(Trained):
         vocabulary, built, weights = exact(self, text + targets, max(1, len(text)))
         rule = reading_rule(self.on_unknown, self.min_count, vocabulary)
         x, y = (vocabulary.encode(part, rule) for part in (text, targets))
-        loss, gradients, _ = loss_and_gradients(built, weights, x, y)
+        loss, gradients, _ = loss_and_gradients(built, weights, x, y, seed=None)
         return loss, {name: np.ascontiguousarray(gradient) for name, gradient in gradients.items()}
 
     def check_gradients(

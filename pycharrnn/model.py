@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import numpy as np
 
 from pycharrnn.arguments import Integer, Maybe, generator
+from pycharrnn.derived import architecture, descent
 from pycharrnn.errors import warn
 from pycharrnn.network.state import Best, State
 from pycharrnn.output import is_watched
-from pycharrnn.parameters import Parameters, architecture, check_parameters, descent
+from pycharrnn.parameters import Parameters, check_parameters
 from pycharrnn.predictor import Predictor
 from pycharrnn.tables import Docstring, check, table
 from pycharrnn.text.corpus import Corpus, Texts
@@ -297,11 +298,11 @@ class CharRNN(Predictor):
             check(table(CharRNN.sample), prompt=prompt, temperature=temperature)
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
             ids = vocabulary.encode(prompt, self._unknown(vocabulary))
-            sampler = Sampler(built, state.weights, ids, Sampling(length, temperature), rng)
+            sampler = Sampler(built, state.judged, ids, Sampling(length, temperature), rng)
             return vocabulary.decode(sampler.draw(length))
 
         def save(path: str | os.PathLike[str]) -> None:
-            self._file(new, state.weights, Best(state.n_updates, state.smooth_loss)).write(path)
+            self._file(new, state.judged, Best(state.n_updates, state.smooth_loss)).write(path)
 
         run = Run(history, sample, save, budget, state.n_updates, budget.updates(trainer.updates_per_epoch), begin)
         text = None if unseen is None else unseen.ids

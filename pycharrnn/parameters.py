@@ -11,12 +11,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 
 from pycharrnn.arguments import Choice, Flag, Integer, Maybe, OneOf, Real, Seed, close
-from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.precision import PRECISIONS
 from pycharrnn.presets import PRESETS
 from pycharrnn.tables import PlainSignature, check, table
-from pycharrnn.training.optimizers import OPTIMIZERS, Descent, Optimizer, OptimizerName
+from pycharrnn.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
 from pycharrnn.training.schedules import SCHEDULES, Schedule, ScheduleName
 
 Unknown = Literal["raise", "skip", "replace"]
@@ -43,6 +42,20 @@ class Parameters:
         _SHARE,
         "The share of each layer's outputs, and of the embeddings, that training drops at random (Zaremba et al. "
         "2014).",
+    ] = 0.0
+    output_dropout: Annotated[
+        float | None,
+        Maybe(_SHARE),
+        "The share of the last layer's outputs that training drops, where it shall be another than `dropout`.",
+    ] = None
+    zoneout: Annotated[
+        float,
+        _SHARE,
+        "The probability with which a unit keeps its hidden state for a step while training (Krueger et al. 2017). "
+        "Everywhere else each state is the mean of the old and the new one, with this share of the old one.",
+    ] = 0.0
+    cell_zoneout: Annotated[
+        float, _SHARE, "The same for the cell state of an LSTM. Other cells have none, and ignore it."
     ] = 0.0
     embedding_size: Annotated[
         int | None,
@@ -92,6 +105,14 @@ class Parameters:
         Real(zero=True),
         "Decoupled weight decay (Loshchilov and Hutter 2019): before each step all weights shrink by the learning rate "
         "times this.",
+    ] = 0.0
+    ema_decay: Annotated[
+        float,
+        _SHARE,
+        "The decay of an exponential moving average of the weights (Polyak and Juditsky 1992), which is then what is "
+        "judged, kept, saved and used: after each update average = ema_decay average + (1 - ema_decay) weights. It "
+        "lets a constant learning rate end as low as a falling one. The n-th update has a decay of at most "
+        "(1 + n) / (10 + n). 0 averages nothing.",
     ] = 0.0
     initializer: Annotated[
         Literal["normal", "uniform", "orthogonal"] | None,
@@ -298,49 +319,3 @@ def changed(params: Parameters) -> dict[str, str]:
     defaults = params._defaults()
     own = {name: repr(value) for name, value in params.get_params().items() if value is not defaults[name]}
     return {name: shown for name, shown in own.items() if shown != repr(defaults[name])}
-
-
-def descent(params: Parameters) -> Descent:
-    """Return the update rule with the learning rate, clipping and weight decay of these parameters.
-
-    Examples
-    --------
-    >>> descent(Parameters(optimizer="adam", clip_norm=64.0)).rule.name
-    'adam'
-    """
-    rule = Optimizer.of(params.optimizer)
-    return Descent(rule, params.learning_rate, params.clip_value, params.clip_norm, params.weight_decay)
-
-
-def architecture(params: Parameters, n_symbols: int, documents: bool, **instead: Any) -> Architecture:
-    """Return the architecture that these parameters, or others `instead`, give for so many symbols.
-
-    Examples
-    --------
-    >>> architecture(Parameters(), n_symbols=80, documents=False, hidden_size=7).shapes["U"]
-    (7, 80)
-    """
-    fields = {name: getattr(params, name) for name in Architecture.__dataclass_fields__ if hasattr(params, name)}
-    return Architecture(**(fields | {"n_symbols": n_symbols, "documents": documents} | instead))
-
-
-def plain(params: Parameters) -> dict[str, Any]:
-    """Return the parameters as a file has them: numbers, strings, None and dicts of these."""
-    rows = table(Parameters)
-    return {name: rows[name].kind.plain(value) for name, value in params.get_params().items() if name in rows}
-
-
-def restored(stored: dict[str, Any]) -> dict[str, Any]:
-    """Return the checked parameters of a file.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If one is not known or not what it must be.
-    """
-    rows = table(Parameters)
-    if unknown := set(stored) - set(rows):
-        raise ValueError(f"this version does not know the parameters {sorted(unknown)}")
-    found = {name: rows[name].kind.restore(value) for name, value in stored.items()}
-    check_parameters(Parameters(**found))
-    return found

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from pycharrnn.arguments import generator
 from pycharrnn.arrays import Array
+from pycharrnn.derived import architecture, descent, plain, restored
 from pycharrnn.errors import NotFittedError
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.state import Best, Squares, State
-from pycharrnn.parameters import Parameters, architecture, check_parameters, descent, plain, restored
+from pycharrnn.parameters import Parameters, check_parameters
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.training.history import History
 from pycharrnn.training.optimizers import OPTIMIZERS
@@ -49,7 +50,7 @@ class Learned(NamedTuple):
 
 
 class Exact(NamedTuple):
-    """A model in double precision, without dropout and label smoothing: for gradients.
+    """A model in double precision: for gradients.
 
     Attributes
     ----------
@@ -237,7 +238,7 @@ def learned(model: Trained) -> Learned:
 
 def exact(model: Trained, text: str | list[str], seq_length: int) -> Exact:
     """Return a model for gradients: as it was trained, or as `fit` of this text would begin."""
-    instead = {"seq_length": seq_length, "dtype": "float64", "dropout": 0.0, "label_smoothing": 0.0}
+    instead = {"seq_length": seq_length, "dtype": "float64"}
     if model.__sklearn_is_fitted__():
         vocabulary, own, state, _ = learned(model)
         built = own.replace(**instead)

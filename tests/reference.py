@@ -72,38 +72,43 @@ def step_backward(cell, gates, before, after, d):
     return np.hstack([ds, dz, dg]), np.hstack([ds, dz, dg * s]), d * z
 
 
-def forward(params, x, state, end=-1, cell="rnn"):
-    """What goes in and comes out of each step: for each t and layer (inputs, state before, state after, gates).
+def forward(params, x, state, end=-1, cell="rnn", stay=0.0):
+    """What goes in and comes out of each step: for each t and layer (inputs, state before, state after, gates, made).
 
-    x is (T, B), state (L, h or h and c, B, H). A state is zero before the end symbol is read.
+    x is (T, B), state (L, h or h and c, B, H). A state is zero before the end symbol is read. `made` is what the cell
+    makes of the state; of the state before, the share `stay` remains in the state after. The share is a number or an
+    array (T, L, h or h and c, B, H), of zeros and ones where zoneout is drawn at random.
     """
     steps = []
-    for symbols in x:
+    stay = np.broadcast_to(stay, (len(x), *state.shape))
+    for t, symbols in enumerate(x):
         inputs, layers = params.get("E", np.eye(len(params["c"])))[symbols], []
         for layer, before in enumerate(state):
             before = before * (symbols != end)[:, None]
-            after, gates = step(cell, tensors(params, layer), inputs, before)
-            layers.append((inputs, before, after, gates))
+            made, gates = step(cell, tensors(params, layer), inputs, before)
+            after = made + stay[t, layer] * (before - made)
+            layers.append((inputs, before, after, gates, made))
             inputs = after[0]
         steps.append(layers)
-        state = [after for _, _, after, _ in layers]
+        state = [after for _, _, after, _, _ in layers]
     return steps
 
 
-def predict(params, x, state, end=-1, cell="rnn"):
+def predict(params, x, state, end=-1, cell="rnn", stay=0.0):
     """The probability of each symbol after each x[t] (T, B, K), the last state, the top layer's h, and all steps."""
-    steps = forward(params, x, state, end, cell)
+    steps = forward(params, x, state, end, cell, stay)
     h = np.stack([layers[-1][2][0] for layers in steps])
-    last = np.stack([after for _, _, after, _ in steps[-1]])
+    last = np.stack([after for _, _, after, _, _ in steps[-1]])
     return softmax(h @ params["V"].T + params["c"]), last, h, steps
 
 
-def loss_and_gradients(params, x, y, state, end=-1, cell="rnn", smoothing=0):
+def loss_and_gradients(params, x, y, state, end=-1, cell="rnn", smoothing=0, stay=0.0):
     """Summed loss, gradients by name and the last state, for x and y (T, B).
 
     The state is (L, h or h and c, B, H), or in one layer of an RNN (B, H), and comes back shaped alike.
     """
-    p, last, h, steps = predict(params, x, state if state.ndim == 4 else state[None, None], end, cell)
+    p, last, h, steps = predict(params, x, state if state.ndim == 4 else state[None, None], end, cell, stay)
+    stay = np.broadcast_to(stay, (len(x), *last.shape))
     targets = (1 - smoothing) * np.eye(p.shape[-1])[y] + smoothing / p.shape[-1]
     loss = -(targets * np.log(p)).sum()
     dlogits = p - targets
@@ -114,10 +119,12 @@ def loss_and_gradients(params, x, y, state, end=-1, cell="rnn", smoothing=0):
     for t in reversed(range(len(x))):
         from_above = dlogits[t] @ params["V"]
         for layer in reversed(range(len(d))):
-            inputs, before, after, gates = steps[t][layer]
+            inputs, before, _, gates, made = steps[t][layer]
             weights, into = tensors(params, layer), tensors(grads, layer)
             d[layer, 0] += from_above
-            du, dr, d[layer] = step_backward(cell, gates, before, after, d[layer])
+            stayed = stay[t, layer] * d[layer]
+            du, dr, d[layer] = step_backward(cell, gates, before, made, d[layer] - stayed)
+            d[layer] += stayed
             into["U"] += du.T @ inputs
             into["W"] += dr.T @ before[0]
             into["b"] += dr.sum(axis=0)
@@ -142,6 +149,26 @@ def key(seed, counter):
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
     z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
     return (z ^ z >> 31) >> 32
+
+
+def masked(n, rate, key):
+    """Which of n elements a mask of this key takes out: the finaliser of MurmurHash3 (Appleby 2011) decides."""
+    z = np.arange(n, dtype=np.uint32) * np.uint32(0x9E3779B1) ^ np.uint32(key)
+    z = (z ^ z >> 16) * np.uint32(0x85EBCA6B)
+    z = (z ^ z >> 13) * np.uint32(0xC2B2AE35)
+    return (z ^ z >> 16) < np.uint32(int(rate * 2**32))
+
+
+def zoneout(seed, update, shape, rates):
+    """Which states stay: ones and zeros of the shape (T, L, h or h and c, B, H). Rows of masks have whole vectors."""
+    T, L, states, B, H = shape
+    padded = -(-H // LANES) * LANES
+    stay = np.zeros(shape)
+    for layer in range(L):
+        for s in range(states):
+            by = key(~seed % 2**64, update * 2 * L + 2 * layer + s)
+            stay[:, layer, s] = masked(T * B * padded, rates[s], by).reshape(T, B, padded)[..., :H]
+    return stay
 
 
 def train(params, ids, *, cell, end, T, B, layers, rate, n_updates):

@@ -16,7 +16,8 @@ from pycharrnn.benchmark.jobs import CLASSIC, SYMBOLS, Job, Prepared
 from pycharrnn.benchmark.twin import NumpyCharRNN
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.state import State
-from pycharrnn.training.optimizers import Adam, Descent
+from pycharrnn.training.descent import Descent
+from pycharrnn.training.optimizers import Adam
 from pycharrnn.training.trainer import Trainer
 
 

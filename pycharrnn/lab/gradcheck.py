@@ -225,8 +225,8 @@ class _Window:
     ) -> None:
         x, y = ids[:-1], ids[1:]
         self.how = how
-        self.loss = loss_function(architecture, weights, x, y, carried)
-        _, self.gradients, self.after = loss_and_gradients(architecture, weights, x, y, carried)
+        self.loss = loss_function(architecture, weights, x, y, carried, None)
+        _, self.gradients, self.after = loss_and_gradients(architecture, weights, x, y, carried, None)
         self.arrays = architecture.named(weights)
         assert not isinstance(how.max_entries, str)  # `check` knows how many can be checked
         self.entries = {name: draw(self.gradients[name], how.max_entries, rng) for name in self.arrays}

@@ -12,13 +12,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from pycharrnn import CharRNN
+from pycharrnn.derived import descent
 from pycharrnn.lab import plots
 from pycharrnn.lab.experiments import Memorised, Timing, Training, Written, fresh, rate
 from pycharrnn.lab.gradient_table import GradientTable, counted, percent
 from pycharrnn.network.evaluation import Evaluation
 from pycharrnn.network.scoring import EXCERPTS
 from pycharrnn.network.state import Best
-from pycharrnn.parameters import descent
 from pycharrnn.versions import versions
 
 __all__ = ["Findings", "Settings", "duration", "render"]

@@ -56,6 +56,11 @@ class Architecture:
         D, the numbers that stand for a symbol; None reads symbols one-hot.
     label_smoothing : float in [0, 1), default 0.0
         The share of each target that is spread evenly over all symbols while training.
+    output_dropout : float in [0, 1) or None, default None
+        The share of the last layer's outputs that are dropped instead; None is `dropout`.
+    zoneout, cell_zoneout : float in [0, 1), default 0.0
+        The probabilities with which a unit keeps its state h, and its cell state, for a step while training. In all
+        other passes a state is the mean of both.
 
     Raises
     ------
@@ -81,6 +86,9 @@ class Architecture:
     dropout: float = 0.0
     embedding_size: int | None = None
     label_smoothing: float = 0.0
+    output_dropout: float | None = None
+    zoneout: float = 0.0
+    cell_zoneout: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a cell or a precision that does not exist."""
@@ -97,6 +105,22 @@ class Architecture:
     def precision(self) -> Precision:
         """The data types of weights, products, activations and moments."""
         return PRECISIONS[self.dtype]
+
+    @property
+    def dropouts(self) -> list[float]:
+        """The share of the outputs that are dropped while training, layer by layer."""
+        last = self.dropout if self.output_dropout is None else self.output_dropout
+        return [self.dropout] * (self.num_layers - 1) + [last]
+
+    @property
+    def zones(self) -> bool:
+        """Whether units may keep their states for a step."""
+        return self.zoneout > 0 or self.cell_zoneout > 0
+
+    @property
+    def random(self) -> bool:
+        """Whether training draws masks."""
+        return self.zones or self.dropout > 0 or max(self.dropouts) > 0
 
     @property
     def end(self) -> int:

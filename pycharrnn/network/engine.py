@@ -32,7 +32,7 @@ class Engine:
     T, B : int
         Steps and streams of a window.
     training : bool, default False
-        Whether there are dropout and label smoothing.
+        Whether there are dropout, the masks of zoneout, and label smoothing.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class Engine:
     # --- windows ------------------------------------------------------------------------------------------------
 
     def losses(self, weights: Array, x: Ids, y: Ids, seed: int = 0) -> Floats:
-        """Nats of each prediction of a window, (T * B,); dropout, if any, is that of the seed's first update."""
+        """Nats of each prediction of a window, (T * B,); masks, if any, are those of the seed's first update."""
         found = np.empty(self.T * self.B)
         self._run(weights, x, y, self._none, found, seed)
         return found
@@ -156,19 +156,19 @@ class Engine:
             raise ValueError(f"flat weights must be {wanted}, got {weights.shape} of {weights.dtype}")
 
 
-def window(architecture: Architecture, x: Ids, y: Ids, carried: Array | None = None) -> Engine:
-    """An engine for training on one window, x and y (T,) or (T, B), from this state or from zeros."""
+def window(architecture: Architecture, x: Ids, y: Ids, carried: Array | None, training: bool) -> Engine:
+    """An engine for one window, x and y (T,) or (T, B), from this state or from zeros."""
     for ids in (x, y):
         architecture.check(ids)
     if x.shape != y.shape or not x.size:
         raise ValueError(f"inputs and targets must be shaped alike, got {x.shape} and {y.shape}")
-    engine = Engine(architecture, len(x), x.shape[1] if x.ndim == 2 else 1, training=True)
+    engine = Engine(architecture, len(x), x.shape[1] if x.ndim == 2 else 1, training)
     engine.start(carried)
     return engine
 
 
 def loss_and_gradients(
-    architecture: Architecture, weights: Array, x: Ids, y: Ids, carried: Array | None = None, seed: int = 0
+    architecture: Architecture, weights: Array, x: Ids, y: Ids, carried: Array | None = None, seed: int | None = 0
 ) -> tuple[float, dict[str, Array], Array]:
     """Return the loss of one window, its gradients, and the state after it.
 
@@ -182,8 +182,9 @@ def loss_and_gradients(
         The symbols read and those to predict.
     carried : ndarray, (L, states, B, H), or None, default None
         The state before the window; None is zeros.
-    seed : int, default 0
-        Dropout, if there is any, is that of the seed's first update.
+    seed : int or None, default 0
+        The masks of dropout and zoneout, if there are any, are those of the seed's first update. None is as in
+        evaluation: no masks, no smoothing.
 
     Returns
     -------
@@ -209,13 +210,13 @@ def loss_and_gradients(
     >>> round(loss, 2), gradients["U"].shape, after.shape
     (2.08, (4, 2), (1, 1, 1, 4))
     """
-    engine = window(architecture, x, y, carried)
-    loss, grads = engine.gradients(weights, x, y, seed)
+    engine = window(architecture, x, y, carried, seed is not None)
+    loss, grads = engine.gradients(weights, x, y, seed or 0)
     return loss, architecture.named(grads), engine.after()
 
 
 def loss_function(
-    architecture: Architecture, weights: Array, x: Ids, y: Ids, carried: Array | None = None, seed: int = 0
+    architecture: Architecture, weights: Array, x: Ids, y: Ids, carried: Array | None = None, seed: int | None = 0
 ) -> Callable[[], Floats]:
     """Return a function without arguments that computes the losses of one window at the present weights.
 
@@ -229,8 +230,9 @@ def loss_function(
         The symbols read and those to predict.
     carried : ndarray, (L, states, B, H), or None, default None
         The state before the window; None is zeros.
-    seed : int, default 0
-        Dropout, if there is any, is that of the seed's first update.
+    seed : int or None, default 0
+        The masks of dropout and zoneout, if there are any, are those of the seed's first update. None is as in
+        evaluation: no masks, no smoothing.
 
     Returns
     -------
@@ -242,5 +244,5 @@ def loss_function(
     TypeError, ValueError
         If x and y are no symbols or not shaped alike.
     """
-    engine = window(architecture, x, y, carried)
-    return lambda: engine.losses(weights, x, y, seed)
+    engine = window(architecture, x, y, carried, seed is not None)
+    return lambda: engine.losses(weights, x, y, seed or 0)

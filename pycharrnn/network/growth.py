@@ -46,7 +46,8 @@ def resumed(architecture: Architecture, state: State, rule: Rule, batch_size: in
     state : State
         What has been learned.
     rule : Rule
-        The optimiser. The moments stay if they are its own; else new ones begin.
+        The optimiser. The moments stay if they are its own; else new ones begin. If it averages no weights, an average
+        that the state has becomes the weights.
     batch_size : int, default 1
         Streams to read at once. The carried state stays if they are as many as before.
 
@@ -65,8 +66,10 @@ def resumed(architecture: Architecture, state: State, rule: Rule, batch_size: in
     (0, True, True)
     """
     new = state.copy()
-    if rule.name != state.rule or new.batch_size != batch_size:
-        fresh = State.begin(architecture, new.weights, rule, batch_size)
+    if rule.name != state.rule or new.batch_size != batch_size or rule.averages != bool(new.average.size):
+        fresh = State.begin(architecture, new.weights if rule.averages else new.judged, rule, batch_size)
+        if rule.averages:
+            fresh.average[:] = new.judged
         if new.batch_size == batch_size:
             fresh.carried[:] = new.carried
         if rule.name == state.rule:
@@ -118,7 +121,8 @@ def grown(architecture: Architecture, state: State, larger: Architecture, old: I
     [0.5, -0.5, -0.5]
     """
     new = np.setdiff1d(np.arange(larger.n_symbols), old)
-    vectors = ("weights", "best", "m", "v") if fresh.rule == state.rule else ("weights", "best")
+    vectors = {"weights", "best", *(("m", "v") if fresh.rule == state.rule else ())}
+    vectors |= {"average"} if fresh.average.size == fresh.weights.size else set()
     for name in (name for name in vectors if getattr(state, name).size):
         wide = larger.named(getattr(fresh, name))
         for key, array in architecture.named(getattr(state, name)).items():
@@ -127,7 +131,7 @@ def grown(architecture: Architecture, state: State, larger: Architecture, old: I
                 wide[key][...] = array
                 continue
             rows[old] = own
-            if key == "c" and name in ("weights", "best"):
+            if key == "c" and name in ("weights", "best", "average"):
                 rows[new] = array.min()
     fresh.carried[:] = state.carried
     fresh.run[:] = state.run

@@ -46,6 +46,9 @@ class Plan(NamedTuple):
     top: int
     end: int
     dropout: float
+    zoneout: float
+    cell_zoneout: float
+    masked: bool
     label_smoothing: float
 
 
@@ -58,6 +61,8 @@ class Layer(NamedTuple):
     n: int
     h: int
     s: int
+    hc: int
+    sc: int
     a: int
     d: int
     da: int
@@ -71,6 +76,7 @@ class Layer(NamedTuple):
     Is: int
     x: int
     dx: int
+    dropout: float
 
 
 class Run(NamedTuple):
@@ -96,6 +102,7 @@ class Numbers(NamedTuple):
     beta2: float = 0.0
     correction1: float = 0.0
     correction2: float = 0.0
+    ema_decay: float = 0.0
     sparse: bool = False
 
 
@@ -139,6 +146,8 @@ class Update(NamedTuple):
         The learning rate of each update.
     m, v : ndarray, (P,) or (0,)
         Its moments, changed in place.
+    average : ndarray, (P,) or (0,)
+        The moving average of the weights, if there is one, changed in place.
     """
 
     name: str
@@ -146,6 +155,7 @@ class Update(NamedTuple):
     rates: Floats
     m: Array
     v: Array
+    average: Array
 
 
 class Team(NamedTuple):

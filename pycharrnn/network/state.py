@@ -27,6 +27,8 @@ class Rule(Protocol):
         What each entry of v begins with.
     sums : bool
         Whether v sums squares, as AdaGrad's does, and so never forgets any.
+    averages : bool
+        Whether there is a moving average of the weights.
     """
 
     @property
@@ -37,6 +39,8 @@ class Rule(Protocol):
     def start(self) -> float: ...
     @property
     def sums(self) -> bool: ...
+    @property
+    def averages(self) -> bool: ...
     def numbers(self) -> Numbers:
         """Its numbers, as the kernel takes them."""
         ...
@@ -95,9 +99,11 @@ class State:
     Parameters
     ----------
     weights, best : ndarray, (P,)
-        The present weights, and those that are kept.
+        The present weights, and those that are kept: the best ones so far, or the best average of them.
     m, v : ndarray, (P,) or (0,)
         The optimiser's moments: the mean of the gradients and of their squares. A rule may lack either.
+    average : ndarray, (P,) or (0,)
+        The moving average of the weights, if there is one.
     carried : ndarray, (L, states, B, H)
         What goes from one window to the next.
     run : ndarray of records.Run, (1,)
@@ -126,6 +132,7 @@ class State:
     best: Array
     m: Array
     v: Array
+    average: Array
     carried: Array
     run: Record
     rule: str
@@ -142,13 +149,20 @@ class State:
         v[:] = rule.start
         best = aligned(weights.size, precision.weights)
         best[:] = weights
+        average = aligned(weights.size if rule.averages else 0, precision.weights)
+        average[:] = weights[: average.size]
         carried = np.zeros(architecture.carried(batch_size), precision.activations)
-        return cls(weights, best, m, v, carried, record(Run()), rule.name, Best(0, np.inf))
+        return cls(weights, best, m, v, average, carried, record(Run()), rule.name, Best(0, np.inf))
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         """Take the arrays as they are, perhaps read-only or mapped from a file. Copy those that are not aligned."""
         for name, value in values.items():
             setattr(self, name, np.require(value, None, "A") if isinstance(value, np.ndarray) else value)
+
+    @property
+    def judged(self) -> Array:
+        """The weights that count: their moving average, if there is one."""
+        return self.average if self.average.size else self.weights
 
     @property
     def batch_size(self) -> int:
@@ -166,8 +180,8 @@ class State:
         return self.smooth if self.smooth >= 0 else np.inf
 
     def draw_seed(self, architecture: Architecture, rng: np.random.Generator) -> None:
-        """Draw the seed of dropout and of the places where passes begin; draw nothing if the run has neither."""
-        if architecture.dropout or self.batch_size > 1:
+        """Draw the seed of masks and of the places where passes begin; draw nothing if the run has neither."""
+        if architecture.random or self.batch_size > 1:
             self.run["seed"] = rng.integers(2**62)
 
     def restart(self) -> None:
@@ -183,25 +197,27 @@ class State:
 
     def keep(self, training: float | None = None, validation: float | None = None) -> None:
         """Keep the present weights as the best ones: they have these losses, in nats per character."""
-        self.best[:] = self.weights
+        self.best[:] = self.judged
         known = (nats if nats is not None and math.isfinite(nats) else None for nats in (validation, training))
         self.kept = Best(self.n_updates, self.smooth_loss, *known)
 
     def recover(self) -> None:
         """Go back to the best weights, and discard the moments."""
         self.weights[:] = self.best
+        self.average[:] = self.best[: self.average.size]
         self.rule = ""
 
     def copy(self) -> State:
         """The same state in memory of its own, without what is known of a file."""
-        weights, best, m, v = (aligned(old.size, old.dtype) for old in (self.weights, self.best, self.m, self.v))
-        new = State(weights, best, m, v, self.carried.copy(), self.run.copy(), self.rule, self.kept)
+        old = (self.weights, self.best, self.m, self.v, self.average)
+        weights, best, m, v, average = (aligned(vector.size, vector.dtype) for vector in old)
+        new = State(weights, best, m, v, average, self.carried.copy(), self.run.copy(), self.rule, self.kept)
         new.assign(self)
         return new
 
     def assign(self, other: State) -> None:
         """Take the values of `other`, in place."""
-        for name in ("weights", "best", "m", "v", "carried", "run"):
+        for name in ("weights", "best", "m", "v", "average", "carried", "run"):
             getattr(self, name)[:] = getattr(other, name)
         self.kept = other.kept
         self.smooth = other.smooth

@@ -71,7 +71,7 @@ def _stride(architecture: Architecture, n: int, B: int) -> int:
     return _padded(n) + _kernels.LANES * (B > 1 and _padded(n) * itemsize % 2048 == 0)
 
 
-def _lie(architecture: Architecture, T: int, B: int, dropout: bool = False) -> Layout:
+def _lie(architecture: Architecture, T: int, B: int, training: bool = False) -> Layout:
     """Where the arrays of a workspace lie."""
     K = architecture.n_symbols
     H = architecture.hidden_size
@@ -87,8 +87,11 @@ def _lie(architecture: Architecture, T: int, B: int, dropout: bool = False) -> L
         own["s"] = (T + 1 if len(cell.states) > 1 else 0, B, Hs)
         own["a"] = (0 if cell.in_place and not inputs else T, B, As)
         own["WB"] = (N if B > 1 else 0, H + wide)
-        if dropout:
+        if training and architecture.dropouts[i] > 0:
             own["y"] = (T, B, Hs)
+        if architecture.zones:
+            own["hc"] = (T, B, Hs)
+            own["sc"] = (T if len(cell.states) > 1 else 0, B, Hs)
         own["UT"] = (inputs, N + wide)
         own["UB"] = (N if inputs else 0, inputs + wide)
         if i == 0 and inputs:
@@ -97,7 +100,7 @@ def _lie(architecture: Architecture, T: int, B: int, dropout: bool = False) -> L
     shapes["p"] = (T, B, K)
     shapes["VT"] = (H, K + wide)
     shapes["r"] = (max(architecture.num_layers, B), As)
-    shapes["z"] = (3, B, Hs)
+    shapes["z"] = (4, B, Hs)
     shapes["zero"] = (H,)
     return Layout(shapes, _kernels.LANES)
 
@@ -109,11 +112,11 @@ def affordable_steps(architecture: Architecture, B: int, most: int) -> int:
 
 
 def workspace(architecture: Architecture, T: int, B: int = 1, training: bool = False) -> Workspace:
-    """Records and memory for windows of T steps of B streams; dropout and smoothing are for training."""
+    """Records and memory for windows of T steps of B streams; dropout, zoneout's masks, smoothing are for training."""
     K = architecture.n_symbols
     H = architecture.hidden_size
     L = architecture.num_layers
-    lay = _lie(architecture, T, B, training and architecture.dropout > 0)
+    lay = _lie(architecture, T, B, training)
     if training:
         claim(
             lay.size * architecture.precision.activations.itemsize,
@@ -141,7 +144,7 @@ def workspace(architecture: Architecture, T: int, B: int = 1, training: bool = F
     return Workspace(
         _kernels.Blueprint(
             record(_plan(architecture, T, B, lay, training)),
-            record(*(_layer(architecture, i, B, lay) for i in range(L))),
+            record(*(_layer(architecture, i, B, lay, training) for i in range(L))),
         ),
         memory,
         first,
@@ -157,7 +160,12 @@ def _outputs(architecture: Architecture, layer: int, B: int, lay: Layout) -> int
     """Where the outputs of a layer begin: those with dropout, if there is any, or its states after the incoming one."""
     if of_layer("y", layer) in lay.offsets:
         return lay.offsets[of_layer("y", layer)]
-    return lay.offsets[of_layer("h", layer)] + B * _stride(architecture, architecture.hidden_size, B)
+    return _after(architecture, "h", layer, B, lay)
+
+
+def _after(architecture: Architecture, state: str, layer: int, B: int, lay: Layout) -> int:
+    """Where the states of a layer after the first step begin: those after the incoming one."""
+    return lay.offsets[of_layer(state, layer)] + B * _stride(architecture, architecture.hidden_size, B)
 
 
 def _plan(architecture: Architecture, T: int, B: int, lay: Layout, training: bool) -> Plan:
@@ -191,25 +199,29 @@ def _plan(architecture: Architecture, T: int, B: int, lay: Layout, training: boo
         top=_outputs(architecture, architecture.num_layers - 1, B, lay),
         end=architecture.end,
         dropout=architecture.dropout if training else 0.0,
+        zoneout=architecture.zoneout,
+        cell_zoneout=architecture.cell_zoneout,
+        masked=training,
         label_smoothing=architecture.label_smoothing if training else 0.0,
     )
 
 
-def _layer(architecture: Architecture, i: int, B: int, lay: Layout) -> Layer:
+def _layer(architecture: Architecture, i: int, B: int, lay: Layout, training: bool) -> Layer:
     inputs, params = architecture.inputs(i), architecture.layout.offsets
     own = {name: lay.offsets[of_layer(name, i)] for name in ("h", "s", "a", "d", "UT", "WT", "UB", "WB")}
-    h = own["h"]
+    own |= {f"{s}c": lay.offsets.get(of_layer(f"{s}c", i), _after(architecture, s, i, B, lay)) for s in "hs"}
     return Layer(
         U=params[of_layer("U", i)],
         W=params[of_layer("W", i)],
         b=params[of_layer("b", i)],
         n=params.get(of_layer("n", i), 0),
         da=own["d"] if architecture.row.in_place else own["a"],
-        y=lay.offsets.get(of_layer("y", i), h),
+        y=lay.offsets.get(of_layer("y", i), own["h"]),
         I=inputs,
         Ip=_padded(inputs),
         Is=_stride(architecture, inputs, B),
         x=_outputs(architecture, i - 1, B, lay) if i else lay.offsets.get("x", 0),
         dx=lay.offsets[of_layer("d", i - 1)] if i else lay.offsets.get("dx", 0),
+        dropout=architecture.dropouts[i] if training else 0.0,
         **own,
     )

@@ -138,7 +138,7 @@ class Judge(ABC):
     def losses(self, most: int) -> Floats:
         """The losses of at most so many symbols, spread evenly over the text."""
         trainer = self.trainer
-        return excerpt_losses(trainer.architecture, trainer.state.weights, self.text, most, n_threads=trainer.n_threads)
+        return excerpt_losses(trainer.architecture, trainer.state.judged, self.text, most, n_threads=trainer.n_threads)
 
     def compare(self, nats: float) -> None:
         """Keep the present weights if their loss is the lowest so far."""
@@ -227,7 +227,7 @@ class TrainingText(Judge):
 
     def losses(self, most: int) -> Floats:
         if self._whole:
-            return streamed_losses(self.trainer.architecture, self.trainer.state.weights, self.text)
+            return streamed_losses(self.trainer.architecture, self.trainer.state.judged, self.text)
         return super().losses(most)
 
     def keep(self, nats: float) -> None:

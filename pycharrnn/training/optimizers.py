@@ -6,13 +6,12 @@ vectors start from zero unless a class says otherwise, and all operations are pe
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal
 
 from pycharrnn import _kernels
 from pycharrnn.arguments import Real
-from pycharrnn.network.records import Numbers, compare
+from pycharrnn.network.records import compare
 from pycharrnn.tables import Checked
 
 __all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "RMSProp"]
@@ -52,6 +51,7 @@ class Optimizer(Checked):
     rate: ClassVar[float] = 0.01
     sums: ClassVar[bool] = False
     sparse: ClassVar[bool] = False
+    averages: ClassVar[bool] = False  # without a `Descent`, which may
 
     @classmethod
     def of(cls, optimizer: Optimizer | OptimizerName) -> Optimizer:
@@ -282,67 +282,3 @@ class Adam(Optimizer):
 OPTIMIZERS: dict[str, type[Optimizer]] = {rule.name: rule for rule in (SGD, Momentum, AdaGrad, RMSProp, Adam)}
 
 compare("the optimisers", sorted(_kernels.RULES), sorted(OPTIMIZERS))
-
-
-class Descent(NamedTuple):
-    """How a run steps: its optimiser with the learning rate, the clipping and the weight decay.
-
-    Parameters
-    ----------
-    rule : Optimizer
-        The update rule.
-    rate : float or None
-        The learning rate, above 0. None takes the rule's own.
-    clip_value : float or None
-        Every entry of the gradient is clipped to [-clip_value, clip_value]. None does not clip.
-    clip_norm : float or None
-        The whole gradient is scaled down to this Euclidean norm (Pascanu et al. 2013), before `clip_value`. None does
-        not scale.
-    weight_decay : float, default 0.0
-        Before each step all parameters are multiplied by 1 - rate * weight_decay (Loshchilov and Hutter 2019).
-
-    References
-    ----------
-    R. Pascanu, T. Mikolov and Y. Bengio (2013). On the difficulty of training recurrent neural networks. International
-    Conference on Machine Learning, 1310-1318. arXiv:1211.5063.
-    I. Loshchilov and F. Hutter (2019). Decoupled weight decay regularization. International Conference on Learning
-    Representations. arXiv:1711.05101.
-
-    Examples
-    --------
-    >>> Descent(Adam(), None, clip_value=5.0, clip_norm=None).numbers().rate
-    0.002
-    """
-
-    rule: Optimizer
-    rate: float | None
-    clip_value: float | None
-    clip_norm: float | None
-    weight_decay: float = 0.0
-
-    @property
-    def name(self) -> str:
-        return self.rule.name
-
-    @property
-    def moments(self) -> tuple[str, ...]:
-        return self.rule.moments
-
-    @property
-    def start(self) -> float:
-        return self.rule.start
-
-    @property
-    def sums(self) -> bool:
-        return self.rule.sums
-
-    def numbers(self) -> Numbers:
-        """All its numbers, as the kernels take them."""
-        return Numbers(
-            rate=self.rule.rate if self.rate is None else self.rate,
-            clip_value=math.inf if self.clip_value is None else self.clip_value,
-            clip_norm=self.clip_norm or 0.0,
-            weight_decay=self.weight_decay,
-            sparse=self.rule.sparse and not self.weight_decay,  # which changes all
-            **self.rule.numbers(),
-        )

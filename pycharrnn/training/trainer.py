@@ -36,7 +36,8 @@ class Trainer:
 
     Examples
     --------
-    >>> from pycharrnn.training.optimizers import AdaGrad, Descent
+    >>> from pycharrnn.training.optimizers import AdaGrad
+    >>> from pycharrnn.training.descent import Descent
     >>> small = Architecture("rnn", n_symbols=2, hidden_size=4, seq_length=5)
     >>> rule = Descent(AdaGrad(), rate=0.1, clip_value=5.0, clip_norm=None)
     >>> state = State.begin(small, small.initial(np.random.default_rng(0)), rule)
@@ -110,7 +111,7 @@ class Trainer:
         windows = self._reading.cut(begun, loss.size)
         self._engine.start(s.carried)
         try:
-            self._together(windows, Update(self.rule.name, record(numbers), rates, s.m, s.v), loss)
+            self._together(windows, Update(self.rule.name, record(numbers), rates, s.m, s.v, s.average), loss)
         finally:  # an interrupt comes here, too, after some whole updates
             self._engine.take(s.carried)
             s.shift = self._reading.shift(s.n_updates)
@@ -176,6 +177,7 @@ class Trainer:
                     rows[new] = fresh
         s.m[:] = before.m  # the mean gradient at the same weights would be followed too far
         measured = s.run.copy()
+        s.average[:] = before.average
         s.carried[:] = before.carried
         s.run[:] = before.run
         s.smooth = before.smooth

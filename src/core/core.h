@@ -97,6 +97,7 @@ typedef struct {
     double beta2;
     double correction1; /* 1 / (1 - beta1 ** n) after n updates */
     double correction2; /* 1 / (1 - beta2 ** n) */
+    double ema_decay;   /* what the moving average of the weights keeps of itself; 0: there is no average */
     int64_t sparse;     /* a zero gradient changes nothing: rows that were not read need no step */
 } core_numbers;
 
@@ -111,32 +112,40 @@ typedef struct {
 /* --- the table of an instruction set and a precision ------------------------------------------------------------- */
 
 /* F(result, name, parameters): the fields of core_table and, in template.h, its entries. */
-#define CORE_FUNCTIONS(F)                                                                                      \
-    /* sums = start + left @ right */                                                                          \
-    F(void, multiply, (const core_product *product))                                                           \
-    /* out[k, j] = source[k, j] for k < K, j < N */                                                            \
-    F(void, pack, (idx K, idx N, core_matrix source, core_panels out))                                         \
-    /* y += x */                                                                                               \
-    F(void, add, (idx n, const void *x, void *y))                                                              \
-    /* y += the sum of the M rows of x, which are ld apart */                                                  \
-    F(void, sum_rows, (idx M, idx n, const void *x, idx ld, void *y))                                          \
-    /* x = exp(x), for x <= 0 */                                                                               \
-    F(void, exp, (idx n, void *x))                                                                             \
-    /* x = tanh(x) */                                                                                          \
-    F(void, tanh, (idx n, void *x))                                                                            \
-    /* x = 1 / (1 + exp(-x)) */                                                                                \
-    F(void, sigmoid, (idx n, void *x))                                                                         \
-    /* M rows of K logits, ld apart, become rows of softmax(logits). loss[i] in nats is the cross-entropy of a \
-     * target that is y[i] but for the share `smoothing`, which is spread evenly over all K. */                \
-    F(void, softmax, (idx M, idx K, void *p, idx ld, const int32_t *y, double smoothing, double *loss))        \
-    /* y = x / (1 - rate) or, with the probability `rate`, 0; element i depends on `key` and first + i alone.  \
-     * y may be x. */                                                                                          \
-    F(void, dropout, (idx n, double rate, uint32_t key, idx first, const void *x, void *y))                    \
-    /* the sum of x^2 */                                                                                       \
-    F(double, sum_squares, (idx n, const void *x))                                                             \
-    /* x *= factor */                                                                                          \
-    F(void, scale, (idx n, double factor, void *x))                                                            \
-    /* n rounds of nothing but fused multiply-adds over x (2 * width); the floating-point operations done */   \
+#define CORE_FUNCTIONS(F)                                                                                         \
+    /* sums = start + left @ right */                                                                             \
+    F(void, multiply, (const core_product *product))                                                              \
+    /* out[k, j] = source[k, j] for k < K, j < N */                                                               \
+    F(void, pack, (idx K, idx N, core_matrix source, core_panels out))                                            \
+    /* y += x */                                                                                                  \
+    F(void, add, (idx n, const void *x, void *y))                                                                 \
+    /* y += the sum of the M rows of x, which are ld apart */                                                     \
+    F(void, sum_rows, (idx M, idx n, const void *x, idx ld, void *y))                                             \
+    /* x = exp(x), for x <= 0 */                                                                                  \
+    F(void, exp, (idx n, void *x))                                                                                \
+    /* x = tanh(x) */                                                                                             \
+    F(void, tanh, (idx n, void *x))                                                                               \
+    /* x = 1 / (1 + exp(-x)) */                                                                                   \
+    F(void, sigmoid, (idx n, void *x))                                                                            \
+    /* M rows of K logits, ld apart, become rows of softmax(logits). loss[i] in nats is the cross-entropy of a    \
+     * target that is y[i] but for the share `smoothing`, which is spread evenly over all K. */                   \
+    F(void, softmax, (idx M, idx K, void *p, idx ld, const int32_t *y, double smoothing, double *loss))           \
+    /* y = x / (1 - rate) or, with the probability `rate`, 0; element i depends on `key` and first + i alone.     \
+     * y may be x. */                                                                                             \
+    F(void, dropout, (idx n, double rate, uint32_t key, idx first, const void *x, void *y))                       \
+    /* y = x + share (before - x). y may be x or before. */                                                       \
+    F(void, mix, (idx n, double share, const void *before, const void *x, void *y))                               \
+    /* The derivatives: dbefore += share dy;  dx = (1 - share) dy, in place of dy. */                             \
+    F(void, mix_backward, (idx n, double share, void *dbefore, void *dy))                                         \
+    /* y = before with the probability `rate`, else x; element i depends on `key` and first + i alone. */         \
+    F(void, zoneout, (idx n, double rate, uint32_t key, idx first, const void *before, const void *x, void *y))   \
+    /* The derivatives: dbefore += dy where y is `before`, else 0;  dx = dy elsewhere, else 0, in place of dy. */ \
+    F(void, zoneout_backward, (idx n, double rate, uint32_t key, idx first, void *dbefore, void *dy))             \
+    /* the sum of x^2 */                                                                                          \
+    F(double, sum_squares, (idx n, const void *x))                                                                \
+    /* x *= factor */                                                                                             \
+    F(void, scale, (idx n, double factor, void *x))                                                               \
+    /* n rounds of nothing but fused multiply-adds over x (2 * width); the floating-point operations done */      \
     F(double, spin, (idx n, void *x))
 
 #define CORE_FIELD(result, name, parameters) result(*name) parameters;

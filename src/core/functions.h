@@ -97,17 +97,52 @@ static void NAME(sum_rows)(idx M, idx n, const void *x_, idx ld, void *y) {
     for (idx i = 0; i < M; i++) NAME(add)(n, (const REAL *)x_ + i * ld, y);
 }
 /* A hash for each element (the finaliser of MurmurHash3, Appleby 2011): any thread can draw any part of a mask. */
+static ALWAYS uint32_t NAME(hash1)(uint32_t i, uint32_t key) {
+    uint32_t z = i * 0x9E3779B1u ^ key;
+    z = (z ^ z >> 16) * 0x85EBCA6Bu;
+    z = (z ^ z >> 13) * 0xC2B2AE35u;
+    return z ^ z >> 16;
+}
+#define THRESHOLD(rate) (uint32_t)((rate) * 4294967296.0)
 static void NAME(dropout)(idx n, double rate, uint32_t key, idx first, const void *x_, void *y_) {
     const REAL *x = x_, by = (REAL)(1 / (1 - rate));
     REAL *y = y_;
-    const uint32_t threshold = (uint32_t)(rate * 4294967296.0), start = (uint32_t)first;
+    const uint32_t threshold = THRESHOLD(rate), start = (uint32_t)first;
     INDEPENDENT for (idx i = 0; i < n; i++) {
-        uint32_t z = (start + (uint32_t)i) * 0x9E3779B1u ^ key;
-        z = (z ^ z >> 16) * 0x85EBCA6Bu;
-        z = (z ^ z >> 13) * 0xC2B2AE35u;
-        z ^= z >> 16;
         REAL kept = x[i] * by;
-        y[i] = z >= threshold ? kept : (REAL)0;
+        y[i] = NAME(hash1)(start + (uint32_t)i, key) >= threshold ? kept : (REAL)0;
+    }
+}
+static void NAME(zoneout)(idx n, double rate, uint32_t key, idx first, const void *before_, const void *x_, void *y_) {
+    const REAL *before = before_, *x = x_;
+    REAL *y = y_;
+    const uint32_t threshold = THRESHOLD(rate), start = (uint32_t)first;
+    INDEPENDENT for (idx i = 0; i < n; i++) y[i] =
+        NAME(hash1)(start + (uint32_t)i, key) >= threshold ? x[i] : before[i];
+}
+static void NAME(zoneout_backward)(idx n, double rate, uint32_t key, idx first, void *dbefore_, void *dy_) {
+    REAL *restrict dbefore = dbefore_, *restrict dy = dy_;
+    const uint32_t threshold = THRESHOLD(rate), start = (uint32_t)first;
+    INDEPENDENT for (idx i = 0; i < n; i++) {
+        int own = NAME(hash1)(start + (uint32_t)i, key) >= threshold;
+        dbefore[i] += own ? (REAL)0 : dy[i];
+        dy[i] = own ? dy[i] : (REAL)0;
+    }
+}
+static void NAME(mix)(idx n, double share_, const void *before_, const void *x_, void *y_) {
+    const REAL *before = before_, *x = x_, share = (REAL)share_;
+    REAL *y = y_;
+    INDEPENDENT for (idx i = 0; i < n; i++) {
+        REAL change = before[i] - x[i];
+        y[i] = share * change + x[i];
+    }
+}
+static void NAME(mix_backward)(idx n, double share_, void *dbefore_, void *dy_) {
+    REAL *restrict dbefore = dbefore_, *restrict dy = dy_;
+    const REAL share = (REAL)share_, rest = 1 - share;
+    for (idx i = 0; i < n; i++) {
+        dbefore[i] = share * dy[i] + dbefore[i];
+        dy[i] *= rest;
     }
 }
 static void NAME(scale)(idx n, double factor, void *x_) {
@@ -139,6 +174,7 @@ static double NAME(spin)(idx n, void *x) {
 }
 
 #undef BITS
+#undef THRESHOLD
 #undef MAGIC
 #undef MANTISSA
 #undef LN2_HI

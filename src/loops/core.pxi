@@ -40,7 +40,7 @@ cdef extern from "core/core.h" nogil:
         core_cell_kernel *backward
     ctypedef struct core_numbers:
         double rate, clip_value, clip_norm, weight_decay, momentum, decay, eps, beta1, beta2
-        double correction1, correction2
+        double correction1, correction2, ema_decay
         int64_t sparse
     ctypedef void core_rule_step(Py_ssize_t n, void *p, const void *g, void *m, void *v,
                                  const core_numbers *numbers) noexcept nogil
@@ -62,6 +62,12 @@ cdef extern from "core/core.h" nogil:
                         double *loss) noexcept nogil
         void (*dropout)(Py_ssize_t n, double rate, uint32_t key, Py_ssize_t first, const void *x,
                         void *y) noexcept nogil
+        void (*mix)(Py_ssize_t n, double share, const void *before, const void *x, void *y) noexcept nogil
+        void (*mix_backward)(Py_ssize_t n, double share, void *dbefore, void *dy) noexcept nogil
+        void (*zoneout)(Py_ssize_t n, double rate, uint32_t key, Py_ssize_t first, const void *before, const void *x,
+                        void *y) noexcept nogil
+        void (*zoneout_backward)(Py_ssize_t n, double rate, uint32_t key, Py_ssize_t first, void *dbefore,
+                                 void *dy) noexcept nogil
         double (*sum_squares)(Py_ssize_t n, const void *x) noexcept nogil
         void (*scale)(Py_ssize_t n, double factor, void *x) noexcept nogil
         double (*spin)(Py_ssize_t n, void *x) noexcept nogil

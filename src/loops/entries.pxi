@@ -57,7 +57,7 @@ def train(floating[::1] weights not None,  # (P)                                
                                            # grads (P), seen (K) and losses (T * B)                    scratch
           windows not None,                # x and y: of one window after the other (steps, B); steps (n);
                                            # fresh (n, B): the streams that begin from a zero state    in
-          update not None,                 # name, numbers (1) and rates (n) in; moments m, v (P) or (0)  in, out
+          update not None,                 # name, numbers (1) and rates (n) in; m, v, average (P) or (0) in, out
           Run[::1] run not None,           # (1)                                                       in, out
           double[::1] loss not None,       # (n): nats of each window, summed                          out
           team=None,                       # rank, size; meeting (3): zeros at first                   in, out
@@ -80,6 +80,7 @@ def train(floating[::1] weights not None,  # (P)                                
     cdef const double[::1] rates = update.rates
     cdef floating[::1] m = update.m
     cdef floating[::1] v = update.v
+    cdef floating[::1] average = update.average
     cdef int32_t[::1] meeting
     cdef Team own = alone()
     cdef Window w
@@ -89,6 +90,8 @@ def train(floating[::1] weights not None,  # (P)                                
         return
     blueprint.check_moments(sizeof(floating), m.shape[0], weights.shape[0])
     blueprint.check_moments(sizeof(floating), v.shape[0], weights.shape[0])
+    if average.shape[0] != (weights.shape[0] if numbers[0].ema_decay > 0 else 0):
+        raise ValueError(f"an average of weights is as long as they are, or empty where none is, not {average.shape[0]}")
     own.seed, own.update = run[0].seed, run[0].n_updates
     if team is not None and team.size > 1:
         meeting = team.meeting
@@ -103,6 +106,7 @@ def train(floating[::1] weights not None,  # (P)                                
     u.grads = &grads[0]
     u.m = &m[0] if m.shape[0] else NULL
     u.v = &v[0] if v.shape[0] else NULL
+    u.average = &average[0] if average.shape[0] else NULL
     u.numbers = numbers[0]
     u.rule = rule_named(w.k, update.name)
     u.seen = &seen[0]
@@ -207,9 +211,14 @@ cdef inline void read_symbol(const Window *w, Py_ssize_t x,
         step.r = work + plan.r + q * plan.As
         step.h0 = step.h = work + layer.h
         step.s0 = step.s = work + layer.s
+        if zones(plan):  # what stays of the states is still needed
+            step.h = work + layer.hc
+            step.s = work + layer.sc
         step_forward(w, layer, &step, x == plan.end, <const floating *>work)
         if w.cell.in_place:
             memcpy(step.h, step.r, plan.Hp * sizeof(floating))
+        if zones(plan):
+            zone(w, layer, 0, &step, work + layer.h, work + layer.s)
         below = <const floating *>work + layer.h
 
 

@@ -48,7 +48,7 @@ cdef void layer_forward(const Window *w, const Layer *layer,
     step.dh = step.dh0 = step.ds = NULL
     for t in range(w.T):
         h = work + layer.h + t * plan.B * plan.Hs
-        r = h + plan.B * plan.Hs if w.cell.in_place else work + plan.r
+        r = work + layer.hc + t * plan.B * plan.Hs if w.cell.in_place else work + plan.r
         recur(w, layer, hi - lo, t & 1, <const floating *>h + lo * plan.Hs, r + lo * ld, work)
         for i in range(lo, hi):
             q = t * plan.B + i
@@ -57,9 +57,11 @@ cdef void layer_forward(const Window *w, const Layer *layer,
             step.r = r + i * ld
             step.h0 = h + i * plan.Hs
             step.s0 = work + layer.s + q * plan.Hs
-            step.h = h + (plan.B + i) * plan.Hs
-            step.s = work + layer.s + (q + plan.B) * plan.Hs
+            step.h = work + layer.hc + q * plan.Hs
+            step.s = work + layer.sc + q * plan.Hs
             step_forward(w, layer, &step, w.x[q] == plan.end, <const floating *>work)
+            if zones(plan):
+                zone(w, layer, q, &step, h + (plan.B + i) * plan.Hs, work + layer.s + (q + plan.B) * plan.Hs)
 
 
 cdef void layer_backward(const Window *w, const Layer *layer,
@@ -76,6 +78,7 @@ cdef void layer_backward(const Window *w, const Layer *layer,
     cdef floating *before = work + plan.z                       # (B, H): d[t-1] of streams that begin a document
     cdef floating *ds = before + plan.B * plan.Hs               # (B, H): dloss/ds, carried back
     cdef floating *sink = ds + plan.B * plan.Hs                 # (B, H): gradients of states before the window
+    cdef floating *stayed = sink + plan.B * plan.Hs             # (B, H): of ds, what zoneout passes by the cell
     cdef bint start
     if plan.B > 1:
         W = packed(k, work + layer.WB, N)
@@ -90,13 +93,17 @@ cdef void layer_backward(const Window *w, const Layer *layer,
             d = work + layer.d + q * plan.Hs
             step.h0 = work + plan.zero if start else work + layer.h + q * plan.Hs
             step.s0 = work + plan.zero if start else work + layer.s + q * plan.Hs
-            step.h = work + layer.h + (q + plan.B) * plan.Hs
-            step.s = work + layer.s + (q + plan.B) * plan.Hs
+            step.h = work + layer.hc + q * plan.Hs
+            step.s = work + layer.sc + q * plan.Hs
             step.a = work + layer.a + q * plan.As
             step.dh = d
             step.dh0 = sink + i * plan.Hs if start or t == 0 else d - plan.B * plan.Hs
             step.ds = ds + i * plan.Hs
+            if zones(plan):
+                zone_backward(w, layer, q, &step, stayed + i * plan.Hs)
             w.cell.backward(&step)
+            if plan.cell_zoneout > 0:
+                k.add(plan.Hp, stayed + i * plan.Hs, ds + i * plan.Hs)
             if start:
                 memset(ds + i * plan.Hs, 0, plan.Hs * sizeof(floating))
         if t == 0:
@@ -147,6 +154,54 @@ cdef inline void project_backward(const Window *w, const Layer *layer, Py_ssize_
         multiply(k, hi - lo, layer.I, N - shared, by_rows(da + N, w.plan.Ds), U, onto(dx, layer.Is))
 
 
+cdef inline bint zones(const Plan *plan) noexcept nogil:
+    """Whether states may stay as they are for a step."""
+    return plan.zoneout > 0 or plan.cell_zoneout > 0
+
+
+cdef inline void zone(const Window *w, const Layer *layer, Py_ssize_t row,
+                      const core_cell_step *step,   # h0, s0 and, from the cell, h, s  in
+                      floating *h,                  # (H): the state after the step    out
+                      floating *s,                  # (H): the cell state after it     out
+                      ) noexcept nogil:
+    """Zoneout (Krueger et al. 2017): a unit stays as it was with some probability, or by that share on average.
+
+    `row`, t * B + b, is what the masks depend on, so any thread can draw them.
+    """
+    cdef const Plan *plan = w.plan
+    cdef Py_ssize_t which = 2 * (layer - w.layers)
+    if plan.masked:
+        w.k.zoneout(plan.Hp, plan.zoneout, zone_key(w, which), row * plan.Hp, step.h0, step.h, h)
+        if w.cell.states > 1:
+            w.k.zoneout(plan.Hp, plan.cell_zoneout, zone_key(w, which + 1), row * plan.Hp, step.s0, step.s, s)
+        return
+    w.k.mix(plan.Hp, plan.zoneout, step.h0, step.h, h)
+    if w.cell.states > 1:
+        w.k.mix(plan.Hp, plan.cell_zoneout, step.s0, step.s, s)
+
+
+cdef inline void zone_backward(const Window *w, const Layer *layer, Py_ssize_t row,
+                               const core_cell_step *step,  # dh, ds: of the state after the step in, of the cell's out;
+                                                            # dh0 += of what stayed
+                               floating *stayed,            # (H): of ds, what belongs to s0  out
+                               ) noexcept nogil:
+    """The derivatives of what stayed go to the state before, the others to the cell."""
+    cdef const Plan *plan = w.plan
+    cdef Py_ssize_t which = 2 * (layer - w.layers)
+    memset(stayed, 0, plan.Hp * sizeof(floating))
+    if plan.masked:
+        w.k.zoneout_backward(plan.Hp, plan.zoneout, zone_key(w, which), row * plan.Hp, step.dh0, step.dh)
+        w.k.zoneout_backward(plan.Hp, plan.cell_zoneout, zone_key(w, which + 1), row * plan.Hp, stayed, step.ds)
+        return
+    w.k.mix_backward(plan.Hp, plan.zoneout, step.dh0, step.dh)
+    w.k.mix_backward(plan.Hp, plan.cell_zoneout, stayed, step.ds)
+
+
+cdef inline uint32_t zone_key(const Window *w, Py_ssize_t which) noexcept nogil:
+    """The key of a mask of zoneout in this update, for h and s of each layer. Those of dropout have the seed itself."""
+    return core_key(~w.team.seed, w.team.update * 2 * w.plan.L + which)
+
+
 cdef inline uint32_t mask(const Window *w, Py_ssize_t which) noexcept nogil:
     """The key of a mask of this update: that of the outputs of the layer with this number, L: of the embeddings."""
     return core_key(w.team.seed, w.team.update * (w.plan.L + 1) + which)
@@ -159,10 +214,13 @@ cdef inline void drop(const Window *w, Py_ssize_t which, Py_ssize_t lo, Py_ssize
     """Forward with a layer's outputs and backward with their derivatives: the same mask."""
     cdef Py_ssize_t i, n = w.plan.Hp, ld = w.plan.Hs
     cdef uint32_t key = mask(w, which)
+    cdef double rate = w.plan.dropout
     if which == w.plan.L:
         n, ld = w.layers[0].Ip, w.layers[0].Is
+    else:
+        rate = w.layers[which].dropout
     for i in range(lo, hi):
-        w.k.dropout(n, w.plan.dropout, key, i * n, x + i * ld, y + i * ld)
+        w.k.dropout(n, rate, key, i * n, x + i * ld, y + i * ld)
 
 
 cdef inline void embed(const Window *w, Py_ssize_t lo, Py_ssize_t hi,

@@ -16,10 +16,12 @@ cdef struct Plan:
     Py_ssize_t Hs, As, Ds         # distances of rows in work: of h, s, d and y; of a; of da
     Py_ssize_t E, V, c            # where they begin in params, grads and moments: (K, D) (K, H) (K)
     Py_ssize_t p, VT              # in work: logits, softmax or their derivatives (T, B, K); V.T packed (H, K)
-    Py_ssize_t r, z, zero         # in work: scratch (L or B, kept * H) and (3, B, H); zeros (H)
+    Py_ssize_t r, z, zero         # in work: scratch (L or B, kept * H) and (4, B, H); zeros (H)
     Py_ssize_t top                # in work: what the head reads (T, B, H)
     Py_ssize_t end                # the symbol that ends a document and begins the next from a zero state; -1: none
-    double dropout                # the probability with which an output of a layer is dropped for the layer above
+    double dropout                # the probability with which an element of an embedding is dropped
+    double zoneout, cell_zoneout  # the probabilities with which h and s of a unit stay as they are for a step
+    Py_ssize_t masked             # whether zoneout is drawn at random, or each state is the mean of both
     double label_smoothing        # the share of each target that is spread evenly over all symbols
 
 cdef struct Layer:
@@ -27,12 +29,14 @@ cdef struct Layer:
     # W (gates * H, H); b (gates * H), the bias on the state's side; n ((gates - shared) * H), that on the input's.
     Py_ssize_t U, W, b, n
     Py_ssize_t h, s               # in work: the states after each step (T+1, B, H), the incoming ones in row 0
+    Py_ssize_t hc, sc             # in work: what the cell makes of them (T, B, H); without zoneout the rows of h and s
     Py_ssize_t a                  # in work: what the cell caches of each step for the backward pass (T, B, kept * H)
     Py_ssize_t d, da              # in work: dloss/dh (T, B, H); dloss/d pre-activations (T, B, .): d itself or a
     Py_ssize_t UT, WT, UB, WB     # in work, packed: U.T (I, gates * H), W.T (H, gates * H), and U and W as they are
     Py_ssize_t y                  # in work: h after dropout (T, B, H)
     Py_ssize_t I, Ip, Is          # elements of an input, 0: gathered; padded, in U; distance of rows in x and dx
     Py_ssize_t x, dx              # in work: inputs (T, B, I), embeddings or the layer below's y or h; and dloss/dx
+    double dropout                # the probability with which an output is dropped for what lies above
 
 cdef struct Run:
     # What each update changes besides the arrays. An interrupt finds it as the last whole update left it.

@@ -13,6 +13,7 @@ cdef struct Step:
     void *grads                  # (P)  scratch
     void *m                      # (P) or NULL  in, out
     void *v                      # (P) or NULL  in, out
+    void *average                # (P) or NULL  in, out: the moving average of the weights
     core_numbers numbers
     core_rule_step *rule
     int32_t *seen                # (K)  scratch: the rows of embeddings or U that have been stepped
@@ -178,6 +179,19 @@ cdef void gradients(const Window *w, Step *u,
         layer_gradients(w, u, layer, <const floating *>work)
 
 
+cdef inline void follow(const Window *w, const Step *u, Py_ssize_t lo, Py_ssize_t hi,
+                        floating *average,  # (P) in, out; NULL: there is none
+                        ) noexcept nogil:
+    """average += (1 - decay) (weights - average), of the weights lo .. hi.
+
+    The n-th update has a decay of at most (1 + n) / (10 + n): the average soon forgets where the weights began.
+    """
+    cdef double n = w.team.update
+    if average != NULL and hi > lo:
+        w.k.mix(hi - lo, min(u.numbers.ema_decay, (1 + n) / (10 + n)), average + lo, <floating *>u.weights + lo,
+                average + lo)
+
+
 cdef void clip_and_step(const Window *w, Step *u,
                         floating *work,    # what `gradients` reads and zeroes
                         ) noexcept nogil:
@@ -188,6 +202,7 @@ cdef void clip_and_step(const Window *w, Step *u,
     cdef double norm
     if u.together:
         gradients(w, u, work)
+        follow(w, u, lo, hi, <floating *>u.average)
         return
     memset(grads + lo, 0, (hi - lo) * sizeof(floating))
     meet(team)
@@ -199,3 +214,4 @@ cdef void clip_and_step(const Window *w, Step *u,
         if norm > u.numbers.clip_norm:
             w.k.scale(hi - lo, u.numbers.clip_norm / norm, grads + lo)
     apply(w.k, u, lo, hi - lo, <const floating *>grads + lo)
+    follow(w, u, lo, hi, <floating *>u.average)

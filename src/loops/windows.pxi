@@ -24,7 +24,7 @@ cdef double forward(const Window *w,
             meet(team)
         layer_forward(w, layer, lo, hi, work)
         meet(team)
-        if plan.dropout > 0:
+        if layer.dropout > 0:
             drop(w, q, first, last, <const floating *>work + layer.h + plan.B * plan.Hs, work + layer.y)
     head_forward(w, first, last, False, <const floating *>work + plan.top, work)
     if last > first:
@@ -51,7 +51,7 @@ cdef void backward(const Window *w,
     head_backward(w, first, last, factor, work + w.layers[plan.L - 1].d, work)
     for q in range(plan.L - 1, -1, -1):
         layer = &w.layers[q]
-        if plan.dropout > 0:
+        if layer.dropout > 0:
             drop(w, q, first, last, <const floating *>work + layer.d, work + layer.d)
         meet(team)
         layer_backward(w, layer, lo, hi, work)

@@ -212,6 +212,7 @@ def test_options_are_the_constructors_parameters(tmp_path: Path, book: str) -> N
         "dtype": "float64", "on_unknown": "skip", "random_state": 42, "num_layers": 2, "dropout": 0.1, "batch_size": 3,
         "schedule": "cosine", "weight_decay": 0.01, "validation_fraction": 0.2, "patience": 5, "n_threads": 2,
         "embedding_size": 5, "label_smoothing": 0.2, "initializer": "orthogonal", "min_count": 2,
+        "output_dropout": 0.2, "zoneout": 0.1, "cell_zoneout": 0.05, "ema_decay": 0.9,
     }  # fmt: skip
     assert {*given, "verbose"} == set(inspect.signature(CharRNN).parameters)
     options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]

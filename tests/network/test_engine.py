@@ -10,7 +10,8 @@ from pycharrnn.network.engine import Engine, loss_and_gradients
 from pycharrnn.network.records import Update, Windows, record
 from pycharrnn.network.state import State
 from pycharrnn.sampling.settings import Sampling
-from pycharrnn.training.optimizers import SGD, Descent
+from pycharrnn.training.descent import Descent
+from pycharrnn.training.optimizers import SGD
 
 
 @pytest.fixture(params=CELLS)
@@ -114,7 +115,7 @@ def test_arrays_that_do_not_fit_the_windows_are_refused(wrong):
     else:
         arrays[wrong] = np.concatenate([arrays[wrong], arrays[wrong][:1]])
     windows = Windows(*(arrays[name] for name in ("x", "y", "steps", "fresh")))
-    update = Update("sgd", record(rule.numbers()), arrays["rates"], state.m, state.v)
+    update = Update("sgd", record(rule.numbers()), arrays["rates"], state.m, state.v, state.average)
     with pytest.raises(ValueError, match="windows of up to 5 x 2 symbols have arrays of the shapes"):
         Engine(architecture, 5, 2, training=True).train(state.weights, windows, update, state.run, arrays["loss"])
 

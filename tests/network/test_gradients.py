@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import reference
 from numpy.testing import assert_allclose
 
 from pycharrnn.lab.gradcheck import numerical_gradient
@@ -37,6 +38,46 @@ def test_every_tensor_of_every_cell(cell, layers, documents, dropout, label_smoo
         numerical = numerical_gradient(loss, array, 1e-5)
         norms = np.linalg.norm(gradients[name]) + np.linalg.norm(numerical)
         assert norms > 1e-3, name
+        assert np.linalg.norm(gradients[name] - numerical) <= 1e-7 * norms, name
+
+
+@pytest.mark.parametrize("seed", [0, 7, None])  # None: the mean instead of masks
+@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("zoneout", "cell_zoneout"), [(0.4, 0.0), (0.0, 0.3), (0.4, 0.3)])
+def test_states_that_stay(cell, layers, documents, zoneout, cell_zoneout, seed):
+    more = {"zoneout": zoneout, "cell_zoneout": cell_zoneout}
+    architecture, weights, x, y, carried = filled(cell, 5, 3, 4, 3, documents=documents, layers=layers, **more)
+    if documents:
+        x[:] = [[1, 4, 0], [4, 2, 3], [0, 4, 1], [2, 4, 3]]
+        y[:3] = x[1:]
+    found, gradients, after = loss_and_gradients(architecture, weights, x, y, carried, seed)
+    stay = np.array([zoneout, cell_zoneout])[: carried.shape[1], None, None]
+    if seed is not None:
+        stay = reference.zoneout(seed, 0, (len(x), *carried.shape), (zoneout, cell_zoneout))
+    named = {name: np.array(view) for name, view in architecture.named(weights).items()}
+    twin = reference.loss_and_gradients(named, x, y, carried, architecture.end, cell, stay=stay)
+    assert_allclose(found, twin[0], rtol=1e-12)
+    assert_allclose(after, twin[2], rtol=1e-12, atol=1e-15)
+    loss = loss_function(architecture, weights, x, y, carried, seed)
+    for name, array in architecture.named(weights).items():
+        assert_allclose(gradients[name], twin[1][name], rtol=1e-10, atol=1e-13, err_msg=name)
+        numerical = numerical_gradient(loss, array, 1e-5)
+        norms = np.linalg.norm(gradients[name]) + np.linalg.norm(numerical)
+        assert np.linalg.norm(gradients[name] - numerical) <= 1e-7 * norms, name
+
+
+@pytest.mark.parametrize("output_dropout", [0.0, 0.5])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_dropout_before_the_head_is_its_own(layers, output_dropout):
+    more = {"layers": layers, "dropout": 0.3, "output_dropout": output_dropout, "embedding_size": 4}
+    architecture, weights, x, y, carried = filled("gru", 5, 3, 4, 3, **more)
+    _, gradients, _ = loss_and_gradients(architecture, weights, x, y, carried)
+    loss = loss_function(architecture, weights, x, y, carried)
+    for name, array in architecture.named(weights).items():
+        numerical = numerical_gradient(loss, array, 1e-5)
+        norms = np.linalg.norm(gradients[name]) + np.linalg.norm(numerical)
         assert np.linalg.norm(gradients[name] - numerical) <= 1e-7 * norms, name
 
 

@@ -25,7 +25,8 @@ from pycharrnn.network.records import Drawing, record
 from pycharrnn.network.scoring import streamed_losses
 from pycharrnn.network.state import State
 from pycharrnn.network.workspace import workspace
-from pycharrnn.training.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, Descent, Momentum, RMSProp
+from pycharrnn.training.descent import Descent
+from pycharrnn.training.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, Momentum, RMSProp
 from pycharrnn.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("simd")
@@ -286,11 +287,13 @@ def test_gradients_accumulate(rng, cell):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("documents", [False, True])
 def test_evaluation_equals_the_twin(rng, cell, documents):
-    for layers, N, D in ((1, 40, None), (2, 4, 7), (3, 23, None), (1, 20, 23)):
-        architecture = Architecture(cell, 11, 19, 7, "float64", documents, layers, 0.5, D, 0.5)
+    for layers, N, D, zoneout in ((1, 40, None, 0.0), (2, 4, 7, 0.2), (3, 23, None, 0.1), (1, 20, 23, 0.3)):
+        more = {"zoneout": zoneout, "cell_zoneout": zoneout / 2}
+        architecture = Architecture(cell, 11, 19, 7, "float64", documents, layers, 0.5, D, 0.5, **more)
         named, ids = weights(rng, architecture), text(rng, architecture, N)
         carried = rng.uniform(-0.9, 0.9, architecture.carried())
-        p, *_ = reference.predict(exact(named), ids[:-1, None], carried, architecture.end, cell)
+        stay = np.array([zoneout, zoneout / 2])[: carried.shape[1], None, None]
+        p, *_ = reference.predict(exact(named), ids[:-1, None], carried, architecture.end, cell, stay)
         found = streamed_losses(architecture, architecture.flatten(named), ids, carried)
         assert_allclose(found, -np.log(p[np.arange(N - 1), 0, ids[1:]]), rtol=1e-11)
 
@@ -389,9 +392,10 @@ def test_padding_stays_zero(rng, cell, n_threads, D):
 
 
 @functools.cache
-def twin_sample(cell, layers, D, temperature, smoothing):
+def twin_sample(cell, layers, D, zoneout, temperature, smoothing):
     """Weights, a prompt, random numbers, a state; the symbols that the twin draws, and the state before the last."""
     rng, architecture = np.random.default_rng(2), Architecture(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
+    stay = np.array([zoneout, zoneout / 2])[: architecture.carried()[1], None, None]
     named = weights(rng, architecture)
     u = rng.random(60)
     prompt = np.array([3, architecture.end, 1, 4], np.int32)
@@ -399,18 +403,22 @@ def twin_sample(cell, layers, D, temperature, smoothing):
     state, out = rng.uniform(-0.9, 0.9, architecture.carried()), []
     start, read = state, prompt
     for number in u:
-        p, state, *_ = reference.predict(exact(named), read[:, None], state, architecture.end, cell)
+        p, state, *_ = reference.predict(exact(named), read[:, None], state, architecture.end, cell, stay)
         out.append(reference.draw(np.log(p[-1, 0]), temperature, number, smoothing))
         read = np.array(out[-1:])
     return named, prompt, u, start, np.array(out), state
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize(("layers", "D"), [(1, None), (2, None), (3, None), (1, 7), (2, 34)])
-def test_sampling_draws_what_the_twin_draws(cell, layers, D):
-    architecture = Architecture(cell, 11, 19, 1, "float64", True, layers, 0.0, D)
+@pytest.mark.parametrize(
+    ("layers", "D", "zoneout"),
+    [(1, None, 0.0), (2, None, 0.0), (3, None, 0.0), (1, 7, 0.0), (2, 34, 0.0), (1, None, 0.4), (2, 7, 0.2)],
+)
+def test_sampling_draws_what_the_twin_draws(cell, layers, D, zoneout):
+    more = {"zoneout": zoneout, "cell_zoneout": zoneout / 2}
+    architecture = Architecture(cell, 11, 19, 1, "float64", True, layers, 0.0, D, **more)
     for temperature, smoothing in ((0.0, 0.0), (0.3, 0.0), (1.0, 0.0), (5.0, 0.0), (0.0, 0.4), (1.0, 0.4), (0.7, 0.9)):
-        named, prompt, u, start, expected, last = twin_sample(cell, layers, D, temperature, smoothing)
+        named, prompt, u, start, expected, last = twin_sample(cell, layers, D, zoneout, temperature, smoothing)
         params, w = architecture.flatten(named), workspace(architecture, 1)
         for first in (60, 25):  # at once, or in two calls of which the second reads on
             w.put(start)
@@ -474,17 +482,20 @@ def test_sampling_follows_the_distribution(rng):
 # --- bits and threads -------------------------------------------------------------------------------------------
 
 FUSED = [name for name in _kernels.simd_names() if name != "baseline" and _kernels.simd_supported(name)]
-# (K, H, T, B, layers, documents), and dropout, embedding size, label smoothing: the classic one, one with few streams
-# and one of middle size
+# (K, H, T, B, layers, documents): the classic one, one with few streams, one of middle size, and one with all that is
+# averaged or stays as it is. EXTRAS: dropout, embedding size, label smoothing, output dropout, zoneout, cell zoneout.
 SIZES = {"classic": (80, 100, 25, 1, 1, False), "small": (11, 19, 5, 5, 1, True), "middle": (30, 48, 9, 7, 2, True)}
-EXTRAS = {"classic": (0.0, None, 0.0), "small": (0.0, None, 0.0), "middle": (0.2, 23, 0.3)}
+SIZES["averaged"] = (17, 21, 6, 5, 2, True)
+EXTRAS = {"middle": (0.2, 23, 0.3), "averaged": (0.2, None, 0.0, 0.4, 0.3, 0.1)}
 
 
 def digest(size, cell, dtype, rule, n_threads):
     """SHA-256 of all that 30 updates leave, of five windows an epoch."""
     K, H, T, B, layers, documents = SIZES[size]
-    rng, architecture = np.random.default_rng(0), Architecture(cell, K, H, T, dtype, documents, layers, *EXTRAS[size])
-    update = Descent(rule, None, *((None, 0.5) if rule.name == "adam" else (5.0, None)))
+    rng = np.random.default_rng(0)
+    architecture = Architecture(cell, K, H, T, dtype, documents, layers, *EXTRAS.get(size, ()))
+    clips = (None, 0.5) if rule.name == "adam" else (5.0, None)
+    update = Descent(rule, None, *clips, ema_decay=0.9 if size == "averaged" else 0.0)
     state = State.begin(architecture, architecture.initial(rng, 0.1), update, B)
     loss, smooth = np.empty(30), np.empty(30)
     trainer = Trainer(architecture, state, update, text(rng, architecture, 9 * T * B // 2), n_threads)
@@ -492,7 +503,7 @@ def digest(size, cell, dtype, rule, n_threads):
     trainer.advance(loss, smooth)
     trainer.close()
     found = hashlib.sha256()
-    for array in (state.weights, state.best, state.m, state.v, state.carried, loss, smooth):
+    for array in (state.weights, state.best, state.m, state.v, state.average, state.carried, loss, smooth):
         assert np.isfinite(array).all()
         found.update(array.tobytes())
     return found.hexdigest()
@@ -542,7 +553,7 @@ def advance(trainer, n):
 
 
 def assert_same_state(found, expected):
-    for name in ("weights", "best", "m", "v", "carried", "run", "smooth", "shift"):
+    for name in ("weights", "best", "m", "v", "average", "carried", "run", "smooth", "shift"):
         assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
 
 

@@ -14,7 +14,7 @@ from pycharrnn.network.growth import grown, mean, resumed, squares
 from pycharrnn.network.memory import ALIGNMENT
 from pycharrnn.network.state import Best, Squares, State
 
-VECTORS = ("weights", "best", "m", "v", "carried")
+VECTORS = ("weights", "best", "m", "v", "average", "carried")
 
 
 class Rule(NamedTuple):
@@ -23,9 +23,10 @@ class Rule(NamedTuple):
     name: str
     moments: tuple[str, ...]
     start: float = 0.0
+    averages: bool = False
 
 
-ADAM = Rule("adam", ("m", "v"))
+ADAM = Rule("adam", ("m", "v"), averages=True)
 ADAGRAD = Rule("adagrad", ("v",), 0.1)
 SGD = Rule("sgd", ())
 
@@ -56,19 +57,25 @@ def test_a_run_begins(whole):
         assert [state.m.size, state.v.size] == [weights.size * (name in rule.moments) for name in "mv"]
         assert (state.v == rule.start).all()
         assert not state.m.any()
+        assert_array_equal(state.average, weights if rule.averages else [])
+        assert_array_equal(state.judged, weights)
         assert state.carried.shape == whole.carried(3)
         assert (state.batch_size, state.n_updates, state.smooth_loss) == (3, 0, np.inf)
         assert (state.rule, state.kept, state.squares) == (rule.name, Best(0, np.inf), None)
 
 
-def test_the_best_weights_are_kept(whole):
-    state = filled(whole, ADAM)
+@pytest.mark.parametrize("rule", [ADAM, ADAGRAD])
+def test_the_best_weights_are_kept(whole, rule):
+    state = filled(whole, rule)
+    judged = state.average if rule is ADAM else state.weights
     state.keep(training=1.25, validation=np.nan)
     assert state.kept == Best(70, 12.5, None, 1.25)
-    assert_array_equal(state.best, state.weights)
+    assert_array_equal(state.best, judged)
     state.weights[:] = np.nan
+    state.average[:] = np.nan
     state.recover()
-    assert_array_equal(state.best, state.weights)
+    assert_array_equal(state.weights, state.best)
+    assert_array_equal(state.judged, state.best)
     assert state.rule == ""
 
 
@@ -90,15 +97,16 @@ def test_copies_share_nothing(whole, copied):
 
 def test_copies_for_training_lie_on_cache_lines(whole):
     twin = filled(whole, ADAM).copy()
-    assert all(getattr(twin, name).ctypes.data % ALIGNMENT == 0 for name in ("weights", "best", "m", "v"))
+    assert all(getattr(twin, name).ctypes.data % ALIGNMENT == 0 for name in VECTORS[:5])
 
 
 @pytest.mark.parametrize(("rule", "B"), [(ADAM, 2), (ADAM, 3), (ADAGRAD, 2), (SGD, 3)])
 def test_training_on_keeps_what_still_holds(whole, rule, B):
     state = filled(whole, ADAM, 2)
     new = resumed(whole, state, rule, B)
-    assert_array_equal(new.weights, state.weights)
-    assert_array_equal(new.best, state.weights)
+    assert_array_equal(new.weights, state.weights if rule.averages else state.average)
+    assert_array_equal(new.average, state.average if rule.averages else [])
+    assert_array_equal(new.best, state.average)
     assert (new.n_updates, new.smooth_loss, new.kept) == (70, np.inf, Best(70, np.inf))
     assert (new.rule, new.batch_size) == (rule.name, B)
     if rule is ADAM:
@@ -121,7 +129,7 @@ def test_a_vocabulary_grows(whole, rule, embedding_size):
     found = grown(small, state, large, old, State.begin(large, initial.copy(), rule, 2))
     assert (found.n_updates, found.smooth_loss, found.rule, found.kept) == (70, 12.5, "adam", state.kept)
     assert_array_equal(found.carried, state.carried)
-    for vector in ("weights", "best", "m", "v") if rule is ADAM else ("weights", "best"):
+    for vector in ("weights", "best", "m", "v", "average") if rule is ADAM else ("weights", "best"):
         before, after = small.named(getattr(state, vector)), large.named(getattr(found, vector))
         fresh = large.named(initial)
         for name, array in after.items():

@@ -10,12 +10,12 @@ from numpy.testing import assert_allclose
 from pycharrnn import CharRNN
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.state import State
+from pycharrnn.training.descent import Descent
 from pycharrnn.training.optimizers import (
     OPTIMIZERS,
     SGD,
     AdaGrad,
     Adam,
-    Descent,
     Momentum,
     Optimizer,
     OptimizerName,

@@ -10,7 +10,8 @@ from small import learned, small
 from pycharrnn import CharRNN, SampleText, TrainingDivergedError, Vocabulary
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.state import State
-from pycharrnn.training.optimizers import Descent, Momentum
+from pycharrnn.training.descent import Descent
+from pycharrnn.training.optimizers import Momentum
 from pycharrnn.training.trainer import Trainer
 
 

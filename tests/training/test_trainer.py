@@ -5,14 +5,15 @@ import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
 from reference import OrderedRNN
-from small import exact, last, learned, small
+from small import exact, last, learned, nats, small
 
 from pycharrnn import CharRNN, _kernels
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.engine import loss_and_gradients
 from pycharrnn.network.state import State
-from pycharrnn.training.optimizers import SGD, Adam, Descent
+from pycharrnn.training.descent import Descent
+from pycharrnn.training.optimizers import SGD, Adam
 from pycharrnn.training.trainer import Trainer
 
 
@@ -137,6 +138,96 @@ def test_an_update_with_label_smoothing_is_its_twins(text, cell):
     assert_allclose(model.fit(text).history_.loss, [loss / 3], rtol=1e-12)
     for name, value in last(model).items():
         assert_allclose(value, start[name] - grads[name] / 3, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("options", [{}, {"clip_norm": 0.5, "batch_size": 3}, {"optimizer": "adam"}])
+def test_the_average_follows_the_weights(text, cell, options):
+    decay = 0.6
+    options = {"dtype": "float64", "cell": cell, "max_updates": 30} | options
+    plain = small(**options).fit(text)
+    # the weights after 1, 2, ... updates, of trainings that end there
+    seen = [last(small(**(options | {"max_updates": n + 1})).fit(text)) for n in range(30)]
+    model = small(**options, ema_decay=decay).fit(text)
+    _, architecture, weights = exact(small(**options), text, model.seq_length)
+    average = {name: np.array(value) for name, value in architecture.named(weights).items()}
+    for n, after in enumerate(seen):
+        by = min(decay, (1 + n) / (10 + n))
+        average = {name: by * value + (1 - by) * after[name] for name, value in average.items()}
+    found = learned(model)
+    for name, value in found.architecture.named(found.state.average).items():
+        assert_allclose(value, average[name], rtol=1e-9, atol=1e-12, err_msg=name)
+    for name, value in last(model).items():  # the training itself does not see it
+        assert_array_equal(value, last(plain)[name])
+    assert_array_equal(found.state.judged, found.state.average)
+
+
+def test_the_average_is_what_is_judged_kept_and_sampled(text, tmp_path):
+    class AtTheEnd:
+        every = 60
+
+        def __call__(self, run):
+            if run.n_updates:
+                self.written = run.sample(50)
+                run.save(tmp_path / "m")
+
+    at_the_end = AtTheEnd()
+    model = small(ema_decay=0.9, max_updates=60).fit(text, callbacks=[at_the_end])
+    found = learned(model)
+    saved = CharRNN.load(tmp_path / "m")
+    for name, value in found.architecture.named(found.state.average).items():
+        assert_array_equal(value, saved.params_[name])
+    assert (found.state.average != found.state.weights).any()
+    rng = np.random.default_rng(60)
+    assert at_the_end.written == saved.set_params(random_state=rng).sample(50)
+    assert model.best_.training_loss == pytest.approx(nats(model, found.state.average, text), rel=1e-5)
+
+
+def test_training_on_goes_on_with_the_average(text, tmp_path):
+    options = {"optimizer": "adam", "max_updates": 20, "ema_decay": 0.9}
+    model = small(**options).fit(text)
+    before = learned(model).state.copy()
+    model.partial_fit(text)
+    assert learned(model).state.n_updates == 40
+    model.set_params(ema_decay=0.0).partial_fit(text)
+    assert not learned(model).state.average.size
+    # from a file the average begins as what the file has
+    small(**options).fit(text).save(tmp_path / "m")
+    loaded = CharRNN.load(tmp_path / "m")
+    assert loaded.ema_decay == 0.9
+    assert_array_equal(learned(loaded).state.average, learned(loaded).state.best)
+    loaded.partial_fit(text)
+    assert (learned(loaded).state.average != learned(loaded).state.weights).any()
+    assert before.average.size
+
+
+def test_new_characters_have_weights_in_the_average_too(text):
+    model = small(optimizer="adam", max_updates=20, ema_decay=0.9).fit(text)
+    with pytest.warns(UserWarning, match="vocabulary has grown by 1"):
+        model.partial_fit(text + "%" * 20)
+    found = learned(model)
+    assert found.state.average.size == found.architecture.layout.size
+    assert np.isfinite(model.evaluate("%%%").nats)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_zoneout_makes_states_that_stay(text, cell):
+    options = {"cell": cell, "zoneout": 0.2, "cell_zoneout": 0.3, "num_layers": 2, "batch_size": 3}
+    one, other = (small(**options, random_state=seed).fit(text) for seed in (0, 1))
+    assert one.params_["W"].tobytes() == small(**options, random_state=0, n_threads=3).fit(text).params_["W"].tobytes()
+    assert one.params_["W"].tobytes() != other.params_["W"].tobytes()
+    assert one.check_gradients(text, seq_lengths=[5], batches=1).norm_error < 1e-7
+
+
+def test_a_file_lacks_later_parameters_that_have_their_defaults(text, tmp_path):
+    model = small().fit(text)
+    model.save(tmp_path / "plain")
+    plain = (tmp_path / "plain").read_bytes()
+    for name in (b"zoneout", b"ema_decay", b"output_dropout"):
+        assert name not in plain
+    small(ema_decay=0.5, zoneout=0.1).fit(text).save(tmp_path / "more")
+    again = CharRNN.load(tmp_path / "more")
+    assert (again.ema_decay, again.zoneout, again.cell_zoneout, again.output_dropout) == (0.5, 0.1, 0.0, None)
 
 
 def test_dropout_depends_on_the_seed(text):

@@ -10,7 +10,8 @@ from small import last, learned, nats, small
 from pycharrnn import CharRNN
 from pycharrnn.network.engine import loss_and_gradients
 from pycharrnn.network.state import State
-from pycharrnn.training.optimizers import OPTIMIZERS, Descent, Optimizer
+from pycharrnn.training.descent import Descent
+from pycharrnn.training.optimizers import OPTIMIZERS, Optimizer
 from pycharrnn.training.trainer import Trainer
 
 

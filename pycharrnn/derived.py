@@ -1,0 +1,64 @@
+"""What follows from parameters: an optimiser, an architecture, and what a file has of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.parameters import Parameters, check_parameters
+from pycharrnn.tables import table
+from pycharrnn.training.descent import Descent
+from pycharrnn.training.optimizers import Optimizer
+
+LATER = frozenset({"output_dropout", "zoneout", "cell_zoneout", "ema_decay"})  # which the first files do not have
+
+
+def descent(params: Parameters) -> Descent:
+    """Return the update rule with the learning rate, clipping and weight decay of these parameters.
+
+    Examples
+    --------
+    >>> descent(Parameters(optimizer="adam", clip_norm=64.0)).rule.name
+    'adam'
+    """
+    rule = Optimizer.of(params.optimizer)
+    numbers = (params.learning_rate, params.clip_value, params.clip_norm, params.weight_decay, params.ema_decay)
+    return Descent(rule, *numbers)
+
+
+def architecture(params: Parameters, n_symbols: int, documents: bool, **instead: Any) -> Architecture:
+    """Return the architecture that these parameters, or others `instead`, give for so many symbols.
+
+    Examples
+    --------
+    >>> architecture(Parameters(), n_symbols=80, documents=False, hidden_size=7).shapes["U"]
+    (7, 80)
+    """
+    fields = {name: getattr(params, name) for name in Architecture.__dataclass_fields__ if hasattr(params, name)}
+    return Architecture(**(fields | {"n_symbols": n_symbols, "documents": documents} | instead))
+
+
+def plain(params: Parameters) -> dict[str, Any]:
+    """Return the parameters as a file has them: numbers, strings, None and dicts of these.
+
+    A file lacks the later parameters that have their defaults: older versions read it, and write the same bytes.
+    """
+    rows = table(Parameters)
+    found = {name: rows[name].kind.plain(value) for name, value in params.get_params().items() if name in rows}
+    return {name: value for name, value in found.items() if name not in LATER or value != rows[name].default}
+
+
+def restored(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return the checked parameters of a file.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If one is not known or not what it must be.
+    """
+    rows = table(Parameters)
+    if unknown := set(stored) - set(rows):
+        raise ValueError(f"this version does not know the parameters {sorted(unknown)}")
+    found = {name: rows[name].kind.restore(value) for name, value in stored.items()}
+    check_parameters(Parameters(**found))
+    return found
