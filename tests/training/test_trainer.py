@@ -201,6 +201,30 @@ def test_training_on_goes_on_with_the_average(text, tmp_path):
     assert before.average.size
 
 
+def test_measuring_leaves_the_average_as_it_is(text):
+    found = learned(small(optimizer="adam", max_updates=20, ema_decay=0.9).fit(text))
+    before = found.state.copy()
+    assert (before.average != before.weights).any()
+    descent = Descent(Adam(), None, None, None, ema_decay=0.9)
+    Trainer(found.architecture, found.state, descent, CharRNN().fit(text).vocabulary_.encode(text)).measure(
+        np.arange(1), foreign=True
+    )
+    assert (found.state.v != before.v).any()
+    assert_array_equal(found.state.average, before.average)
+
+
+def test_an_average_of_another_length_is_refused():
+    architecture = Architecture("rnn", 3, 4, 5)
+    descent = Descent(SGD(), 0.1, None, None, ema_decay=0.5)
+    weights = architecture.initial(np.random.default_rng(0))
+    for average in (weights[:0], weights[:16]):
+        state = State.begin(architecture, weights, descent)
+        state.average = average
+        trainer = Trainer(architecture, state, descent, np.arange(3, dtype=np.int32).repeat(9))
+        with pytest.raises(ValueError, match="an average must be as long as the weights"):
+            trainer.advance(np.empty(1), np.empty(1))
+
+
 def test_new_characters_have_weights_in_the_average_too(text):
     model = small(optimizer="adam", max_updates=20, ema_decay=0.9).fit(text)
     with pytest.warns(UserWarning, match="vocabulary has grown by 1"):
