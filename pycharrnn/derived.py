@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pycharrnn.network.architecture import Architecture
@@ -10,7 +11,8 @@ from pycharrnn.tables import table
 from pycharrnn.training.descent import Descent
 from pycharrnn.training.optimizers import Optimizer
 
-LATER = frozenset({"output_dropout", "zoneout", "cell_zoneout", "ema_decay"})  # which the first files do not have
+# Parameters that the first files do not have.
+LATER = frozenset({"output_dropout", "zoneout", "cell_zoneout", "ema_decay", "auto"})
 
 
 def descent(params: Parameters) -> Descent:
@@ -36,6 +38,20 @@ def architecture(params: Parameters, n_symbols: int, documents: bool, **instead:
     """
     fields = {name: getattr(params, name) for name in Architecture.__dataclass_fields__ if hasattr(params, name)}
     return Architecture(**(fields | {"n_symbols": n_symbols, "documents": documents} | instead))
+
+
+def settled(params: Parameters, chosen: Mapping[str, Any]) -> Parameters:
+    """Return the parameters with what was chosen for the text in place of the defaults.
+
+    Examples
+    --------
+    >>> found = settled(Parameters(auto=True, hidden_size=20), {"hidden_size": 256, "batch_size": 16})
+    >>> found.auto, found.hidden_size, found.batch_size
+    (False, 20, 16)
+    """
+    given = {name: getattr(params, name) for name in table(Parameters)}
+    free = {name: value for name, value in chosen.items() if given[name] == table(Parameters)[name].default}
+    return Parameters(**(given | free | {"auto": False}))
 
 
 def plain(params: Parameters) -> dict[str, Any]:

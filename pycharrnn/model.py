@@ -7,12 +7,12 @@ import os
 import time
 from collections.abc import Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
 import numpy as np
 
 from pycharrnn.arguments import Integer, Maybe, generator
-from pycharrnn.derived import architecture, descent
+from pycharrnn.derived import architecture, descent, settled
 from pycharrnn.errors import warn
 from pycharrnn.network.state import Best, State
 from pycharrnn.output import is_watched
@@ -30,6 +30,27 @@ from pycharrnn.turns import being_trained
 
 if TYPE_CHECKING:
     from pycharrnn.training.trainer import Trainer
+
+
+class Task(NamedTuple):
+    """What a call of `fit` or `partial_fit` asks for.
+
+    Attributes
+    ----------
+    params : Parameters
+        The parameters of the training, all of them checked.
+    budget : Budget
+        When the training ends.
+    callbacks : sequence of callable
+        What to call on the way.
+    begin : float
+        When the call began, by `time.perf_counter`.
+    """
+
+    params: Parameters
+    budget: Budget
+    callbacks: Sequence[Callback]
+    begin: float
 
 
 class CharRNN(Predictor):
@@ -64,6 +85,9 @@ class CharRNN(Predictor):
         Losses, texts and times of the training.
     smooth_loss_ : float
         The smooth loss after the last update, in nats per `seq_length` characters.
+    chosen_ : dict of str to object
+        The parameters that the training used. With `auto` the text, the time and the machine chose some of them.
+        ``CharRNN(**model.chosen_)`` trains for as many updates, without a clock.
     best_ : Best
         The weights that are kept have the lowest loss on the validation text or, without one, on a fixed part of the
         training text. This record has the number of their updates and their losses.
@@ -150,10 +174,9 @@ class CharRNN(Predictor):
         begin = time.perf_counter()
         check_callbacks(callbacks)
         with being_trained(self):
-            params = check_parameters(self)
-            corpus = Corpus.learn(X, params.min_count)
+            corpus = Corpus.learn(X, check_parameters(self).min_count)
             unseen = None if validation is None else self._read(validation, corpus.vocabulary, "validation")
-            self._begin(params, corpus, unseen, Budget.of(vars(params)), callbacks, begin)
+            self._begin(corpus, unseen, {}, callbacks, begin)
         return self
 
     def partial_fit(
@@ -218,25 +241,32 @@ class CharRNN(Predictor):
         passes = check(table(CharRNN.partial_fit), epochs=epochs)
         with being_trained(self):
             params = check_parameters(self)
-            budget = Budget.of(vars(params) | passes)
             if self.__sklearn_is_fitted__():
-                self._go_on(params, X, budget, callbacks, begin)
+                params = settled(params, self._learned.chosen)
+                self._go_on(X, Task(params, Budget.of(vars(params) | passes), callbacks, begin))
             else:
-                self._begin(params, Corpus.learn(X, params.min_count), None, budget, callbacks, begin)
+                self._begin(Corpus.learn(X, params.min_count), None, passes, callbacks, begin)
         return self
 
     def _begin(
         self,
-        params: Parameters,
         corpus: Corpus,
         unseen: Corpus | None,
-        budget: Budget,
+        passes: dict[str, Any],
         callbacks: Sequence[Callback],
         begin: float,
     ) -> None:
         """Train a new model: the random numbers of weights, masks and order are drawn in this order."""
         from pycharrnn.training.trainer import Trainer  # only now: a model from a file may never be trained
 
+        params = check_parameters(self)
+        chosen = {}
+        if params.auto:
+            from pycharrnn.recipes import choose
+
+            chosen = choose(params, corpus, begin)
+            params = check_parameters(settled(params, chosen))
+        budget = Budget.of(vars(params) | passes)
         rng, rule = generator(params.random_state), descent(params)
         built = architecture(params, corpus.vocabulary.n_symbols, corpus.documents)
         weights = built.initial(rng, params.init_scale, params.initializer)
@@ -246,16 +276,17 @@ class CharRNN(Predictor):
         if unseen is None and params.validation_fraction:
             corpus, unseen = corpus.split(params.validation_fraction)
         trainer = Trainer(built, state, rule, corpus.ids, params.n_threads)
-        new = Learned(corpus.vocabulary, built, state, History(seq_length=params.seq_length))
-        self._train(trainer, new, unseen, budget, callbacks, begin)
+        new = Learned(corpus.vocabulary, built, state, History(seq_length=params.seq_length), chosen)
+        self._train(trainer, new, unseen, Task(params, budget, callbacks, begin))
 
-    def _go_on(self, params: Parameters, X: Texts, budget: Budget, callbacks: Sequence[Callback], begin: float) -> None:
+    def _go_on(self, X: Texts, task: Task) -> None:
         """Train on from what has been learned, with the characters that X adds."""
         from pycharrnn.network.growth import grown, resumed  # only now: few programs train on
         from pycharrnn.training.trainer import Trainer
 
+        params = task.params
         rng, rule = generator(params.random_state), descent(params)
-        known, built, state, history = self._learned
+        known, built, state, history, chosen = self._learned
         if params.on_unknown == "raise":
             corpus = Corpus.learn(X, params.min_count, known)
         else:
@@ -273,25 +304,18 @@ class CharRNN(Predictor):
         state.draw_seed(built, rng)
         trainer = Trainer(built, state, rule, corpus.shuffled(rng).ids, params.n_threads)
         if foreign or len(new):
-            most = math.inf if budget.max_seconds is None else budget.max_seconds / 10
+            most = math.inf if task.budget.max_seconds is None else task.budget.max_seconds / 10
             trainer.measure(new, foreign, self._learned.state.squares, most)
-        after = Learned(corpus.vocabulary, built, state, history.copy())  # readers keep what they have
-        self._train(trainer, after, None, budget, callbacks, begin)
+        after = Learned(corpus.vocabulary, built, state, history.copy(), chosen)  # readers keep what they have
+        self._train(trainer, after, None, task)
 
-    def _train(
-        self,
-        trainer: Trainer,
-        new: Learned,
-        unseen: Corpus | None,
-        budget: Budget,
-        callbacks: Sequence[Callback],
-        begin: float,
-    ) -> None:
+    def _train(self, trainer: Trainer, new: Learned, unseen: Corpus | None, task: Task) -> None:
         from pycharrnn.sampling.sampler import Sampler
         from pycharrnn.sampling.settings import Sampling
         from pycharrnn.training.fitting import fit
 
-        vocabulary, built, state, history = new
+        vocabulary, built, state, history, _ = new
+        params, budget, callbacks, begin = task
 
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
             Integer(0, 2**48).check("length", length)
@@ -304,11 +328,12 @@ class CharRNN(Predictor):
         def save(path: str | os.PathLike[str]) -> None:
             self._file(new, state.judged, Best(state.n_updates, state.smooth_loss)).write(path)
 
-        run = Run(history, sample, save, budget, state.n_updates, budget.updates(trainer.updates_per_epoch), begin)
+        total = budget.updates(trainer.updates_per_epoch)
+        run = Run(history, sample, save, budget, state.n_updates, total, vars(params), begin)
         text = None if unseen is None else unseen.ids
         shown = is_watched() if self.verbose is None else self.verbose
         try:
-            fit(trainer, run, Schedule.of(self.schedule), text, callbacks, self.patience, shown)
+            fit(trainer, run, Schedule.of(params.schedule), text, callbacks, params.patience, shown)
         finally:  # after an interrupt or a divergence too: whole updates only
             self._learned = new
 

@@ -128,6 +128,13 @@ class Parameters:
         "weights of gated cells are then larger, and these learn much faster: U, or the embeddings, ~ N(0, 1), and U2, "
         "U3, ... ~ N(0, 4 / hidden_size).",
     ] = None
+    auto: Annotated[
+        bool,
+        Flag(),
+        "Whether `fit` chooses the network, its regularisation, the batch and the learning rate: for the text, for "
+        "`max_seconds` and for the speed of this machine, which it measures. Parameters that are not the defaults stay "
+        "as they are. `chosen_` tells what was chosen.",
+    ] = False
     epochs: Annotated[int | None, _COUNT, "Passes over the text. None is no limit."] = 4
     max_updates: Annotated[
         int | None, _COUNT, "Updates, one per window. Training ends with whichever of the three limits comes first."
@@ -199,16 +206,17 @@ class Parameters:
                 raise error(f"{cls.__name__} has no parameter {name!a}{question}; it has {', '.join(known)}")
 
     @classmethod
-    def preset(cls, name: Literal["classic", "quick", "minute", "quality"], **overrides: Any) -> Self:
+    def preset(cls, name: Literal["auto", "classic", "quick", "minute", "quality"], **overrides: Any) -> Self:
         """Return a model with parameters that go well together.
 
         Parameters
         ----------
-        name : {"classic", "quick", "minute", "quality"}
-            "classic" is ``CharRNN()``. "quick" trains a GRU for 25 seconds, or for 20 epochs if the text is small: what
-            the command ``pycharrnn train`` does by default. "minute" trains two GRU layers for 60 seconds, "quality"
-            two larger LSTM layers, with much dropout and label smoothing, for 15 minutes. Another `max_seconds`
-            stretches or shortens the schedule of each.
+        name : {"auto", "classic", "quick", "minute", "quality"}
+            "auto" chooses the network when it sees the text: for the text, the time and this machine; it takes 60
+            seconds. "classic" is ``CharRNN()``. "quick" trains a GRU for 25 seconds, or for 20 epochs if the text is
+            small: what the command ``pycharrnn train`` does by default. "minute" trains two GRU layers for 60 seconds,
+            "quality" two larger LSTM layers, with much dropout and label smoothing, for 15 minutes. Another
+            `max_seconds` stretches or shortens the schedule of each.
         **overrides
             Parameters in place of the preset's.
 

@@ -100,7 +100,7 @@ class Predictor(Differentiable):
         """
         from pycharrnn.network.evaluation import evaluate  # only now, as in `sample`: a program may do one of the two
 
-        vocabulary, built, state, _ = learned(self)
+        vocabulary, built, state, *_ = learned(self)
         checked = check(table(Predictor.evaluate), window=window)
         return evaluate(built, state.best, self._read(X, vocabulary).ids, checked["window"])
 
@@ -228,7 +228,7 @@ class Predictor(Differentiable):
         from pycharrnn.sampling.sampler import Sampler
         from pycharrnn.sampling.settings import Sampling
 
-        vocabulary, built, state, _ = learned(self)
+        vocabulary, built, state, *_ = learned(self)
         check(table(Predictor.sample), prompt=prompt, temperature=temperature)
         if random_state is None and isinstance(self.random_state, (int, np.integer)):
             with _COUNTING:

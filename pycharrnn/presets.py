@@ -52,6 +52,10 @@ _QUALITY = {
 }
 
 PRESETS = {
+    "auto": Preset(
+        "The network that fits the text, the time and this machine; 60 seconds.",
+        {"auto": True, "epochs": None, "max_seconds": 60.0, "validation_fraction": 0.1},
+    ),
     "classic": Preset("The network of the lab, with the defaults of the constructor.", {}),
     "minute": Preset("Two layers of a GRU, trained for 60 seconds.", _MINUTE),
     "quick": Preset("A GRU, trained for 25 seconds, or for 20 epochs of a small text.", _MINUTE | _QUICK),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pycharrnn.arguments import generator
 from pycharrnn.arrays import Array
-from pycharrnn.derived import architecture, descent, plain, restored
+from pycharrnn.derived import architecture, descent, plain, restored, settled
 from pycharrnn.errors import NotFittedError
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.state import Best, Squares, State
@@ -41,12 +41,15 @@ class Learned(NamedTuple):
         The weights, and what training on begins from.
     history : History
         What is remembered of the training.
+    chosen : dict of str to object
+        The parameters that `fit` chose for the text; empty if it chose none.
     """
 
     vocabulary: Vocabulary
     architecture: Architecture
     state: State
     history: History
+    chosen: dict[str, Any]
 
 
 class Exact(NamedTuple):
@@ -82,7 +85,7 @@ class Trained(Parameters):
 
     @property
     def params_(self) -> dict[str, npt.NDArray[Any]]:
-        _, architecture, state, _ = learned(self)
+        _, architecture, state, *_ = learned(self)
         return _arrays(architecture, state.best)
 
     @property
@@ -92,6 +95,12 @@ class Trained(Parameters):
     @property
     def smooth_loss_(self) -> float:
         return learned(self).state.smooth_loss
+
+    @property
+    def chosen_(self) -> dict[str, Any]:
+        found = learned(self)
+        repeated = {"epochs": None, "max_seconds": None, "max_updates": found.state.n_updates}
+        return vars(settled(self, found.chosen)) | repeated
 
     @property
     def best_(self) -> Best:
@@ -172,7 +181,7 @@ class Trained(Parameters):
         state.reach(**file.best)
         if file.squares is not None:
             state.squares = Squares(**file.squares)
-        model._learned = Learned(vocabulary, built, state, History(seq_length=model.seq_length))
+        model._learned = Learned(vocabulary, built, state, History(seq_length=model.seq_length), {})
         return model
 
     @classmethod
@@ -187,7 +196,10 @@ class Trained(Parameters):
         from pycharrnn.network.growth import squares
 
         params = check_parameters(self)  # no file that load would refuse
-        vocabulary, built, state, _ = learned
+        vocabulary, built, state, _, chosen = learned
+        if chosen:
+            params = settled(params, chosen)
+            params.max_seconds, params.max_updates = None, state.n_updates  # what repeats it without a clock
         parameters = plain(params)  # as trained, whatever set_params has said since:
         parameters |= {name: value for name, value in vars(built).items() if name in parameters}
         parameters["verbose"] = None  # says how the training was watched, not what it is
@@ -240,7 +252,7 @@ def exact(model: Trained, text: str | list[str], seq_length: int) -> Exact:
     """Return a model for gradients: as it was trained, or as `fit` of this text would begin."""
     instead = {"seq_length": seq_length, "dtype": "float64"}
     if model.__sklearn_is_fitted__():
-        vocabulary, own, state, _ = learned(model)
+        vocabulary, own, state, *_ = learned(model)
         built = own.replace(**instead)
         return Exact(vocabulary, built, built.flatten(own.named(state.best)))
     params = check_parameters(model)

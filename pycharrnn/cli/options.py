@@ -225,7 +225,7 @@ def reader(kind: Kind, checked: bool) -> Callable[[str], Any]:
 
 def compare(known: Sequence[Option]) -> Option:
     """Return the option NAME=VALUE,VALUE, which reads each value as the option of that name does."""
-    readers = {one.names[-1]: one.how["type"] for one in known}
+    readers = {one.names[-1]: one.how["type"] for one in known if "type" in one.how}  # flags have no values
 
     def read_value(name: str, value: str) -> Any:
         try:

@@ -16,7 +16,6 @@ from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.job import Job
 from pycharrnn.cli.options import Request
 from pycharrnn.network.cells import CELLS
-from pycharrnn.training.budget import Budget
 from pycharrnn.training.run import Run
 
 _COOL = 0.6  # the temperature of the texts in the end: fewer slips than at 1, and still the model's own words
@@ -59,14 +58,14 @@ class _Announcement:
     def __init__(self, model: CharRNN, source: str) -> None:
         done = model.n_updates_ if hasattr(model, "vocabulary_") else 0
         self.every = done or 2**62  # updates: now, and hardly again
-        network = CELLS[model.cell].phrase
-        layers = "" if model.num_layers == 1 else f"{model.num_layers} x "
-        budget = Budget.of(model.get_params())
-        self.line = f"training {network} of {layers}{model.hidden_size} units on {source} for {budget}"
+        self.source = source
 
     def __call__(self, run: Run) -> None:
         if run.n_updates == run.first:
-            log(f"{self.line}; Ctrl-C ends it early")
+            used = run.parameters
+            layers = "" if used["num_layers"] == 1 else f"{used['num_layers']} x "
+            network = f"{CELLS[used['cell']].phrase} of {layers}{used['hidden_size']} units"
+            log(f"training {network} on {self.source} for {run.budget}; Ctrl-C ends it early")
 
 
 def _talks(job: Job) -> bool:

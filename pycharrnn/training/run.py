@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pycharrnn.arrays import Floats
 from pycharrnn.training.budget import Budget
@@ -40,6 +40,8 @@ class Run:
         Updates that had been made when this call began.
     total : int or None
         Updates that this call will make. None if only time limits them.
+    parameters : dict of str to object
+        The constructor's parameters, as this training uses them.
     begin : float
         When this call began, by `time.perf_counter`; now, if it is not given.
 
@@ -87,6 +89,7 @@ class Run:
     budget: Budget
     first: int
     total: int | None
+    parameters: dict[str, Any] = field(default_factory=dict, repr=False)
     begin: float = field(default_factory=time.perf_counter)
     n_updates: int = field(init=False)
     epoch: int = field(default=0, init=False)

@@ -68,10 +68,10 @@ class Trainer:
         self.rule = rule
         self.ids = ids
         self._share = n_threads is None
-        if n_threads is None:  # below some 100 microseconds a step, meeting costs more than sharing gains
+        if n_threads is None:  # below some 20 microseconds a step, meeting costs more than sharing gains
             H = architecture.hidden_size
             work = self.batch_size * H * (architecture.row.gates * H + architecture.n_symbols)
-            n_threads = processors() if work > 2**20 else 1
+            n_threads = processors() if work > 2**18 else 1
             _sharing.add(self)
         self._most = min(n_threads, self.batch_size)
         self._engine = Engine(architecture, architecture.seq_length, self.batch_size, training=True)

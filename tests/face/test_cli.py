@@ -214,10 +214,10 @@ def test_options_are_the_constructors_parameters(tmp_path: Path, book: str) -> N
         "embedding_size": 5, "label_smoothing": 0.2, "initializer": "orthogonal", "min_count": 2,
         "output_dropout": 0.2, "zoneout": 0.1, "cell_zoneout": 0.05, "ema_decay": 0.9,
     }  # fmt: skip
-    assert {*given, "verbose"} == set(inspect.signature(CharRNN).parameters)
+    assert {*given, "auto", "verbose"} == set(inspect.signature(CharRNN).parameters)
     options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     assert main(["train", book, "-o", path, *options, "--sample", "0"]) == 0
-    assert CharRNN.load(path).get_params() == {**given, "verbose": None}
+    assert CharRNN.load(path).get_params() == {**given, "auto": False, "verbose": None}
     assert CharRNN.load(path).best_.n_updates <= 9
 
 

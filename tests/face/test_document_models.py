@@ -93,7 +93,7 @@ def test_an_endless_document_is_cut_with_a_warning(names, monkeypatch):
 
 def test_a_document_knows_nothing_of_the_one_before(names):
     ids = names.vocabulary_.encode(["bob", "anna"])
-    _, architecture, state, _ = learned(names)
+    _, architecture, state, *_ = learned(names)
     nats = streamed_losses(architecture, state.best, ids)
     alone = streamed_losses(architecture, state.best, names.vocabulary_.encode(["anna"]))
     assert_allclose(nats[4:], alone, rtol=1e-6)

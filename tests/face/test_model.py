@@ -139,7 +139,7 @@ def test_defaults():
     params = CharRNN().get_params()
     expected = {"cell": "rnn", "hidden_size": 100, "num_layers": 1, "dropout": 0.0, "seq_length": 25, "batch_size": 1}
     expected |= {"embedding_size": None, "label_smoothing": 0.0, "initializer": None}
-    expected |= {"output_dropout": None, "zoneout": 0.0, "cell_zoneout": 0.0, "ema_decay": 0.0}
+    expected |= {"output_dropout": None, "zoneout": 0.0, "cell_zoneout": 0.0, "ema_decay": 0.0, "auto": False}
     expected |= {"optimizer": "adagrad", "learning_rate": None, "schedule": None, "clip_value": 5.0, "clip_norm": None}
     expected |= {"weight_decay": 0.0, "init_scale": None, "epochs": 4, "max_updates": None, "max_seconds": None}
     expected |= {"validation_fraction": 0.0, "patience": None, "dtype": "float32", "min_count": 1}

@@ -43,6 +43,7 @@ HOUSE = {
     "parameters",
     "predictor",
     "presets",
+    "recipes",
     "trained",
     "turns",
     "versions",
@@ -177,6 +178,7 @@ MODULES: dict[str, set[str]] = {
     "training.rollback": {"arrays", "errors", "network.state", "training.trainer"},
     "training.run": {"arrays", "training.budget", "training.history"},
     "training.schedules": {"arguments", "arrays", "errors", "tables"},
+    "training.speed": {"arrays", "network.architecture", "network.memory", "network.state", "training.trainer"},
     "training.trainer": {
         "_kernels",
         "arrays",
@@ -226,6 +228,7 @@ MODULES: dict[str, set[str]] = {
     },
     "predictor": {"arguments", "gradients", "tables", "text.corpus", "text.vocabulary", "trained"},
     "presets": set(),
+    "recipes": {"derived", "errors", "network.architecture", "parameters", "text.corpus", "training.speed"},
     "trained": {
         "arguments",
         "arrays",
@@ -351,23 +354,21 @@ MODULES: dict[str, set[str]] = {
     "cli.options": {"arguments", "cli.failures", "presets", "tables"},
     "cli.parser": {"arguments", "cli.failures"},
     "cli.rows": {"arguments", "cli.options", "parameters", "presets", "tables", "text.datasets", "text.documents"},
-    "cli.train": {
-        "__init__",
-        "cli.console",
-        "cli.failures",
-        "cli.job",
-        "cli.options",
-        "network.cells",
-        "training.budget",
-        "training.run",
-    },
+    "cli.train": {"__init__", "cli.console", "cli.failures", "cli.job", "cli.options", "network.cells", "training.run"},
 }
 # Module -> what it imports only inside functions.
 LATE: dict[str, set[str]] = {
     "__init__": {"datasets", "optim", "text.documents"},
     "cli.commands": {"benchmark", "lab.report"},
     "gradients": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},
-    "model": {"network.growth", "sampling.sampler", "sampling.settings", "training.fitting", "training.trainer"},
+    "model": {
+        "network.growth",
+        "recipes",
+        "sampling.sampler",
+        "sampling.settings",
+        "training.fitting",
+        "training.trainer",
+    },
     "predictor": {"network.evaluation", "sampling.sampler", "sampling.settings"},
     "text.corpus": {"text.reading"},
     "trained": {"files.container", "files.model_file", "lab.notebook", "network.growth"},

@@ -48,7 +48,7 @@ def test_greedy_takes_the_likeliest_character(model):
     text = model.sample(60, prompt="t", temperature=0)
     assert text == model.sample(60, prompt="t", temperature=0, random_state=99)
     ids = model.vocabulary_.encode("t" + text)
-    _, architecture, state, _ = learned(model)
+    _, architecture, state, *_ = learned(model)
     nats = streamed_losses(architecture, state.best, ids)
     for position in (1, 20, 59):  # no other character in its place would surprise less
         for other in range(len(model.vocabulary_)):
