@@ -11,9 +11,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 
 from pycharrnn.arguments import Choice, Flag, Integer, Maybe, OneOf, Real, Seed, close
+from pycharrnn.errors import ParameterValueError
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.precision import PRECISIONS
-from pycharrnn.presets import PRESETS
+from pycharrnn.presets import CHOSEN, PRESETS
 from pycharrnn.tables import PlainSignature, check, table
 from pycharrnn.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
 from pycharrnn.training.schedules import SCHEDULES, Schedule, ScheduleName
@@ -228,7 +229,7 @@ class Parameters:
         Raises
         ------
         ValueError
-            If there is no preset of that name.
+            If there is no preset of that name, or if "auto" is to keep a default that it would replace.
         TypeError
             If an override is no parameter.
 
@@ -240,6 +241,11 @@ class Parameters:
         """
         Choice(*PRESETS).check("name", name)
         cls._refuse_others(overrides, TypeError)
+        if name == "auto":
+            for given in CHOSEN & overrides.keys():
+                if overrides[given] == cls._defaults()[given]:
+                    problem = f"{overrides[given]!r} is the default, which auto replaces by what fits; leave it out"
+                    raise ParameterValueError(given, problem)
         return cls(**(PRESETS[name].parameters | overrides))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

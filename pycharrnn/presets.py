@@ -51,10 +51,18 @@ _QUALITY = {
     "max_seconds": 900.0,
 }
 
+# What `auto` chooses in place of the defaults.
+CHOSEN = frozenset(
+    {
+        *("cell", "hidden_size", "num_layers", "seq_length", "batch_size", "epochs", "validation_fraction"),
+        *("dropout", "output_dropout", "zoneout", "cell_zoneout", "label_smoothing", "weight_decay"),
+        *("optimizer", "learning_rate", "schedule", "clip_value", "clip_norm", "ema_decay"),
+    }
+)
 PRESETS = {
     "auto": Preset(
         "The network that fits the text, the time and this machine; 60 seconds.",
-        {"auto": True, "epochs": None, "max_seconds": 60.0, "validation_fraction": 0.1},
+        {"auto": True, "max_seconds": 60.0},
     ),
     "classic": Preset("The network of the lab, with the defaults of the constructor.", {}),
     "minute": Preset("Two layers of a GRU, trained for 60 seconds.", _MINUTE),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pycharrnn.derived import architecture, descent, settled
@@ -15,6 +16,9 @@ from pycharrnn.training.speed import characters_per_second
 _MEASURING = 0.015  # the share of the time that measuring takes, about
 _UPDATES = 3  # for which there must be time to measure a network
 _UPDATING = 0.93  # the share of the time that goes into updates; validation takes the rest
+_OFTEN = 20  # passes: a text that is read more often is soon memorised
+_FEW = 1_000  # characters: a part of a smaller text tells nothing about the rest
+_AVERAGED = 0.25  # the share of the updates that the average of the weights remembers
 
 
 class Recipe(NamedTuple):
@@ -25,11 +29,11 @@ class Recipe(NamedTuple):
     needs : int
         Characters. A network that reads fewer ends with a higher loss than the recipe before it.
     parameters : dict of str to object
-        Those that do not depend on the text.
+        Those of the network, and the learning rate that it takes.
 
     Examples
     --------
-    >>> RECIPES[0].parameters["hidden_size"] < RECIPES[-1].parameters["hidden_size"]
+    >>> QUICK[0].parameters["hidden_size"] < QUICK[-1].parameters["hidden_size"]
     True
     """
 
@@ -37,41 +41,25 @@ class Recipe(NamedTuple):
     parameters: dict[str, Any]
 
 
-_ALL: dict[str, Any] = {
-    "cell": "gru",
-    "num_layers": 2,
-    "seq_length": 64,
-    "batch_size": 16,
-    "optimizer": "adam",
-    "schedule": "cosine",
-    "clip_value": None,
-    "clip_norm": 64.0,
-    "epochs": None,
-    "validation_fraction": 0.1,
-}
-_LSTM = {"cell": "lstm", "batch_size": 32, "learning_rate": 0.004, "schedule": None, "ema_decay": 0.9995}
-
-# From small to large.
-RECIPES = (
-    Recipe(0, {"hidden_size": 64, "learning_rate": 0.012}),
-    Recipe(1_500_000, {"hidden_size": 96, "learning_rate": 0.01}),
-    Recipe(2_500_000, {"hidden_size": 128, "learning_rate": 0.009}),
-    Recipe(5_000_000, {"hidden_size": 192, "learning_rate": 0.006}),
-    Recipe(10_000_000, {"hidden_size": 256, "learning_rate": 0.008, "batch_size": 32}),
-    Recipe(12_000_000, {"hidden_size": 512, **_LSTM, "zoneout": 0.025, "cell_zoneout": 0.05}),
+# From small to large. For texts that are read a few times: networks that learn as much as they can.
+QUICK = (
+    Recipe(0, {"cell": "gru", "hidden_size": 64, "num_layers": 2, "learning_rate": 0.012}),
+    Recipe(1_000_000, {"cell": "gru", "hidden_size": 96, "num_layers": 2, "learning_rate": 0.01}),
+    Recipe(2_100_000, {"cell": "gru", "hidden_size": 128, "num_layers": 2, "learning_rate": 0.009}),
+    Recipe(2_900_000, {"cell": "gru", "hidden_size": 192, "num_layers": 2, "learning_rate": 0.007}),
+    Recipe(3_300_000, {"cell": "gru", "hidden_size": 256, "num_layers": 2, "learning_rate": 0.006}),
+    Recipe(5_000_000, {"cell": "gru", "hidden_size": 384, "num_layers": 2, "learning_rate": 0.005}),
+    Recipe(9_000_000, {"cell": "lstm", "hidden_size": 512, "num_layers": 2, "learning_rate": 0.004}),
 )
-
-
-def regularization(n_characters: int, n_read: float) -> dict[str, Any]:
-    """Return dropout and weight decay for a text of so many characters, of which so many are read, again and again.
-
-    Examples
-    --------
-    >>> regularization(10**7, 10**7)["dropout"] < regularization(10**6, 10**7)["dropout"]
-    True
-    """
-    passes = n_read / n_characters
-    return {"dropout": 0.0 if passes < 4 else 0.1 if passes < 12 else 0.3 if passes < 30 else 0.5}
+# For texts that are read often: networks that must not memorise, at a constant rate with an average of their weights.
+THOROUGH = (
+    Recipe(0, {"cell": "lstm", "hidden_size": 128, "num_layers": 1, "learning_rate": 0.004}),
+    Recipe(0, {"cell": "lstm", "hidden_size": 192, "num_layers": 1, "learning_rate": 0.003}),
+    Recipe(0, {"cell": "lstm", "hidden_size": 256, "num_layers": 1, "learning_rate": 0.003}),
+    Recipe(4_000_000, {"cell": "lstm", "hidden_size": 256, "num_layers": 2, "learning_rate": 0.004}),
+    Recipe(8_000_000, {"cell": "lstm", "hidden_size": 384, "num_layers": 2, "learning_rate": 0.004}),
+    Recipe(16_000_000, {"cell": "lstm", "hidden_size": 512, "num_layers": 2, "learning_rate": 0.004}),
+)
 
 
 def choose(params: Parameters, corpus: Corpus, begin: float) -> dict[str, Any]:
@@ -89,7 +77,7 @@ def choose(params: Parameters, corpus: Corpus, begin: float) -> dict[str, Any]:
     Returns
     -------
     dict of str to object
-        What was chosen.
+        What was chosen: a value for each name in `presets.CHOSEN`.
 
     Raises
     ------
@@ -98,32 +86,99 @@ def choose(params: Parameters, corpus: Corpus, begin: float) -> dict[str, Any]:
 
     Examples
     --------
-    >>> corpus = Corpus.learn("to be or not to be " * 50)
+    >>> corpus = Corpus.learn("to be or not to be " * 500)
     >>> found = choose(Parameters(auto=True, max_seconds=0.5), corpus, time.perf_counter())
-    >>> found["cell"], found["num_layers"]
-    ('gru', 2)
+    >>> found["cell"], found["batch_size"], found["epochs"]
+    ('lstm', 16, None)
     """
     if params.max_seconds is None:
         raise ParameterValueError("max_seconds", "must be given with auto: the network depends on the time, got None")
+    n = corpus.n_predicted
+    batch_size = max(1, min(16, n // 256))
+    usual = {
+        "seq_length": 64,
+        "batch_size": batch_size,
+        "optimizer": "adam",
+        "clip_value": None,
+        "clip_norm": 64.0,
+        "epochs": None,
+        "validation_fraction": 0.1 if n >= _FEW else 0.0,
+    }
     left = (params.max_seconds - (time.perf_counter() - begin)) * _UPDATING
-    clock = _Clock(params, corpus, _MEASURING * params.max_seconds)
-    chosen = RECIPES[0].parameters
-    n_read = left * clock.speed(chosen)
-    for recipe in RECIPES[1:]:
+    clock = _Clock(params, corpus, usual, _MEASURING * params.max_seconds)
+    chosen, n_read = _largest(QUICK, clock, left, 0)
+    how = quick(n_read / n)
+    if n_read > _OFTEN * n:
+        chosen, n_read = _largest(THOROUGH, clock, left, _OFTEN * n)
+        how = thorough(n_read / (64 * batch_size))
+    return usual | chosen | how
+
+
+def quick(passes: float) -> dict[str, Any]:
+    """Return how a network is trained that reads a text so many times, if these are few.
+
+    Examples
+    --------
+    >>> quick(2.0)["dropout"], quick(15.0)["dropout"]
+    (0.0, 0.2)
+    """
+    dropout = 0.0 if passes < 3 else 0.1 if passes < 10 else 0.2
+    return {
+        "dropout": dropout,
+        "output_dropout": min(dropout, 0.1),
+        "weight_decay": 0.1 if dropout else 0.0,
+        "zoneout": 0.0,
+        "cell_zoneout": 0.0,
+        "label_smoothing": 0.0,
+        "schedule": "cosine",
+        "ema_decay": 0.0,
+    }
+
+
+def thorough(n_updates: float) -> dict[str, Any]:
+    """Return how a network is trained that reads a text many times, in so many updates.
+
+    Examples
+    --------
+    >>> thorough(8_000)["ema_decay"]
+    0.9995
+    """
+    return {
+        "dropout": 0.5,
+        "output_dropout": None,
+        "weight_decay": 0.1,
+        "zoneout": 0.05,
+        "cell_zoneout": 0.1,
+        "label_smoothing": 0.0,
+        "schedule": None,
+        "ema_decay": min(max(1 - 1 / (_AVERAGED * max(n_updates, 1)), 0.9), 0.9999),
+    }
+
+
+def _largest(recipes: Sequence[Recipe], clock: _Clock, seconds: float, least: float) -> tuple[dict[str, Any], float]:
+    """The largest network that reads as much as it needs, and `least` at least, and how much it reads."""
+    chosen = recipes[0].parameters
+    n_read = seconds * clock.speed(chosen)
+    for recipe in recipes[1:]:
+        needs = max(recipe.needs, least)
         likely = n_read * clock.products(chosen) / clock.products(recipe.parameters)
-        if likely < recipe.needs or left * clock.speed(recipe.parameters) < recipe.needs:
+        if likely < needs:
+            break
+        n_measured = seconds * clock.speed(recipe.parameters)
+        if n_measured < needs:
             break
         chosen = recipe.parameters
-        n_read = left * clock.speed(chosen)
-    return _ALL | chosen | regularization(corpus.n_predicted, n_read)
+        n_read = n_measured
+    return chosen, n_read
 
 
 class _Clock:
     """How fast this machine trains networks on a text. All measurements share `max_seconds`."""
 
-    def __init__(self, params: Parameters, corpus: Corpus, max_seconds: float) -> None:
+    def __init__(self, params: Parameters, corpus: Corpus, usual: dict[str, Any], max_seconds: float) -> None:
         self._params = params
         self._corpus = corpus
+        self._usual = usual
         self._end = time.perf_counter() + max_seconds
         self._known: tuple[float, float] | None = None  # characters per second, and products of each
 
@@ -146,7 +201,7 @@ class _Clock:
         return float(network.n_parameters - gathered)
 
     def _settled(self, chosen: dict[str, Any]) -> Parameters:
-        return settled(self._params, _ALL | chosen)
+        return settled(self._params, self._usual | chosen)
 
     def _network(self, chosen: dict[str, Any]) -> Architecture:
         return architecture(self._settled(chosen), self._corpus.vocabulary.n_symbols, self._corpus.documents)

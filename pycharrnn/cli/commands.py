@@ -182,12 +182,12 @@ COMMANDS: dict[str, Command] = {
     "train": Command(
         train,
         "train a new model, or a saved one, on a text; Ctrl-C ends training early and keeps the model",
-        "train book.txt -o book.safetensors --max-seconds 60\n"
-        "train more.txt --model book.safetensors -o both --epochs 2",
+        "train book.txt -o book.safetensors --minutes 3\ntrain more.txt --model book.safetensors -o both --epochs 2",
         options=lambda: [
             *_text_options(),
             rows.MODEL,
             rows.OUTPUT,
+            rows.MINUTES,
             rows.SAMPLE_EVERY,
             rows.SAMPLE,
             rows.PRESET,

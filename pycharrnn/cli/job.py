@@ -59,7 +59,12 @@ def make_model(request: Request, preset: str, fixed: frozenset[str] = FIXED) -> 
         names = ", ".join(map(option, sorted(useless)))
         raise Stop(f"{names}: only for a new model, but --model names a trained one", 2)
     params = dict(request.model)
-    name: Any = params.pop("preset", preset)
+    if "minutes" in request:
+        if "max_seconds" in params:
+            raise Stop("--minutes and --max-seconds are both time limits; leave out one", 2)
+        params["max_seconds"] = 60 * request["minutes"]
+        preset = "auto"
+    name: Any = params.pop("preset", "auto" if params.get("auto") else preset)
     if any(params.get(name) is not None for name in LIMITS):  # instead of those of the preset or the file
         params = dict.fromkeys(LIMITS) | params
     if "model" in request:

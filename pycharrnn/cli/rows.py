@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import get_args
 
-from pycharrnn.arguments import Integer, Maybe, Seed
+from pycharrnn.arguments import Integer, Maybe, Real, Seed
 from pycharrnn.cli.options import OF_MODEL, Option, names_of
 from pycharrnn.parameters import Unknown
 from pycharrnn.presets import PRESETS
@@ -91,6 +91,13 @@ PRESET = Option(
     "of the preset. (default: quick for train, else classic, the network of the lab)",
     dest=f"{OF_MODEL}preset",
     choices=tuple(PRESETS),
+)
+MINUTES = Option(
+    "--minutes",
+    meaning="Train for so many minutes the network that fits the text, the time and this machine: --preset auto with a "
+    "time limit. Of a trained model it is the time limit alone.",
+    kind=Real(),
+    metavar="N",
 )
 SAMPLE_EVERY = Option("--sample-every", meaning="Print a text every N updates.", kind=_COUNT, metavar="N")
 SAMPLE = Option(

@@ -130,9 +130,10 @@ def _summary(job: Job, run: Run) -> str:
     counted = model.history_.baseline
     quality = f"{run.nats:.3f} nats per character"
     if model.best_.validation_loss is not None:
+        share = 100 * model.chosen_["validation_fraction"]
         quality = (
-            f"{model.best_.validation_loss:.3f} nats per character on the last "
-            f"{100 * model.validation_fraction:.3g} % of the {'documents' if job.input.documents else 'text'}, "
+            f"{model.best_.validation_loss:.3f} nats per character on the last {share:.3g} % of the "
+            f"{'documents' if job.input.documents else 'text'}, "
             "which it has not seen"
         )
         quality += "" if counted is None else f" (counting {model.history_.baseline_order}-grams: {counted:.3f})"

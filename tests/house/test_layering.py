@@ -219,6 +219,7 @@ MODULES: dict[str, set[str]] = {
     "optim": {"training.optimizers", "training.schedules"},
     "parameters": {
         "arguments",
+        "errors",
         "network.cells",
         "network.precision",
         "presets",

@@ -1,0 +1,170 @@
+"""The choice of a network for a text, a time and the speed of a machine."""
+
+import inspect
+import time
+
+import pytest
+
+from pycharrnn import CharRNN, recipes
+from pycharrnn.cli import main
+from pycharrnn.presets import CHOSEN
+from pycharrnn.recipes import QUICK, THOROUGH, choose
+from pycharrnn.text.corpus import Corpus
+
+TEXT = "to be or not to be, that is the question: whether it is nobler in the mind. " * 400
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine that does so many products a second, whatever the network; it notes what is measured."""
+
+    class Machine:
+        products = 1e9
+
+        def __init__(self):
+            self.measured = []
+
+        def speed(self, architecture, rule, ids, batch_size, n_threads, max_seconds):
+            self.measured.append((architecture.hidden_size, max_seconds))
+            gathered = architecture.shapes["U"][0] * architecture.n_symbols
+            return self.products / (architecture.n_parameters - gathered)
+
+    machine = Machine()
+    monkeypatch.setattr(recipes, "characters_per_second", machine.speed)
+    return machine
+
+
+def chosen(seconds, text=TEXT, **params):
+    return choose(CharRNN(auto=True, max_seconds=seconds, **params), Corpus.learn(text), time.perf_counter())
+
+
+def size(found):
+    return found["num_layers"] * found["hidden_size"] ** 2
+
+
+def test_more_time_or_a_faster_machine_gives_a_larger_network(machine):
+    long = TEXT * 30
+    sizes = [size(chosen(seconds, long)) for seconds in (10, 100, 1000, 10_000)]
+    assert sizes == sorted(set(sizes))
+    machine.products *= 100
+    assert size(chosen(10, long)) == sizes[2]
+
+
+def test_a_text_that_is_read_more_often_is_regularised_more(machine):
+    rates = [chosen(300, TEXT * n)["dropout"] for n in (100, 10, 1)]
+    assert rates == sorted(set(rates))
+    assert chosen(300)["ema_decay"] > 0.9
+    assert chosen(300, TEXT * 100)["ema_decay"] == 0.0
+
+
+def test_measuring_takes_a_small_share_of_the_time(machine):
+    chosen(100)
+    assert machine.measured
+    assert sum(most for _, most in machine.measured) <= 0.02 * 100
+
+
+@pytest.mark.parametrize("recipes", [QUICK, THOROUGH])
+def test_each_recipe_needs_more_than_the_one_before(recipes):
+    needs = [recipe.needs for recipe in recipes]
+    assert needs == sorted(needs)
+    assert needs[0] == 0
+    for recipe in recipes:
+        CharRNN(**recipe.parameters)  # parameters that exist
+
+
+def test_it_chooses_what_it_says(machine):
+    for text in (TEXT, TEXT * 100):
+        assert chosen(10, text).keys() == CHOSEN
+
+
+def test_what_is_given_stays(machine):
+    model = CharRNN.preset("auto", max_seconds=0.3, cell="gru", hidden_size=7, dropout=0.25, random_state=0).fit(TEXT)
+    assert (model.chosen_["cell"], model.chosen_["hidden_size"], model.chosen_["dropout"]) == ("gru", 7, 0.25)
+    assert model.params_["W"].shape == (21, 7)
+    assert model.chosen_["batch_size"] == 16
+    for given in ({"cell": "rnn"}, {"num_layers": 1}):
+        with pytest.raises(ValueError, match=f"{next(iter(given))} .* is the default, which auto replaces"):
+            CharRNN.preset("auto", **given)
+
+
+def test_fit_changes_no_parameter(machine):
+    model = CharRNN.preset("auto", max_seconds=0.3, random_state=0)
+    before = model.get_params()
+    assert model.fit(TEXT).get_params() == before
+    assert set(model.chosen_) == set(before)
+    assert not model.chosen_["auto"]
+
+
+def test_what_was_chosen_repeats_the_training_without_a_clock(machine):
+    model = CharRNN.preset("auto", max_seconds=0.5, schedule="constant", random_state=0).fit(TEXT)
+    assert model.chosen_["max_seconds"] is None
+    assert model.chosen_["auto"] is False
+    again = CharRNN(**model.chosen_).fit(TEXT)
+    assert again.n_updates_ == model.n_updates_
+    assert again.chosen_ == model.chosen_
+    assert again.history_.loss.tobytes() == model.history_.loss.tobytes()
+
+
+def test_the_file_has_what_was_chosen(machine, tmp_path):
+    model = CharRNN.preset("auto", max_seconds=0.3, random_state=0).fit(TEXT)
+    model.save(tmp_path / "m")
+    loaded = CharRNN.load(tmp_path / "m")
+    assert loaded.get_params() == model.chosen_ | {"verbose": None}
+    assert loaded.evaluate(TEXT) == model.evaluate(TEXT)
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+
+
+def test_training_on_keeps_the_choice(machine):
+    model = CharRNN.preset("auto", max_seconds=0.3, random_state=0).fit(TEXT)
+    shapes, n = {name: array.shape for name, array in model.params_.items()}, model.n_updates_
+    model.partial_fit(TEXT)
+    assert {name: array.shape for name, array in model.params_.items()} == shapes
+    assert model.n_updates_ > n
+    assert model.chosen_["batch_size"] > 1
+
+
+def test_a_callback_sees_the_parameters_in_use(machine):
+    seen = []
+    CharRNN.preset("auto", max_seconds=0.3, random_state=0).fit(
+        TEXT, callbacks=[lambda run: seen.append(run.parameters)]
+    )
+    assert seen[0]["batch_size"] == 16
+    assert not seen[0]["auto"]
+
+
+def test_without_a_time_limit_there_is_nothing_to_choose_for():
+    with pytest.raises(ValueError, match="max_seconds must be given with auto"):
+        CharRNN(auto=True).fit(TEXT)
+
+
+@pytest.mark.parametrize("text", ["ab", "to be or not to be", ["anna", "bob"], ["anna", "bob", "carl"] * 50])
+def test_any_text(text):
+    model = CharRNN.preset("auto", max_seconds=0.2, random_state=0).fit(text)
+    assert model.n_updates_ > 0
+    assert model.sample(5) is not None
+
+
+def test_the_real_clock():
+    found = chosen(1.0)
+    assert found["hidden_size"] >= 64
+
+
+def test_minutes(machine, tmp_path, capsys):
+    (tmp_path / "t").write_text(TEXT)
+    path = str(tmp_path / "m")
+    assert main(["train", str(tmp_path / "t"), "--minutes", "0.01", "-o", path, "--sample", "0"]) == 0
+    assert "training an LSTM of" in capsys.readouterr().err
+    assert CharRNN.load(path).cell == "lstm"
+    assert main(["train", "--model", path, str(tmp_path / "t"), "--minutes", "0.01", "-o", path, "--sample", "0"]) == 0
+    assert main(["train", str(tmp_path / "t"), "--minutes", "1", "--max-seconds", "9"]) == 2
+    assert "--minutes and --max-seconds are both time limits" in capsys.readouterr().err
+    for bad in ("0", "nan", "-1", "soon"):
+        assert main(["train", str(tmp_path / "t"), "--minutes", bad]) == 2
+        assert "--minutes" in capsys.readouterr().err
+
+
+def test_auto_is_a_parameter_like_any_other():
+    assert "auto" in inspect.signature(CharRNN).parameters
+    with pytest.raises(ValueError, match="auto must be True or False, got 'yes'"):
+        CharRNN(auto="yes").fit(TEXT)
