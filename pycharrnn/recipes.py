@@ -17,48 +17,65 @@ _MEASURING = 0.015  # the share of the time that measuring takes, about
 _UPDATES = 3  # for which there must be time to measure a network
 _UPDATING = 0.93  # the share of the time that goes into updates; validation takes the rest
 _OFTEN = 20  # passes: a text that is read more often is soon memorised
+_AGAIN = 3  # passes: a smaller network that reads a text more often no longer gains much
 _FEW = 1_000  # characters: a part of a smaller text tells nothing about the rest
 _AVERAGED = 0.25  # the share of the updates that the average of the weights remembers
+_PASSES = 10  # passes over the text that it remembers at most
+_LARGE = 250_000  # weights of a network that any text can train
+_MANY = 8  # more of them for each character of a text that is read often
 
 
 class Recipe(NamedTuple):
-    """A network, and the text that it needs to read.
+    """A network, and the characters that it needs to read: with fewer it ends with a higher loss than a smaller one.
 
     Parameters
     ----------
-    needs : int
-        Characters. A network that reads fewer ends with a higher loss than the recipe before it.
     parameters : dict of str to object
         Those of the network, and the learning rate that it takes.
+    least : int
+        Characters that it needs of a short text, which a smaller network would read too often.
+    fresh : int
+        Characters that it needs of a long text, which it reads once.
 
     Examples
     --------
-    >>> QUICK[0].parameters["hidden_size"] < QUICK[-1].parameters["hidden_size"]
+    >>> small, large = QUICK[1], QUICK[3]
+    >>> small.needs(10**6) < large.needs(10**6) < large.needs(10**7)
     True
     """
 
-    needs: int
     parameters: dict[str, Any]
+    least: int = 0
+    fresh: int = 0
+
+    def needs(self, n_characters: int) -> int:
+        """Characters that it needs of a text of so many."""
+        return max(self.least, min(self.fresh, _AGAIN * n_characters))
+
+
+def _network(cell: str, num_layers: int, hidden_size: int, learning_rate: float) -> dict[str, Any]:
+    return {"cell": cell, "num_layers": num_layers, "hidden_size": hidden_size, "learning_rate": learning_rate}
 
 
 # From small to large. For texts that are read a few times: networks that learn as much as they can.
 QUICK = (
-    Recipe(0, {"cell": "gru", "hidden_size": 64, "num_layers": 2, "learning_rate": 0.012}),
-    Recipe(1_000_000, {"cell": "gru", "hidden_size": 96, "num_layers": 2, "learning_rate": 0.01}),
-    Recipe(2_100_000, {"cell": "gru", "hidden_size": 128, "num_layers": 2, "learning_rate": 0.009}),
-    Recipe(2_900_000, {"cell": "gru", "hidden_size": 192, "num_layers": 2, "learning_rate": 0.007}),
-    Recipe(3_300_000, {"cell": "gru", "hidden_size": 256, "num_layers": 2, "learning_rate": 0.006}),
-    Recipe(5_000_000, {"cell": "gru", "hidden_size": 384, "num_layers": 2, "learning_rate": 0.005}),
-    Recipe(9_000_000, {"cell": "lstm", "hidden_size": 512, "num_layers": 2, "learning_rate": 0.004}),
+    Recipe(_network("gru", 2, 64, 0.012)),
+    Recipe(_network("gru", 2, 96, 0.01), 1_000_000, 1_500_000),
+    Recipe(_network("gru", 2, 128, 0.009), 2_200_000, 3_000_000),
+    Recipe(_network("gru", 2, 192, 0.007), 2_900_000, 7_000_000),
+    Recipe(_network("gru", 2, 256, 0.006), 3_300_000, 12_000_000),
+    Recipe(_network("gru", 2, 384, 0.005), 5_000_000, 25_000_000),
+    Recipe(_network("lstm", 2, 512, 0.004), 9_000_000, 50_000_000),
 )
 # For texts that are read often: networks that must not memorise, at a constant rate with an average of their weights.
 THOROUGH = (
-    Recipe(0, {"cell": "lstm", "hidden_size": 128, "num_layers": 1, "learning_rate": 0.004}),
-    Recipe(0, {"cell": "lstm", "hidden_size": 192, "num_layers": 1, "learning_rate": 0.003}),
-    Recipe(0, {"cell": "lstm", "hidden_size": 256, "num_layers": 1, "learning_rate": 0.003}),
-    Recipe(4_000_000, {"cell": "lstm", "hidden_size": 256, "num_layers": 2, "learning_rate": 0.004}),
-    Recipe(8_000_000, {"cell": "lstm", "hidden_size": 384, "num_layers": 2, "learning_rate": 0.004}),
-    Recipe(16_000_000, {"cell": "lstm", "hidden_size": 512, "num_layers": 2, "learning_rate": 0.004}),
+    Recipe(_network("gru", 1, 128, 0.004)),
+    Recipe(_network("gru", 1, 192, 0.003)),
+    Recipe(_network("gru", 1, 256, 0.003)),
+    Recipe(_network("gru", 1, 384, 0.003), 1_000_000),
+    Recipe(_network("gru", 2, 256, 0.004), 4_000_000),
+    Recipe(_network("lstm", 2, 384, 0.004), 8_000_000),
+    Recipe(_network("lstm", 2, 512, 0.004), 16_000_000),
 )
 
 
@@ -89,7 +106,7 @@ def choose(params: Parameters, corpus: Corpus, begin: float) -> dict[str, Any]:
     >>> corpus = Corpus.learn("to be or not to be " * 500)
     >>> found = choose(Parameters(auto=True, max_seconds=0.5), corpus, time.perf_counter())
     >>> found["cell"], found["batch_size"], found["epochs"]
-    ('lstm', 16, None)
+    ('gru', 16, None)
     """
     if params.max_seconds is None:
         raise ParameterValueError("max_seconds", "must be given with auto: the network depends on the time, got None")
@@ -106,11 +123,11 @@ def choose(params: Parameters, corpus: Corpus, begin: float) -> dict[str, Any]:
     }
     left = (params.max_seconds - (time.perf_counter() - begin)) * _UPDATING
     clock = _Clock(params, corpus, usual, _MEASURING * params.max_seconds)
-    chosen, n_read = _largest(QUICK, clock, left, 0)
+    chosen, n_read = _largest(QUICK, clock, left)
     how = quick(n_read / n)
     if n_read > _OFTEN * n:
-        chosen, n_read = _largest(THOROUGH, clock, left, _OFTEN * n)
-        how = thorough(n_read / (64 * batch_size))
+        chosen, n_read = _largest(THOROUGH, clock, left, _OFTEN)
+        how = thorough(n, n_read, 64 * batch_size)
     return usual | chosen | how
 
 
@@ -135,34 +152,47 @@ def quick(passes: float) -> dict[str, Any]:
     }
 
 
-def thorough(n_updates: float) -> dict[str, Any]:
-    """Return how a network is trained that reads a text many times, in so many updates.
+def thorough(n_characters: float, n_read: float, window: int) -> dict[str, Any]:
+    """Return how a network is trained that reads a text often.
+
+    Parameters
+    ----------
+    n_characters : float
+        Characters of the text.
+    n_read : float
+        Characters that the training reads.
+    window : int
+        Characters of an update.
 
     Examples
     --------
-    >>> thorough(8_000)["ema_decay"]
-    0.9995
+    >>> thorough(10**6, 18e6, 2048)["dropout"], thorough(50_000, 1.6e6, 1024)["dropout"]
+    (0.35, 0.6)
     """
+    averaged = max(1.0, min(_AVERAGED * n_read, _PASSES * n_characters) / window)  # updates
+    large = n_characters > 500_000
     return {
-        "dropout": 0.5,
+        "dropout": 0.35 if large else 0.5 if n_characters > 100_000 else 0.6,
         "output_dropout": None,
-        "weight_decay": 0.1,
-        "zoneout": 0.05,
-        "cell_zoneout": 0.1,
-        "label_smoothing": 0.0,
+        "weight_decay": 0.05 if large else 0.1,
+        "zoneout": 0.025 if large else 0.05,
+        "cell_zoneout": 0.05 if large else 0.1,
+        "label_smoothing": 0.04 if large else 0.0,
         "schedule": None,
-        "ema_decay": min(max(1 - 1 / (_AVERAGED * max(n_updates, 1)), 0.9), 0.9999),
+        "ema_decay": min(1 - 1 / (1 + averaged), 0.9999),
     }
 
 
-def _largest(recipes: Sequence[Recipe], clock: _Clock, seconds: float, least: float) -> tuple[dict[str, Any], float]:
-    """The largest network that reads as much as it needs, and `least` at least, and how much it reads."""
+def _largest(recipes: Sequence[Recipe], clock: _Clock, seconds: float, passes: int = 0) -> tuple[dict[str, Any], float]:
+    """The largest network that reads as much as it needs, and the text so many times, and how much it reads."""
+    n_characters = clock.n_characters
+    least = passes * n_characters
     chosen = recipes[0].parameters
     n_read = seconds * clock.speed(chosen)
     for recipe in recipes[1:]:
-        needs = max(recipe.needs, least)
+        needs = max(recipe.needs(n_characters), least)
         likely = n_read * clock.products(chosen) / clock.products(recipe.parameters)
-        if likely < needs:
+        if likely < needs or (passes and clock.products(recipe.parameters) > _LARGE + _MANY * n_characters):
             break
         n_measured = seconds * clock.speed(recipe.parameters)
         if n_measured < needs:
@@ -177,6 +207,7 @@ class _Clock:
 
     def __init__(self, params: Parameters, corpus: Corpus, usual: dict[str, Any], max_seconds: float) -> None:
         self._params = params
+        self.n_characters = corpus.n_predicted
         self._corpus = corpus
         self._usual = usual
         self._end = time.perf_counter() + max_seconds

@@ -6,6 +6,7 @@ import math
 import os
 import time
 import weakref
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from pycharrnn.network.growth import mean
 from pycharrnn.network.memory import processors
 from pycharrnn.network.records import Team, Update, Windows, record
 from pycharrnn.network.state import Rule, Squares, State
+from pycharrnn.training.pace import Pace
 from pycharrnn.training.windows import Reading
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class Trainer:
             n_threads = processors() if work > 2**18 else 1
             _sharing.add(self)
         self._most = min(n_threads, self.batch_size)
+        self._pace = Pace()
         self._engine = Engine(architecture, architecture.seq_length, self.batch_size, training=True)
         seed = int(state.run["seed"][0])
         self._reading = Reading(ids, architecture.seq_length, self.batch_size, state.n_updates, seed, state.shift)
@@ -81,7 +84,7 @@ class Trainer:
 
     @property
     def n_threads(self) -> int:
-        """Of the next call: those asked for, or a fair share of the processors. The bits are the same."""
+        """Of the next call, at most: those asked for, or a fair share of the processors. The bits are the same."""
         return max(1, min(self._most, processors() // max(1, len(_sharing)))) if self._share else self._most
 
     @property
@@ -205,10 +208,16 @@ class Trainer:
         This thread is one of them, so that a signal finds it in Python only when no update is under way.
         """
         train = partial(self._engine.train, self.state.weights, windows, update, self.state.run, loss)
-        size = self.n_threads
+        size = self._pace.choose(self.n_threads) if self._share else self.n_threads
+        begin, before = time.perf_counter(), self.state.n_updates
         if size == 1:
             train()
-            return
+        else:
+            self._meet(train, size)
+        self._pace.note(size, (time.perf_counter() - begin) / max(1, self.state.n_updates - before))
+
+    def _meet(self, train: Callable[[Team], None], size: int) -> None:
+        """Make the call in so many threads."""
         from concurrent.futures import ThreadPoolExecutor, wait  # only now: it takes a while to import
 
         if self._pool is None:

@@ -65,9 +65,10 @@ def test_measuring_takes_a_small_share_of_the_time(machine):
 
 @pytest.mark.parametrize("recipes", [QUICK, THOROUGH])
 def test_each_recipe_needs_more_than_the_one_before(recipes):
-    needs = [recipe.needs for recipe in recipes]
-    assert needs == sorted(needs)
-    assert needs[0] == 0
+    for n_characters in (10**4, 10**6, 10**8):
+        needs = [recipe.needs(n_characters) for recipe in recipes]
+        assert needs == sorted(needs)
+        assert needs[0] == 0
     for recipe in recipes:
         CharRNN(**recipe.parameters)  # parameters that exist
 
@@ -154,8 +155,8 @@ def test_minutes(machine, tmp_path, capsys):
     (tmp_path / "t").write_text(TEXT)
     path = str(tmp_path / "m")
     assert main(["train", str(tmp_path / "t"), "--minutes", "0.01", "-o", path, "--sample", "0"]) == 0
-    assert "training an LSTM of" in capsys.readouterr().err
-    assert CharRNN.load(path).cell == "lstm"
+    assert "training a GRU of" in capsys.readouterr().err
+    assert CharRNN.load(path).batch_size == 16
     assert main(["train", "--model", path, str(tmp_path / "t"), "--minutes", "0.01", "-o", path, "--sample", "0"]) == 0
     assert main(["train", str(tmp_path / "t"), "--minutes", "1", "--max-seconds", "9"]) == 2
     assert "--minutes and --max-seconds are both time limits" in capsys.readouterr().err
