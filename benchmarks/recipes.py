@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pycharrnn import CharRNN, datasets
-from pycharrnn.recipes import QUICK, THOROUGH, quick, thorough
+from pycharrnn.recipes import LONG, QUICK, SHORT, quick, thorough
 
 OPERATIONS = 6  # for each character and weight
 BATCH, LENGTH = 16, 64
@@ -65,7 +65,7 @@ def main() -> None:
     arguments = parser.parse_args()
     text = arguments.text.read_text("utf-8") if arguments.text else datasets.load("tinyshakespeare")
     text = text[: arguments.first]
-    recipes = [recipe.parameters for recipe in (THOROUGH if arguments.often else QUICK)]
+    recipes = [recipe.parameters for recipe in ((*SHORT, *LONG) if arguments.often else QUICK)]
     chosen = [network(name) for name in arguments.only] if arguments.only else recipes
     print(f"{'10^12':>6} {'network':<12} {'characters':>12} {'chose':>8} {'nothing':>8} {'kept at':>8}")
     for operations in arguments.operations:

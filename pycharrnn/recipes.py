@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,13 +17,12 @@ from pycharrnn.training.speed import characters_per_second
 _MEASURING = 0.015  # the share of the time that measuring takes, about
 _UPDATES = 3  # for which there must be time to measure a network
 _UPDATING = 0.93  # the share of the time that goes into updates; validation takes the rest
-_OFTEN = 20  # passes: a text that is read more often is soon memorised
+_SHORT = 100_000  # characters
+_OFTEN = 16  # passes: a text that is read more often is soon memorised
 _AGAIN = 3  # passes: a smaller network that reads a text more often no longer gains much
 _FEW = 1_000  # characters: a part of a smaller text tells nothing about the rest
 _AVERAGED = 0.25  # the share of the updates that the average of the weights remembers
 _PASSES = 10  # passes over the text that it remembers at most
-_LARGE = 250_000  # weights of a network that any text can train
-_MANY = 8  # more of them for each character of a text that is read often
 
 
 class Recipe(NamedTuple):
@@ -65,15 +65,15 @@ QUICK = (
     Recipe(_network("gru", 2, 192, 0.007), 2_900_000, 7_000_000),
     Recipe(_network("gru", 2, 256, 0.006), 3_300_000, 12_000_000),
     Recipe(_network("gru", 2, 384, 0.005), 5_000_000, 25_000_000),
-    Recipe(_network("lstm", 2, 512, 0.004), 9_000_000, 50_000_000),
 )
 # For texts that are read often: networks that must not memorise, at a constant rate with an average of their weights.
-THOROUGH = (
+# A short text teaches a network of one layer.
+SHORT = (
     Recipe(_network("gru", 1, 128, 0.004)),
     Recipe(_network("gru", 1, 192, 0.003)),
     Recipe(_network("gru", 1, 256, 0.003)),
-    Recipe(_network("gru", 1, 384, 0.003), 1_000_000),
-    Recipe(_network("gru", 2, 256, 0.004), 4_000_000),
+)
+LONG = (
     Recipe(_network("lstm", 2, 384, 0.004), 8_000_000),
     Recipe(_network("lstm", 2, 512, 0.004), 16_000_000),
 )
@@ -125,8 +125,9 @@ def choose(params: Parameters, corpus: Corpus, begin: float) -> dict[str, Any]:
     clock = _Clock(params, corpus, usual, _MEASURING * params.max_seconds)
     chosen, n_read = _largest(QUICK, clock, left)
     how = quick(n_read / n)
-    if n_read > _OFTEN * n:
-        chosen, n_read = _largest(THOROUGH, clock, left, _OFTEN)
+    recipes = SHORT if n < _SHORT else LONG
+    if n_read > _OFTEN * n and left * clock.speed(recipes[0].parameters) > max(_OFTEN * n, recipes[0].least):
+        chosen, n_read = _largest(recipes, clock, left, _OFTEN)
         how = thorough(n, n_read, 64 * batch_size)
     return usual | chosen | how
 
@@ -136,10 +137,10 @@ def quick(passes: float) -> dict[str, Any]:
 
     Examples
     --------
-    >>> quick(2.0)["dropout"], quick(15.0)["dropout"]
+    >>> quick(2.0)["dropout"], quick(12.0)["dropout"]
     (0.0, 0.2)
     """
-    dropout = 0.0 if passes < 3 else 0.1 if passes < 10 else 0.2
+    dropout = next(rate for most, rate in ((3, 0.0), (9, 0.1), (13, 0.2), (math.inf, 0.3)) if passes < most)
     return {
         "dropout": dropout,
         "output_dropout": min(dropout, 0.1),
@@ -172,7 +173,7 @@ def thorough(n_characters: float, n_read: float, window: int) -> dict[str, Any]:
     averaged = max(1.0, min(_AVERAGED * n_read, _PASSES * n_characters) / window)  # updates
     large = n_characters > 500_000
     return {
-        "dropout": 0.35 if large else 0.5 if n_characters > 100_000 else 0.6,
+        "dropout": 0.35 if large else 0.5 if n_characters > _SHORT else 0.6,
         "output_dropout": None,
         "weight_decay": 0.05 if large else 0.1,
         "zoneout": 0.025 if large else 0.05,
@@ -192,7 +193,7 @@ def _largest(recipes: Sequence[Recipe], clock: _Clock, seconds: float, passes: i
     for recipe in recipes[1:]:
         needs = max(recipe.needs(n_characters), least)
         likely = n_read * clock.products(chosen) / clock.products(recipe.parameters)
-        if likely < needs or (passes and clock.products(recipe.parameters) > _LARGE + _MANY * n_characters):
+        if likely < needs:
             break
         n_measured = seconds * clock.speed(recipe.parameters)
         if n_measured < needs:
