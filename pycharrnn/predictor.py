@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, overload
+from typing import TYPE_CHECKING, Annotated, Self, overload
 
 import numpy as np
 
 from pycharrnn.arguments import Integer, Maybe, RandomState, Real, Seed, Text, generator
+from pycharrnn.arrays import Ids
+from pycharrnn.errors import ParameterValueError
 from pycharrnn.gradients import Differentiable
 from pycharrnn.tables import check, table
 from pycharrnn.text.corpus import Corpus, Texts, Unknown, reading_rule
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.trained import learned
+from pycharrnn.turns import being_trained
 
 if TYPE_CHECKING:
     from pycharrnn.network.evaluation import Evaluation
     from pycharrnn.sampling.sampler import Sampler
+    from pycharrnn.training.adaptation import Adaptation
 
 _COUNTING = threading.Lock()  # of the texts that a model has drawn
 _LENGTH = Maybe(Integer(0, 2**48))
@@ -61,7 +65,12 @@ class Predictor(Differentiable):
         """
         return -self.evaluate(X).nats
 
-    def evaluate(self, X: Texts, window: Annotated[int | None, Maybe(Integer(1, 65_536))] = None) -> Evaluation:
+    def evaluate(
+        self,
+        X: Texts,
+        window: Annotated[int | None, Maybe(Integer(1, 65_536))] = None,
+        adapt: Annotated[float | None, Maybe(Real())] = None,
+    ) -> Evaluation:
         """Measure how well the model predicts a text: each character after the first from all before it.
 
         Of documents every character is predicted, and the end of each.
@@ -73,6 +82,10 @@ class Predictor(Differentiable):
         window : int or None, default None
             Start from a zero state every so many characters, as models of a fixed context are measured (nanoGPT takes
             256). None carries the state through the whole text.
+        adapt : float or None, default None
+            Learn while reading, with this rate: dynamic evaluation [1]_. Each `seq_length` characters are predicted
+            first, and then learned from. The model stays as it is. Losses are lower, and not to be compared with those
+            of models that only read. `adapt` says which rates are usual. None only reads.
 
         Returns
         -------
@@ -84,12 +97,20 @@ class Predictor(Differentiable):
         NotFittedError
             If the model has not been trained.
         ValueError
-            If the window is out of range, if fewer than two characters of the text are known, or if X is running text
+            If the window or the rate is out of range or both are given, if the optimiser keeps no squares of gradients
+            to scale steps by, if fewer than two characters of the text are known, or if X is running text
             and the model is of documents, or the other way round.
         TypeError
             If X is no text, path or sequence of documents, or the window no integer.
         UnknownCharacterError
             If the text has a character that the model does not know, and `on_unknown` is "raise".
+        TrainingDivergedError
+            If the rate is so high that the losses are no longer finite.
+
+        References
+        ----------
+        .. [1] B. Krause, E. Kahembwe, I. Murray and S. Renals (2018). Dynamic evaluation of neural sequence models.
+           International Conference on Machine Learning, 2766-2775. arXiv:1709.07432.
 
         Examples
         --------
@@ -97,12 +118,80 @@ class Predictor(Differentiable):
         >>> model = CharRNN(hidden_size=16, random_state=0).fit("hello world. " * 20)
         >>> model.evaluate("hello world").n_characters
         10
+        >>> another = "world hello " * 40
+        >>> model.evaluate(another, adapt=0.01).nats < model.evaluate(another).nats
+        True
         """
-        from pycharrnn.network.evaluation import evaluate  # only now, as in `sample`: a program may do one of the two
+        from pycharrnn.network.evaluation import (  # only now, as in `sample`: a program may do one of the two
+            Evaluation,
+            evaluate,
+        )
 
         vocabulary, built, state, *_ = learned(self)
-        checked = check(table(Predictor.evaluate), window=window)
-        return evaluate(built, state.best, self._read(X, vocabulary).ids, checked["window"])
+        checked = check(table(Predictor.evaluate), window=window, adapt=adapt)
+        if window is not None and adapt is not None:
+            raise ParameterValueError("window", f"must be None where the model adapts to the text, got {window!r}")
+        ids = self._read(X, vocabulary).ids
+        if adapt is None:
+            return evaluate(built, state.best, ids, checked["window"])
+        return Evaluation.of_mean(self._adapted(ids, checked["adapt"]).nats, len(ids) - 1)
+
+    def adapt(self, X: Texts, rate: Annotated[float, Real()] = 0.0002) -> Self:
+        """Learn the manner of a text in one reading.
+
+        It costs hardly more than an evaluation, and is gentler than `partial_fit`: a step after each `seq_length`
+        characters, without momentum, which weighs each weight by how much it varied in training.
+
+        Parameters
+        ----------
+        X : str, path-like or sequence of str
+            As for `evaluate`. Characters that the model does not know are not added to it.
+        rate : float, default 0.0002
+            The learning rate, above 0. From 0.00003 to 0.001 is usual, more for a foreign text.
+
+        Returns
+        -------
+        CharRNN
+            The model itself, with new weights. It keeps its history, and `best_` knows no losses of the new weights.
+
+        Raises
+        ------
+        NotFittedError, UnknownCharacterError, TrainingDivergedError, TypeError, ValueError
+            As of `evaluate`; the model is then as it was.
+        RuntimeError
+            If the model is being trained.
+
+        Examples
+        --------
+        >>> from pycharrnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, random_state=0).fit("hello world. " * 20)
+        >>> before = model.evaluate("world hello " * 40).nats
+        >>> model.adapt("world hello " * 40, rate=0.01).evaluate("world hello " * 40).nats < before
+        True
+        """
+        checked = check(table(Predictor.adapt), rate=rate)
+        learned(self)
+        with being_trained(self):
+            found = self._learned
+            ids = self._read(X, found.vocabulary).ids
+            state = found.state.copy()
+            state.squares = found.state.squares
+            state.weights[:] = self._adapted(ids, checked["rate"]).weights
+            state.average[:] = state.weights[: state.average.size]
+            state.keep()
+            self._learned = found._replace(state=state)
+        return self
+
+    def _adapted(self, ids: Ids, rate: float) -> Adaptation:
+        """What the best weights become when they read a text."""
+        from pycharrnn.training.adaptation import adapt, mean_squares  # only now: few programs adapt a model
+
+        _, built, state, *_ = self._learned
+        squares = mean_squares(built, state)
+        if squares is None:
+            problem = f"keeps no squares of gradients, by which steps are scaled, got {self.optimizer!r}"
+            raise ParameterValueError("optimizer", f"{problem}; train with adam, rmsprop or adagrad")
+        return adapt(built, state.best, squares, ids, rate)
 
     # --- writing ------------------------------------------------------------------------------------------------
 

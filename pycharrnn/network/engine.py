@@ -32,7 +32,9 @@ class Engine:
     T, B : int
         Steps and streams of a window.
     training : bool, default False
-        Whether there are dropout, the masks of zoneout, and label smoothing.
+        Whether it is for training.
+    noise : bool or None, default None
+        Whether there are dropout, the masks of zoneout, and label smoothing. None is where it is for training.
 
     Raises
     ------
@@ -47,11 +49,13 @@ class Engine:
     array([1.1, 1.1, 1.1])
     """
 
-    def __init__(self, architecture: Architecture, T: int, B: int = 1, training: bool = False) -> None:
+    def __init__(
+        self, architecture: Architecture, T: int, B: int = 1, training: bool = False, noise: bool | None = None
+    ) -> None:
         self.architecture = architecture
         self.T = T
         self.B = B
-        self._space = workspace(architecture, T, B, training)
+        self._space = workspace(architecture, T, B, training, training if noise is None else noise)
         self._none = aligned(0, architecture.precision.weights)
 
     # --- the carried state --------------------------------------------------------------------------------------

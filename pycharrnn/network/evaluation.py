@@ -39,9 +39,13 @@ class Evaluation(NamedTuple):
     @classmethod
     def of(cls, losses: Floats) -> Self:
         """Sum up the losses of a text, nats of each prediction."""
-        nats = float(losses.mean())
+        return cls.of_mean(float(losses.mean()), len(losses))
+
+    @classmethod
+    def of_mean(cls, nats: float, n_characters: int) -> Self:
+        """Say it of a text of so many predictions with this mean loss."""
         perplexity = math.exp(nats) if nats < 700 else math.inf
-        return cls(nats, nats / math.log(2), perplexity, len(losses))
+        return cls(nats, nats / math.log(2), perplexity, n_characters)
 
 
 def evaluate(architecture: Architecture, weights: Array, ids: Ids, window: int | None) -> Evaluation:

@@ -71,7 +71,7 @@ def _stride(architecture: Architecture, n: int, B: int) -> int:
     return _padded(n) + _kernels.LANES * (B > 1 and _padded(n) * itemsize % 2048 == 0)
 
 
-def _lie(architecture: Architecture, T: int, B: int, training: bool = False) -> Layout:
+def _lie(architecture: Architecture, T: int, B: int, noise: bool = False) -> Layout:
     """Where the arrays of a workspace lie."""
     K = architecture.n_symbols
     H = architecture.hidden_size
@@ -87,7 +87,7 @@ def _lie(architecture: Architecture, T: int, B: int, training: bool = False) -> 
         own["s"] = (T + 1 if len(cell.states) > 1 else 0, B, Hs)
         own["a"] = (0 if cell.in_place and not inputs else T, B, As)
         own["WB"] = (N if B > 1 else 0, H + wide)
-        if training and architecture.dropouts[i] > 0:
+        if noise and architecture.dropouts[i] > 0:
             own["y"] = (T, B, Hs)
         if architecture.zones:
             own["hc"] = (T, B, Hs)
@@ -111,12 +111,18 @@ def affordable_steps(architecture: Architecture, B: int, most: int) -> int:
     return max(1, min(most, ROOM // (step * architecture.precision.activations.itemsize)))
 
 
-def workspace(architecture: Architecture, T: int, B: int = 1, training: bool = False) -> Workspace:
-    """Records and memory for windows of T steps of B streams; dropout, zoneout's masks, smoothing are for training."""
+def workspace(
+    architecture: Architecture, T: int, B: int = 1, training: bool = False, noise: bool | None = None
+) -> Workspace:
+    """Records and memory for windows of T steps of B streams.
+
+    `noise` is dropout, the masks of zoneout and label smoothing; None is where it is for training.
+    """
+    noise = training if noise is None else noise
     K = architecture.n_symbols
     H = architecture.hidden_size
     L = architecture.num_layers
-    lay = _lie(architecture, T, B, training)
+    lay = _lie(architecture, T, B, noise)
     if training:
         claim(
             lay.size * architecture.precision.activations.itemsize,
@@ -143,8 +149,8 @@ def workspace(architecture: Architecture, T: int, B: int = 1, training: bool = F
     )
     return Workspace(
         _kernels.Blueprint(
-            record(_plan(architecture, T, B, lay, training)),
-            record(*(_layer(architecture, i, B, lay, training) for i in range(L))),
+            record(_plan(architecture, T, B, lay, noise)),
+            record(*(_layer(architecture, i, B, lay, noise) for i in range(L))),
         ),
         memory,
         first,
@@ -168,7 +174,7 @@ def _after(architecture: Architecture, state: str, layer: int, B: int, lay: Layo
     return lay.offsets[of_layer(state, layer)] + B * _stride(architecture, architecture.hidden_size, B)
 
 
-def _plan(architecture: Architecture, T: int, B: int, lay: Layout, training: bool) -> Plan:
+def _plan(architecture: Architecture, T: int, B: int, lay: Layout, noise: bool) -> Plan:
     cell, params = architecture.row, architecture.layout.offsets
     H, K = architecture.hidden_size, architecture.n_symbols
     Hs = _stride(architecture, H, B)
@@ -198,15 +204,15 @@ def _plan(architecture: Architecture, T: int, B: int, lay: Layout, training: boo
         zero=lay.offsets["zero"],
         top=_outputs(architecture, architecture.num_layers - 1, B, lay),
         end=architecture.end,
-        dropout=architecture.dropout if training else 0.0,
+        dropout=architecture.dropout if noise else 0.0,
         zoneout=architecture.zoneout,
         cell_zoneout=architecture.cell_zoneout,
-        masked=training,
-        label_smoothing=architecture.label_smoothing if training else 0.0,
+        masked=noise,
+        label_smoothing=architecture.label_smoothing if noise else 0.0,
     )
 
 
-def _layer(architecture: Architecture, i: int, B: int, lay: Layout, training: bool) -> Layer:
+def _layer(architecture: Architecture, i: int, B: int, lay: Layout, noise: bool) -> Layer:
     inputs, params = architecture.inputs(i), architecture.layout.offsets
     own = {name: lay.offsets[of_layer(name, i)] for name in ("h", "s", "a", "d", "UT", "WT", "UB", "WB")}
     own |= {f"{s}c": lay.offsets.get(of_layer(f"{s}c", i), _after(architecture, s, i, B, lay)) for s in "hs"}
@@ -222,6 +228,6 @@ def _layer(architecture: Architecture, i: int, B: int, lay: Layout, training: bo
         Is=_stride(architecture, inputs, B),
         x=_outputs(architecture, i - 1, B, lay) if i else lay.offsets.get("x", 0),
         dx=lay.offsets[of_layer("d", i - 1)] if i else lay.offsets.get("dx", 0),
-        dropout=architecture.dropouts[i] if training else 0.0,
+        dropout=architecture.dropouts[i] if noise else 0.0,
         **own,
     )

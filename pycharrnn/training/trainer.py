@@ -57,6 +57,7 @@ class Trainer:
         rule: Rule,
         ids: Ids,
         n_threads: int | None = 1,
+        noise: bool = True,
     ) -> None:
         architecture.check(ids)
         if rule.name != state.rule:
@@ -77,7 +78,7 @@ class Trainer:
             _sharing.add(self)
         self._most = min(n_threads, self.batch_size)
         self._pace = Pace()
-        self._engine = Engine(architecture, architecture.seq_length, self.batch_size, training=True)
+        self._engine = Engine(architecture, architecture.seq_length, self.batch_size, training=True, noise=noise)
         seed = int(state.run["seed"][0])
         self._reading = Reading(ids, architecture.seq_length, self.batch_size, state.n_updates, seed, state.shift)
         self._pool: ThreadPoolExecutor | None = None  # of threads beside this one

@@ -1,0 +1,154 @@
+"""Dynamic evaluation: a model learns from what it has predicted."""
+
+import numpy as np
+import pytest
+import reference
+from numpy.testing import assert_allclose
+from small import learned, small
+
+from pycharrnn import CharRNN, TrainingDivergedError
+from pycharrnn.cli import main
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.cells import CELLS
+from pycharrnn.training.adaptation import adapt, mean_squares
+
+OTHER = "the sea is nobler than the slings, said the mind. " * 12
+
+
+@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize(("layers", "more"), [(1, {}), (2, {"dropout": 0.5, "label_smoothing": 0.3, "zoneout": 0.2})])
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("n", [2, 30, 41])  # a short window at the end, or none
+def test_it_is_the_twins(cell, layers, more, documents, n):
+    rng = np.random.default_rng(0)
+    architecture = Architecture(cell, 7, 9, 10, "float64", documents, layers, **more)
+    named = {name: rng.normal(0, 0.4, shape) for name, shape in architecture.shapes.items()}
+    weights = architecture.flatten(named)
+    squares = rng.uniform(0.5, 2, weights.size)
+    ids = rng.integers(0, 7, n).astype(np.int32)
+    found = adapt(architecture, weights, squares, ids, 0.02)
+    scale = {name: np.array(view) for name, view in architecture.named(squares).items()}
+    state, total = np.zeros(architecture.carried()), 0.0
+    stay = np.array([more.get("zoneout", 0.0), 0.0])[: state.shape[1], None, None]
+    for at in range(0, n - 1, 10):
+        x, y = (ids[at + shift : min(at + 10, n - 1) + shift, None] for shift in (0, 1))
+        loss, grads, state = reference.loss_and_gradients(named, x, y, state, architecture.end, cell, stay=stay)
+        total += loss
+        named = {name: value - 0.02 * grads[name] / np.sqrt(scale[name]) for name, value in named.items()}
+    assert_allclose(found.nats, total / (n - 1), rtol=1e-12)
+    for name, value in architecture.named(found.weights).items():
+        assert_allclose(value, named[name], rtol=1e-10, atol=1e-12, err_msg=name)
+    assert_allclose(architecture.named(weights)["V"], architecture.named(architecture.flatten(named))["V"], atol=1)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])
+def test_squares_are_the_means_of_the_gradients(text, optimizer, tmp_path):
+    model = small(optimizer=optimizer, max_updates=60).fit(text)
+    architecture, state = learned(model).architecture, learned(model).state
+    v = np.array(state.v, np.float64) / {"adam": 1 - 0.999**60, "adagrad": 60, "rmsprop": 1}[optimizer]
+    least = {name: 0.1 * view.mean() for name, view in architecture.named(v).items()}
+    for name, found in architecture.named(mean_squares(architecture, state)).items():
+        assert_allclose(found, np.maximum(architecture.named(v)[name], least[name]), rtol=1e-5)
+    model.save(tmp_path / "m")
+    loaded = learned(CharRNN.load(tmp_path / "m"))
+    for name, found in architecture.named(mean_squares(architecture, loaded.state)).items():
+        known = architecture.named(state.v)[name].mean() / (60 if optimizer == "adagrad" else 1)
+        assert_allclose(found, known, rtol=1e-5)
+
+
+@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_evaluate_learns_and_forgets(text, tmp_path, loaded, documents):
+    X, other = (text.split("\n")[:-1], OTHER.split(". ")[:-1]) if documents else (text, OTHER)
+    model = small(cell="gru", optimizer="adam", learning_rate=0.01, on_unknown="skip", max_updates=300).fit(X)
+    model.save(tmp_path / "before")
+    model = CharRNN.load(tmp_path / "before") if loaded else model
+    plain = model.evaluate(other)
+    found = model.evaluate(other, adapt=0.003)
+    assert found.nats < plain.nats
+    assert found.n_characters == plain.n_characters
+    assert found == model.evaluate(other, adapt=0.003)
+    assert model.evaluate(other) == plain
+    model.save(tmp_path / "after")
+    assert (tmp_path / "after").read_bytes() == (tmp_path / "before").read_bytes()
+    assert_allclose(model.evaluate(other, adapt=1e-12).nats, plain.nats, rtol=1e-5)
+
+
+def test_adapt_learns_and_keeps(text, tmp_path):
+    model = small(cell="gru", optimizer="adam", learning_rate=0.01, on_unknown="skip", max_updates=300).fit(text)
+    n, losses, plain = model.n_updates_, len(model.history_), model.evaluate(OTHER).nats
+    assert model.adapt(OTHER, rate=0.003) is model
+    after = model.evaluate(OTHER).nats
+    assert after < model.evaluate(OTHER, adapt=0.003).nats + 0.5 < plain + 0.5
+    assert after < plain
+    assert (model.n_updates_, len(model.history_)) == (n, losses)
+    assert model.best_.validation_loss is None
+    model.save(tmp_path / "m")
+    assert CharRNN.load(tmp_path / "m").evaluate(OTHER).nats == after
+    assert model.sample(20)
+    model.partial_fit(text)
+    assert model.evaluate(text).nats < 1
+
+
+def test_a_model_with_an_average_adapts(text):
+    model = small(optimizer="adam", ema_decay=0.9, on_unknown="skip", max_updates=200).fit(text)
+    plain = model.evaluate(OTHER).nats
+    assert model.adapt(OTHER, rate=0.002).evaluate(OTHER).nats < plain
+
+
+@pytest.mark.parametrize("rate", [0, -1.0, float("nan"), float("inf"), "fast", True])
+def test_rates_that_cannot_be(text, rate):
+    model = small(optimizer="adam").fit(text)
+    with pytest.raises((ValueError, TypeError), match="adapt must be"):
+        model.evaluate(text, adapt=rate)
+    with pytest.raises((ValueError, TypeError), match="rate must be"):
+        model.adapt(text, rate=rate)
+
+
+def test_what_cannot_be_adapted(text):
+    with pytest.raises(ValueError, match="optimizer keeps no squares of gradients"):
+        small(optimizer="sgd").fit(text).evaluate(text, adapt=0.01)
+    with pytest.raises(ValueError, match="window must be None where the model adapts"):
+        small(optimizer="adam").fit(text).evaluate(text, window=5, adapt=0.01)
+    with pytest.raises(ValueError, match="not been trained"):
+        small().adapt(text)
+
+
+def test_a_rate_that_diverges_leaves_the_model_as_it_was(text):
+    model = small(optimizer="adam").fit(text)
+    before = model.evaluate(text)
+    for call in (model.adapt, lambda X, rate: model.evaluate(X, adapt=rate)):
+        with pytest.raises(TrainingDivergedError):
+            call(text, 1e38)
+        assert model.evaluate(text) == before
+
+
+def test_an_interrupt_leaves_the_model_as_it_was(text, monkeypatch):
+    model = small(optimizer="adam").fit(text)
+    before = model.evaluate(text)
+    advance, calls = "pycharrnn.training.trainer.Trainer.advance", []
+
+    def interrupted(self, *given):
+        calls.append(given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(advance, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.adapt(text, rate=0.01)
+    assert calls
+    assert model.evaluate(text) == before
+    model.adapt(text, rate=0.001)  # and it is free again
+
+
+def test_the_command(text, tmp_path, capsys):
+    small(optimizer="adam", max_updates=200).fit(text).save(tmp_path / "m")
+    (tmp_path / "t").write_text(text * 3)
+    found = []
+    for options in ([], ["--adapt", "0.003"]):
+        assert main(["eval", str(tmp_path / "m"), str(tmp_path / "t"), *options]) == 0
+        found.append(float(capsys.readouterr().out.split()[3]))
+    assert found[1] < found[0]
+    assert main(["eval", str(tmp_path / "m"), str(tmp_path / "t"), "--adapt", "0"]) == 2
+    assert "--adapt must be finite and above 0" in capsys.readouterr().err
+    assert main(["eval", str(tmp_path / "m"), str(tmp_path / "t"), "--adapt", "1", "--window", "5"]) == 2
