@@ -118,8 +118,8 @@ def adapt(architecture: Architecture, weights: Array, squares: Array, ids: Ids, 
     >>> small = Architecture("rnn", n_symbols=4, hidden_size=8, seq_length=5)
     >>> weights = small.initial(np.random.default_rng(0))
     >>> ids = np.array([0, 1, 2, 3] * 200, np.int32)
-    >>> adapt(small, weights, np.ones_like(weights), ids, rate=0.05).nats < 0.9 * np.log(4)
-    True
+    >>> round(adapt(small, weights, np.ones_like(weights), ids, rate=0.2).nats, 1), round(float(np.log(4)), 1)
+    (0.2, 1.4)
     """
     step = _Step(rate)
     own = aligned(weights.size, weights.dtype)
