@@ -133,7 +133,7 @@ def adapt(architecture: Architecture, weights: Array, squares: Array, ids: Ids, 
         raise TrainingDivergedError(state.n_updates)
     T = architecture.seq_length
     last = len(ids) - 1 - (losses.size - 1) * T  # symbols of the last window; losses are as of whole ones
-    total = T * math.fsum(losses[:-1]) + last * losses[-1]
+    total = T * math.fsum(losses[:-1]) + last * float(losses[-1])
     return Adaptation(total / T / (len(ids) - 1), own)
 
 
