@@ -2,11 +2,11 @@
 
     python benchmarks/quality.py [5 68 210] [--text FILE] [--sample 500] [--output MODEL]
 
-`CharRNN.preset("auto")` trains on the first nine tenths, 1,003,854 characters, for so many seconds. The last tenth is cut in
-halves. The first one is the validation text: it says which weights are kept. The second one chooses nothing. Losses are in nats
-per character: with the state carried through each half and through both, and of both in cold windows of 256 and 64
-characters, each from a zero state. "Adapted" learns from what it has scored (dynamic evaluation), so it is another measure.
-Times are those of the whole call of `fit`.
+`CharRNN.preset("auto")` trains on the first nine tenths, 1,003,854 characters, for so many seconds. The last tenth is
+cut in halves. The first one is the validation text: it says which weights are kept. The second one chooses nothing.
+Losses are in nats per character: with the state carried through each half and through both, and of both in cold windows
+of 256 and 64 characters, each from a zero state. "Adapted" learns from what it has scored (dynamic evaluation), so it
+is another measure. Times are those of the whole call of `fit`.
 """
 
 import argparse
