@@ -77,6 +77,11 @@ def test_each_recipe_needs_more_than_the_one_before(recipes):
         CharRNN(**recipe.parameters)  # parameters that exist
 
 
+def test_networks_that_are_far_too_large_are_not_measured(machine):
+    found = chosen(30, TEXT * 30)
+    assert max(hidden_size for hidden_size, _ in machine.measured) <= 2 * found["hidden_size"]
+
+
 def test_it_chooses_what_it_says(machine):
     for text in (TEXT, TEXT * 100):
         assert chosen(10, text).keys() == CHOSEN
