@@ -74,6 +74,7 @@ SHORT = (
     Recipe(_network("gru", 1, 256, 0.003)),
 )
 LONG = (
+    Recipe(_network("lstm", 2, 256, 0.004), 4_000_000),
     Recipe(_network("lstm", 2, 384, 0.004), 8_000_000),
     Recipe(_network("lstm", 2, 512, 0.004), 16_000_000),
 )
