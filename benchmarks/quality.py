@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pycharrnn import CharRNN, datasets
 
-RATE = 2e-4  # of the dynamic evaluation
+RATE = 1e-3  # of the dynamic evaluation
 COLUMNS = ("limit", "seconds", "network", "epochs", "chose", "nothing", "both", "cold 256", "cold 64", "adapted")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from pycharrnn.arguments import Integer, Maybe, RandomState, Real, Seed, Text, generator
 from pycharrnn.arrays import Ids
+from pycharrnn.derived import settled
 from pycharrnn.errors import ParameterValueError
 from pycharrnn.gradients import Differentiable
 from pycharrnn.tables import check, table
@@ -136,7 +137,7 @@ class Predictor(Differentiable):
             return evaluate(built, state.best, ids, checked["window"])
         return Evaluation.of_mean(self._adapted(ids, checked["adapt"]).nats, len(ids) - 1)
 
-    def adapt(self, X: Texts, rate: Annotated[float, Real()] = 0.0002) -> Self:
+    def adapt(self, X: Texts, rate: Annotated[float, Real()] = 0.001) -> Self:
         """Learn the manner of a text in one reading.
 
         It costs hardly more than an evaluation, and is gentler than `partial_fit`: a step after each `seq_length`
@@ -146,8 +147,9 @@ class Predictor(Differentiable):
         ----------
         X : str, path-like or sequence of str
             As for `evaluate`. Characters that the model does not know are not added to it.
-        rate : float, default 0.0002
-            The learning rate, above 0. From 0.00003 to 0.001 is usual, more for a foreign text.
+        rate : float, default 0.001
+            The learning rate, above 0. From 0.0003 to 0.003 is usual: more for a text that is foreign to the model,
+            less for a large network.
 
         Returns
         -------
@@ -186,8 +188,9 @@ class Predictor(Differentiable):
         """What the best weights become when they read a text."""
         from pycharrnn.training.adaptation import adapt, mean_squares  # only now: few programs adapt a model
 
-        _, built, state, *_ = self._learned
-        squares = mean_squares(built, state)
+        _, built, state, _, chosen = self._learned
+        batch_size = state.batch_size if state.rule else settled(self, chosen).batch_size  # of the training
+        squares = mean_squares(built, state, batch_size)
         if squares is None:
             problem = f"keeps no squares of gradients, by which steps are scaled, got {self.optimizer!r}"
             raise ParameterValueError("optimizer", f"{problem}; train with adam, rmsprop or adagrad")

@@ -50,18 +50,18 @@ class _Step(NamedTuple):
         return Numbers(self.rate, math.inf, 0.0, 0.0, decay=1.0, eps=1e-30)
 
 
-def mean_squares(architecture: Architecture, state: State) -> Array | None:
-    """Return the mean squared gradient of each weight in training, as far as it is known; None if nothing is.
+def mean_squares(architecture: Architecture, state: State, batch_size: int) -> Array | None:
+    """Return the mean squared gradient of each weight for one stream, as far as it is known; None if nothing is.
 
     A model file has one number for each array. AdaGrad sums squares over all updates, and Adam's mean is too small at
-    first.
+    first. The mean gradient of B streams has squares that are B times smaller, as far as the streams are independent.
 
     Examples
     --------
     >>> from pycharrnn.training.optimizers import SGD, Adam
     >>> small = Architecture("rnn", n_symbols=2, hidden_size=4, seq_length=5)
     >>> weights = small.initial(np.random.default_rng(0))
-    >>> mean_squares(small, State.begin(small, weights, SGD())) is None
+    >>> mean_squares(small, State.begin(small, weights, SGD()), batch_size=1) is None
     True
     """
     known = state.squares
@@ -76,7 +76,7 @@ def mean_squares(architecture: Architecture, state: State) -> Array | None:
         for name, view in architecture.named(found).items():
             view[...] = known.means[name]
     share = 1.0 - float(state.run["power2"][0]) if state.rule == "adam" else 1.0
-    found /= max(1, state.n_updates) if OPTIMIZERS[rule].sums else max(share, 1e-6)
+    found *= batch_size / (max(1, state.n_updates) if OPTIMIZERS[rule].sums else max(share, 1e-6))
     for view in architecture.named(found).values():
         np.maximum(view, _LEAST * mean(view) or 1.0, out=view)
     return found

@@ -243,6 +243,7 @@ MODULES: dict[str, set[str]] = {
     "predictor": {
         "arguments",
         "arrays",
+        "derived",
         "errors",
         "gradients",
         "tables",

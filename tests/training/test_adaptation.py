@@ -41,18 +41,19 @@ def test_it_is_the_twins(cell, layers, more, documents, n):
     assert_allclose(architecture.named(weights)["V"], architecture.named(architecture.flatten(named))["V"], atol=1)
 
 
+@pytest.mark.parametrize("B", [1, 3])
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])
-def test_squares_are_the_means_of_the_gradients(text, optimizer, tmp_path):
-    model = small(optimizer=optimizer, max_updates=60).fit(text)
+def test_squares_are_the_means_of_the_gradients(text, optimizer, B, tmp_path):
+    model = small(optimizer=optimizer, max_updates=60, batch_size=B).fit(text)
     architecture, state = learned(model).architecture, learned(model).state
-    v = np.array(state.v, np.float64) / {"adam": 1 - 0.999**60, "adagrad": 60, "rmsprop": 1}[optimizer]
+    v = B * np.array(state.v, np.float64) / {"adam": 1 - 0.999**60, "adagrad": 60, "rmsprop": 1}[optimizer]
     least = {name: 0.1 * view.mean() for name, view in architecture.named(v).items()}
-    for name, found in architecture.named(mean_squares(architecture, state)).items():
+    for name, found in architecture.named(mean_squares(architecture, state, B)).items():
         assert_allclose(found, np.maximum(architecture.named(v)[name], least[name]), rtol=1e-5)
     model.save(tmp_path / "m")
     loaded = learned(CharRNN.load(tmp_path / "m"))
-    for name, found in architecture.named(mean_squares(architecture, loaded.state)).items():
-        known = architecture.named(state.v)[name].mean() / (60 if optimizer == "adagrad" else 1)
+    for name, found in architecture.named(mean_squares(architecture, loaded.state, B)).items():
+        known = B * architecture.named(state.v)[name].mean() / (60 if optimizer == "adagrad" else 1)
         assert_allclose(found, known, rtol=1e-5)
 
 
@@ -88,6 +89,16 @@ def test_adapt_learns_and_keeps(text, tmp_path):
     assert model.sample(20)
     model.partial_fit(text)
     assert model.evaluate(text).nats < 1
+
+
+def test_steps_do_not_depend_on_the_batch_of_the_training(text, tmp_path):
+    """The scale of a model in memory and of its file: both know how many streams the training read."""
+    for B in (1, 8):
+        model = small(cell="gru", optimizer="adam", batch_size=B, seq_length=5, max_updates=200).fit(text)
+        model.save(tmp_path / "m")
+        plain = model.evaluate(text).nats
+        gains = [plain - each.evaluate(text, adapt=0.002).nats for each in (model, CharRNN.load(tmp_path / "m"))]
+        assert 0.3 < gains[0] / gains[1] < 3
 
 
 def test_a_model_with_an_average_adapts(text):
