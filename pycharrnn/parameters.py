@@ -157,7 +157,12 @@ class Parameters:
         "Training ends after so many epochs without a new lowest validation loss. Without a validation text it ends "
         "after so many looks at the training text without a new lowest loss. None never ends it.",
     ] = None
-    dtype: Annotated[Literal["float32", "float64"], Choice(*PRECISIONS), "Precision of the computation."] = "float32"
+    dtype: Annotated[
+        Literal["float32", "float64", "bfloat16"],
+        Choice(*PRECISIONS),
+        "Precision of the computation. bfloat16 is mixed: the operands of matrix products are rounded to bfloat16, and "
+        "all else, the weights too, is float32.",
+    ] = "float32"
     min_count: Annotated[
         int,
         Integer(1, 2**31),

@@ -333,3 +333,65 @@ class OrderedRNN:
             p[name] -= self.rate * g * (1 / np.sqrt(self.v[name] + self.eps))
         self.h = h[-1]
         return float(np.cumsum(loss)[-1])
+
+
+# --- ordered, in single precision and with bfloat16 operands ------------------------------------------------------
+
+TINY = 2.0**-126  # the smallest normal number of both
+
+
+def bfloat16(x):
+    """Float32 numbers rounded to eight bits: to the nearest, ties to the even one, subnormal ones to zero."""
+    x = np.asarray(x, np.float32).astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mantissa, exponent = np.frexp(x)
+        nearest = np.ldexp(np.rint(mantissa * 256), exponent - 8)
+        return np.where(np.abs(x) < TINY, np.copysign(0, x), nearest).astype(np.float32)
+
+
+def fused(a, b, c, flush=False):
+    """float32(a b + c), rounded once; `flush`: what is then below the normal numbers becomes zero.
+
+    A product of two float32 numbers is exact in float64. Its sum with a third is not: what float64 leaves over says in
+    which direction the exact sum lies, and an even last bit moves one step there. Such a sum, rounded to odd with at
+    least two bits more than float32 has, rounds to the same float32 number as the exact one (Boldo and Melquiond 2008,
+    IEEE Transactions on Computers 57).
+    """
+    with np.errstate(all="ignore"):
+        product = np.asarray(a, np.float64) * np.asarray(b, np.float64)
+        c = np.asarray(c, np.float64)
+        total = product + c
+        part = total - product
+        rest = (product - (total - part)) + (c - part)  # the error of the sum (Knuth)
+        even = total.view(np.int64) & 1 == 0
+        odd = np.nextafter(total, np.copysign(np.inf, rest))
+        total = np.where((rest != 0) & np.isfinite(rest) & even, odd, total)
+        single = total.astype(np.float32)
+        # Rounded to 24 bits whatever the exponent, which is how a processor finds out that a result is too small.
+        below = np.abs(total) < TINY - 2.0**-151
+        return np.where(flush & below, np.copysign(np.float32(0), single), single)
+
+
+def flushed(x):
+    """Float32 numbers, those below the normal ones as zero."""
+    return np.where(np.abs(x) < TINY, np.copysign(np.float32(0), x), x)
+
+
+def bfloat16_matmul(start, A, B, fma=True):
+    """start + A @ B, the operands rounded to bfloat16, the sums float32 in the order of TDPBF16PS.
+
+    Without `fma` a product is rounded, or flushed, before it is added.
+    """
+    M, K, N = *A.shape, B.shape[1]
+    a, b = np.zeros((M, -(-K // 32) * 32), np.float32), np.zeros((-(-K // 32) * 32, N), np.float32)
+    a[:, :K] = bfloat16(A)
+    b[:K] = bfloat16(B)
+    c = flushed(np.array(np.broadcast_to(start, (M, N)), np.float32))
+    for k in range(0, K, 32):
+        chains = [np.zeros((M, N), np.float32), np.zeros((M, N), np.float32)]
+        for q in range(32):
+            x, y, add = a[:, k + q, None], b[k + q], chains[q % 2]
+            chains[q % 2] = fused(x, y, add, True) if fma else flushed(flushed(x * y) + add)
+        with np.errstate(all="ignore"):
+            c = flushed(c + flushed(chains[0] + chains[1]))
+    return c

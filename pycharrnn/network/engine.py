@@ -156,7 +156,7 @@ class Engine:
         """Refuse weights that the kernels cannot read."""
         architecture = self.architecture
         if weights.dtype != architecture.precision.weights or weights.shape != (architecture.layout.size,):
-            wanted = f"{architecture.layout.size:,} of {architecture.dtype}"
+            wanted = f"{architecture.layout.size:,} of {architecture.precision.weights}"
             raise ValueError(f"flat weights must be {wanted}, got {weights.shape} of {weights.dtype}")
 
 

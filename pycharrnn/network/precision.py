@@ -22,8 +22,8 @@ class Precision(NamedTuple):
         What users call it: the parameter `dtype`.
     weights : numpy.dtype
         Of the weights, the best weights and the gradients.
-    products : numpy.dtype
-        Of the sums of matrix products.
+    products : str
+        Of the operands of matrix products, by name: NumPy has no bfloat16. The sums are activations.
     activations : numpy.dtype
         Of states and of what the forward pass caches for the backward pass.
     moments : numpy.dtype
@@ -37,24 +37,27 @@ class Precision(NamedTuple):
 
     name: str
     weights: np.dtype[Any]
-    products: np.dtype[Any]
+    products: str
     activations: np.dtype[Any]
     moments: np.dtype[Any]
 
     @property
     def sizes(self) -> dict[str, int]:
         """Bytes of an item of each, by the kernels' names."""
-        types = (("weights", self.weights), ("products", self.products), ("activations", self.activations))
-        return {name: dtype.itemsize for name, dtype in (*types, ("moments", self.moments))}
+        types = (("weights", self.weights), ("activations", self.activations), ("moments", self.moments))
+        return {name: dtype.itemsize for name, dtype in types} | {"products": _BYTES[self.products]}
 
 
 def _uniform(name: str) -> Precision:
     """A precision of one data type for everything."""
     dtype = np.dtype(name)
-    return Precision(name, dtype, dtype, dtype, dtype)
+    return Precision(name, dtype, name, dtype, dtype)
 
+
+_BYTES = {"float32": 4, "float64": 8, "bfloat16": 2}
 
 PRECISIONS = {name: _uniform(name) for name in ("float32", "float64")}
+PRECISIONS["bfloat16"] = PRECISIONS["float32"]._replace(name="bfloat16", products="bfloat16")
 
 compare("the precisions", tuple(_kernels.PRECISIONS), tuple(PRECISIONS))
 for _name, _precision in PRECISIONS.items():

@@ -25,6 +25,31 @@ static idx core_l1d = 32768; /* bytes of the first-level data cache */
 #define PAUSE (void)0
 #endif
 
+/* Subnormal numbers, read or made, count as zero from here on, in this thread; and what was before. A processor of
+ * another kind computes with them as they are. */
+#if defined(__SSE2__)
+typedef unsigned flushing;
+static ALWAYS flushing flush_subnormals(void) {
+    const flushing before = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(before | 0x8040);
+    return before;
+}
+static ALWAYS void restore_subnormals(flushing before) { __builtin_ia32_ldmxcsr(before); }
+#elif defined(__aarch64__)
+typedef uint64_t flushing;
+static ALWAYS void restore_subnormals(flushing before) { __asm__ volatile("msr fpcr, %0" ::"r"(before) : "memory"); }
+static ALWAYS flushing flush_subnormals(void) {
+    flushing before;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    restore_subnormals(before | 1 << 24);
+    return before;
+}
+#else
+typedef int flushing;
+static ALWAYS flushing flush_subnormals(void) { return 0; }
+static ALWAYS void restore_subnormals(flushing before) { (void)before; }
+#endif
+
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 

@@ -24,11 +24,12 @@ typedef struct {
 /* The right matrix of a product, W = the table's `panel` columns in each panel: element (k, j) is
  * data[j / W * panel + k * row + j % W]. Packed, row = W and panel = W * depth; a plain row-major matrix has row = its
  * stride and panel = W. `reverse` walks the panels from the last to the first: what the product before has left in the
- * cache comes first. It changes no bit. */
+ * cache comes first. It changes no bit. `ready`: the table's `pack` wrote it, so its elements are rounded already. */
 typedef struct {
     void *data;
     idx row, panel;
     idx reverse;
+    idx ready;
 } core_panels;
 
 /* Where the sums of a product start and go: row i from start + i * start_row to out + i * out_row. start_row = 0
@@ -111,12 +112,14 @@ typedef struct {
 
 /* --- the table of an instruction set and a precision ------------------------------------------------------------- */
 
-/* F(result, name, parameters): the fields of core_table and, in template.h, its entries. */
+/* F(result, name, parameters): the fields of core_table and, in template.h, its entries. Those of products differ in
+ * every precision; the others depend on REAL alone. */
+#define CORE_PRODUCTS(F)                             \
+    /* sums = start + left @ right */                \
+    F(void, multiply, (const core_product *product)) \
+    /* out[k, j] = source[k, j] for k < K, j < N */  \
+    F(void, pack, (idx K, idx N, core_matrix source, core_panels out))
 #define CORE_FUNCTIONS(F)                                                                                         \
-    /* sums = start + left @ right */                                                                             \
-    F(void, multiply, (const core_product *product))                                                              \
-    /* out[k, j] = source[k, j] for k < K, j < N */                                                               \
-    F(void, pack, (idx K, idx N, core_matrix source, core_panels out))                                            \
     /* y += x */                                                                                                  \
     F(void, add, (idx n, const void *x, void *y))                                                                 \
     /* y += the sum of the M rows of x, which are ld apart */                                                     \
@@ -155,7 +158,7 @@ typedef struct {
     idx rows;               /* rows of the largest tile of a product */
     const core_cell *cells; /* the last one has no name */
     const core_rule *rules; /* the last one has no name */
-    CORE_FUNCTIONS(CORE_FIELD)
+    CORE_PRODUCTS(CORE_FIELD) CORE_FUNCTIONS(CORE_FIELD)
 } core_table;
 #undef CORE_FIELD
 

@@ -2,9 +2,10 @@
  * and NARROW. A precision is a row of CORE_PRECISIONS and a block below.
  *
  *     P(name, suffix of its kernels, type of weights, of operands of products, of activations, of moments) */
-#define CORE_PRECISIONS(P)                       \
-    P(float32, _f32, float, float, float, float) \
-    P(float64, _f64, double, double, double, double)
+#define CORE_PRECISIONS(P)                           \
+    P(float32, _f32, float, float, float, float)     \
+    P(float64, _f64, double, double, double, double) \
+    P(bfloat16, _bf16, float, uint16_t, float, float)
 
 #define REAL float
 #define DOUBLE 0
@@ -25,6 +26,8 @@
 #undef DOUBLE
 #undef SQRT
 #undef NAME
+
+#include "bfloat16.h"
 
 /* The tables of this instruction set, one for each precision. */
 #define TABLE(name, suffix, weights, products, activations, moments) &JOIN(JOIN(table_, SET), suffix),

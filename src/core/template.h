@@ -27,7 +27,7 @@ static ALWAYS void NAME(store)(REAL *p, vec v) { __builtin_memcpy(p, &v, VB); }
  * can be left out. */
 #define ENTRY(result, name, parameters) .name = NAME(name),
 static const core_table NAME(table) = {
-    .width = VL, .panel = 2 * VL, .rows = MR, .cells = NAME(cells), .rules = NAME(rules), CORE_FUNCTIONS(ENTRY)};
+    .width = VL, .panel = 2 * VL, .rows = MR, .cells = NAME(cells), .rules = NAME(rules), CORE_PRODUCTS(ENTRY) CORE_FUNCTIONS(ENTRY)};
 #undef ENTRY
 
 #undef VL

@@ -8,7 +8,7 @@ cdef extern from "core/core.h" nogil:
         Py_ssize_t row, column
     ctypedef struct core_panels:
         void *data
-        Py_ssize_t row, panel, reverse
+        Py_ssize_t row, panel, reverse, ready
     ctypedef struct core_sums:
         const void *start
         Py_ssize_t start_row

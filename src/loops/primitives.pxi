@@ -8,9 +8,10 @@ def matmul(const floating[:, ::1] A not None,  # (M, K), or (K, M) when transpos
            floating[:, ::1] C not None,        # (M, Np): where the sums start            in, out
            floating[::1] panels not None,      # ((Np + LANES) * K): scratch for the packed B; empty: it is read plain
            bint transpose_left, bint reverse, Py_ssize_t repeat=1,
+           str precision=None,                 # the one whose arrays all have this type, if None
            ):
     """C += A @ B (or A.T @ B), `repeat` times."""
-    cdef const core_table *k = table_of(sizeof(floating))
+    cdef const core_table *k = table_named(precision, sizeof(floating))
     cdef Py_ssize_t K = B.shape[0], N = C.shape[1], M = C.shape[0], _i
     cdef core_matrix left = by_rows(&A[0, 0], A.shape[1])
     cdef core_panels right = plain(k, &B[0, 0], N)
@@ -27,9 +28,10 @@ def matmul(const floating[:, ::1] A not None,  # (M, K), or (K, M) when transpos
 
 def transpose(const floating[:, ::1] A not None,  # (N, K)       in
               floating[:, ::1] B not None,        # (K, Np)      out
+              str precision=None,                 # as above
               ):
-    """B[:, :N] = A.T"""
-    cdef const core_table *k = table_of(sizeof(floating))
+    """B[:, :N] = A.T, as operands of products in this precision"""
+    cdef const core_table *k = table_named(precision, sizeof(floating))
     k.pack(A.shape[1], A.shape[0], transposed(&A[0, 0], A.shape[1]), plain(k, &B[0, 0], B.shape[1]))
 
 

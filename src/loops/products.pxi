@@ -39,6 +39,17 @@ cdef const core_table *table_of(Py_ssize_t itemsize) except NULL:
     raise ValueError(f"no precision has items of {itemsize} bytes throughout")
 
 
+cdef const core_table *table_named(str precision, Py_ssize_t itemsize) except NULL:
+    """The table of a precision whose weights and activations have items of this size; None: of one such size throughout."""
+    cdef Py_ssize_t i
+    if precision is None:
+        return table_of(itemsize)
+    i = list(PRECISIONS).index(precision)
+    if not core_precision_at(i).weights == core_precision_at(i).activations == itemsize:
+        raise ValueError(f"weights and activations of {precision} do not have {itemsize} bytes")
+    return core_table_at(i)
+
+
 # --- threads ----------------------------------------------------------------------------------------------------
 
 cdef inline Team alone() noexcept nogil:
@@ -75,12 +86,12 @@ cdef inline core_matrix transposed(const void *data, Py_ssize_t stride) noexcept
 
 cdef inline core_panels packed(const core_table *k, const void *data, Py_ssize_t depth) noexcept nogil:
     """A right matrix of so many rows that has been packed."""
-    return core_panels(data=<void *>data, row=k.panel, panel=k.panel * depth, reverse=0)
+    return core_panels(data=<void *>data, row=k.panel, panel=k.panel * depth, reverse=0, ready=1)
 
 
 cdef inline core_panels plain(const core_table *k, const void *data, Py_ssize_t stride) noexcept nogil:
     """A right matrix as it lies, its rows `stride` apart."""
-    return core_panels(data=<void *>data, row=stride, panel=k.panel, reverse=0)
+    return core_panels(data=<void *>data, row=stride, panel=k.panel, reverse=0, ready=0)
 
 
 cdef inline core_sums into(void *out, Py_ssize_t stride) noexcept nogil:
@@ -118,8 +129,11 @@ cdef inline core_panels state_weights(const Window *w, const Layer *layer,
                                       const floating *work,  # WT (H, N)  in
                                       ) noexcept nogil:
     """W.T: whole rows for the product of a single row, panels for a batch. Both ways sum alike: the same bits."""
+    cdef core_panels rows
     if w.plan.B == 1:
-        return plain(w.k, work + layer.WT, w.plan.Gp)
+        rows = plain(w.k, work + layer.WT, w.plan.Gp)
+        rows.ready = 1
+        return rows
     return packed(w.k, work + layer.WT, w.plan.H)
 
 
