@@ -42,6 +42,11 @@ class Precision(NamedTuple):
     moments: np.dtype[Any]
 
     @property
+    def mixed(self) -> bool:
+        """Whether the operands of products are rounded: they have another type than the weights."""
+        return self.products != self.weights.name
+
+    @property
     def sizes(self) -> dict[str, int]:
         """Bytes of an item of each, by the kernels' names."""
         types = (("weights", self.weights), ("activations", self.activations), ("moments", self.moments))

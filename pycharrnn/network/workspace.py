@@ -86,7 +86,7 @@ def _lie(architecture: Architecture, T: int, B: int, noise: bool = False) -> Lay
         own: dict[str, tuple[int, ...]] = {"h": (T + 1, B, Hs), "d": (T, B, Hs), "WT": (H, N + wide)}
         own["s"] = (T + 1 if len(cell.states) > 1 else 0, B, Hs)
         own["a"] = (0 if cell.in_place and not inputs else T, B, As)
-        own["WB"] = (N if B > 1 else 0, H + wide)
+        own["WB"] = (N if B > 1 or architecture.precision.mixed else 0, H + wide)
         if noise and architecture.dropouts[i] > 0:
             own["y"] = (T, B, Hs)
         if architecture.zones:

@@ -28,11 +28,9 @@
 static ALWAYS REAL NAME(rounded)(REAL x) {
     uint32_t bits;
     __builtin_memcpy(&bits, &x, sizeof bits);
-    const uint32_t sign = bits & 0x80000000;
-    const int32_t magnitude = (int32_t)(bits ^ sign);
     uint32_t near = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
-    near = magnitude < 0x00800000 ? sign : near;
-    near = magnitude > 0x7f800000 ? sign | 0x7fc00000 : near;
+    near |= x != x ? 0x7fc00000 : 0;
+    near &= bits & 0x7f800000 ? 0xffffffff : 0x80000000;
     __builtin_memcpy(&x, &near, sizeof x);
     return x;
 }
@@ -51,6 +49,15 @@ static void NAME(pack)(idx K, idx N, core_matrix source, core_panels out) {
         FLOAT32(pack)(K, n, source, out);
         for (idx k = 0; k < K; k++) NAME(round)(n, panel + k * out.row, panel + k * out.row);
     }
+}
+
+/* k rows of nv vectors, which are row apart, into a panel. */
+static ALWAYS void NAME(round_rows)(idx k, const int nv, const REAL *x, idx row, REAL *panel) {
+    for (idx i = 0; i < k; i++) NAME(round)(nv * VL, x + i * row, panel + i * 2 * VL);
+}
+static void NAME(round_panel)(idx k, int nv, const REAL *x, idx row, REAL *panel) {
+    if (nv > 1) NAME(round_rows)(k, 2, x, row, panel);
+    else NAME(round_rows)(k, 1, x, row, panel);
 }
 
 /* What a tile computes: out = start + a b. Columns of b come in pairs of vectors, b_panel apart. */
@@ -161,14 +168,17 @@ static __attribute__((noinline)) void NAME(multiply_rows)(const core_product *p)
                 const idx width = N - j >= 2 * VL ? 2 * VL : VL;
                 const REAL *right = B + panel * p->right.panel + k * p->right.row;
                 tile.b = p->right.ready ? right : b;
-                if (!p->right.ready)
-                    for (idx r = 0; r < depth; r++) NAME(round)(width, right + r * p->right.row, b + r * 2 * VL);
+                const REAL *next = q + 1 < panels ? right + (p->right.reverse ? -p->right.panel : p->right.panel) : right;
+                if (!p->right.ready) NAME(round_panel)(depth, (int)(width / VL), right, p->right.row, b);
                 for (idx t = 0; t < tiles; t++) { /* heights differ by at most one row */
                     const idx i = t * rows / tiles, end = (t + 1) * rows / tiles;
                     REAL *c = (REAL *)p->sums.out + (i0 + i) * ldc + j;
                     tile.a = a + i * (by_rows ? DEPTH : 1);
                     tile.start = k ? c : start ? start + (i0 + i) * p->sums.start_row + j : NULL;
                     tile.out = c;
+                    for (idx row = i; row < end; row++) __builtin_prefetch(c + (row - i) * ldc, 1);
+                    if (!p->right.ready) for (idx r = t * depth / tiles; r < (t + 1) * depth / tiles; r++)
+                        __builtin_prefetch(next + r * p->right.row);
                     NAME(tiles)(end - i, width > VL ? 2 : 1, (int)by_rows, &tile);
                 }
             }
@@ -228,6 +238,7 @@ static void NAME(multiply)(const core_product *p) {
 static const core_table NAME(table) = {.width = VL,
                                        .panel = 2 * VL,
                                        .rows = ROWS,
+                                       .rounds = 1,
                                        .cells = FLOAT32(cells),
                                        .rules = FLOAT32(rules),
                                        CORE_PRODUCTS(OWN) CORE_FUNCTIONS(SHARED)};

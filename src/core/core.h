@@ -155,7 +155,8 @@ typedef struct {
 typedef struct {
     idx width;              /* elements in a vector */
     idx panel;              /* columns in one panel of a packed matrix */
-    idx rows;               /* rows of the largest tile of a product */
+    idx rows;               /* rows of the left matrix that a product takes at a time */
+    idx rounds;             /* whether the operands of a product are rounded: `pack` then changes numbers */
     const core_cell *cells; /* the last one has no name */
     const core_rule *rules; /* the last one has no name */
     CORE_PRODUCTS(CORE_FIELD) CORE_FUNCTIONS(CORE_FIELD)

@@ -48,7 +48,7 @@ cdef extern from "core/core.h" nogil:
         const char *name
         core_rule_step *step
     ctypedef struct core_table:
-        Py_ssize_t width, panel, rows
+        Py_ssize_t width, panel, rows, rounds
         const core_cell *cells
         const core_rule *rules
         void (*multiply)(const core_product *product) noexcept nogil

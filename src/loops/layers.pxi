@@ -72,7 +72,7 @@ cdef void layer_backward(const Window *w, const Layer *layer,
     cdef const core_table *k = w.k
     cdef const Plan *plan = w.plan
     cdef Py_ssize_t t, i, q, H = plan.H, N = w.cell.gates * H
-    cdef core_panels W = plain(k, <const floating *>w.weights + layer.W, plan.Hp)
+    cdef core_panels W = state_weights_back(w, layer, <const floating *>work)
     cdef core_cell_step step
     cdef floating *d
     cdef floating *before = work + plan.z                       # (B, H): d[t-1] of streams that begin a document
@@ -80,8 +80,6 @@ cdef void layer_backward(const Window *w, const Layer *layer,
     cdef floating *sink = ds + plan.B * plan.Hs                 # (B, H): gradients of states before the window
     cdef floating *stayed = sink + plan.B * plan.Hs             # (B, H): of ds, what zoneout passes by the cell
     cdef bint start
-    if plan.B > 1:
-        W = packed(k, work + layer.WB, N)
     memset(ds + lo * plan.Hs, 0, (hi - lo) * plan.Hs * sizeof(floating))
     memset(sink + lo * plan.Hs, 0, (hi - lo) * plan.Hs * sizeof(floating))
     step.H = H

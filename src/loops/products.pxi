@@ -94,6 +94,11 @@ cdef inline core_panels plain(const core_table *k, const void *data, Py_ssize_t 
     return core_panels(data=<void *>data, row=stride, panel=k.panel, reverse=0, ready=0)
 
 
+cdef inline core_panels packed_rows(const core_table *k, const void *data, Py_ssize_t stride) noexcept nogil:
+    """A right matrix that has been packed into whole rows, `stride` apart."""
+    return core_panels(data=<void *>data, row=stride, panel=k.panel, reverse=0, ready=1)
+
+
 cdef inline core_sums into(void *out, Py_ssize_t stride) noexcept nogil:
     """Sums that start from zero."""
     return core_sums(start=NULL, start_row=0, out=out, out_row=stride)
@@ -129,18 +134,26 @@ cdef inline core_panels state_weights(const Window *w, const Layer *layer,
                                       const floating *work,  # WT (H, N)  in
                                       ) noexcept nogil:
     """W.T: whole rows for the product of a single row, panels for a batch. Both ways sum alike: the same bits."""
-    cdef core_panels rows
     if w.plan.B == 1:
-        rows = plain(w.k, work + layer.WT, w.plan.Gp)
-        rows.ready = 1
-        return rows
+        return packed_rows(w.k, work + layer.WT, w.plan.Gp)
     return packed(w.k, work + layer.WT, w.plan.H)
+
+
+cdef inline core_panels state_weights_back(const Window *w, const Layer *layer,
+                                           const floating *work,  # WB (N, H)  in
+                                           ) noexcept nogil:
+    """W: panels for a batch; for a single row whole rows, which are those of the weights unless products round them."""
+    if w.plan.B > 1:
+        return packed(w.k, work + layer.WB, w.cell.gates * w.plan.H)
+    if w.k.rounds:
+        return packed_rows(w.k, work + layer.WB, w.plan.Hp)
+    return plain(w.k, <const floating *>w.weights + layer.W, w.plan.Hp)
 
 
 cdef void pack_weights(const Window *w,
                        floating *work,          # UT, WT, UB, WB and VT  out
                        ) noexcept nogil:
-    """Each matrix in the order in which the products read it; a batch also packs those of the backward pass.
+    """Each matrix in the order in which the products read it, and rounded, if they round.
 
     A thread packs the columns of U.T, W.T and V.T, and the rows of U and W, that belong to its share of the gates.
     """
@@ -159,8 +172,10 @@ cdef void pack_weights(const Window *w,
         out = state_weights(w, layer, <const floating *>work)
         out.data = <floating *>out.data + lo // panel * out.panel
         k.pack(H, hi - lo, transposed(W, plan.Hp), out)
-        if plan.B > 1:
-            k.pack(hi - lo, H, by_rows(W, plan.Hp), packed(k, work + layer.WB + lo * panel, N))
+        if plan.B > 1 or k.rounds:
+            out = state_weights_back(w, layer, <const floating *>work)
+            out.data = <floating *>out.data + lo * out.row
+            k.pack(hi - lo, H, by_rows(W, plan.Hp), out)
         if layer.I:
             U = weights + layer.U + lo * layer.Ip
             k.pack(layer.I, hi - lo, transposed(U, layer.Ip), packed(k, work + layer.UT + lo * layer.I, layer.I))
