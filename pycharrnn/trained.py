@@ -188,7 +188,7 @@ class Trained(Parameters):
     def _specs(cls, parameters: dict[str, Any], n_symbols: int, documents: bool) -> Specs:
         """The weight arrays of a model with these parameters, which come from a file and may be wrong."""
         built = architecture(cls(**restored(parameters)), n_symbols, documents)
-        return {name: (shape, built.dtype) for name, shape in built.shapes.items()}
+        return {name: (shape, built.precision.weights.name) for name, shape in built.shapes.items()}
 
     def _file(self, learned: Learned, weights: Array, kept: Best) -> ModelFile:
         """The model, with these weights, as a file has it."""

@@ -342,8 +342,8 @@ TINY = 2.0**-126  # the smallest normal number of both
 
 def bfloat16(x):
     """Float32 numbers rounded to eight bits: to the nearest, ties to the even one, subnormal ones to zero."""
-    x = np.asarray(x, np.float32).astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
+        x = np.asarray(x, np.float32).astype(np.float64)
         mantissa, exponent = np.frexp(x)
         nearest = np.ldexp(np.rint(mantissa * 256), exponent - 8)
         return np.where(np.abs(x) < TINY, np.copysign(0, x), nearest).astype(np.float32)
@@ -387,11 +387,11 @@ def bfloat16_matmul(start, A, B, fma=True):
     a[:, :K] = bfloat16(A)
     b[:K] = bfloat16(B)
     c = flushed(np.array(np.broadcast_to(start, (M, N)), np.float32))
-    for k in range(0, K, 32):
-        chains = [np.zeros((M, N), np.float32), np.zeros((M, N), np.float32)]
-        for q in range(32):
-            x, y, add = a[:, k + q, None], b[k + q], chains[q % 2]
-            chains[q % 2] = fused(x, y, add, True) if fma else flushed(flushed(x * y) + add)
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        for k in range(0, K, 32):
+            chains = [np.zeros((M, N), np.float32), np.zeros((M, N), np.float32)]
+            for q in range(32):
+                x, y, add = a[:, k + q, None], b[k + q], chains[q % 2]
+                chains[q % 2] = fused(x, y, add, True) if fma else flushed(flushed(x * y) + add)
             c = flushed(c + flushed(chains[0] + chains[1]))
     return c

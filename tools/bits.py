@@ -10,6 +10,7 @@ import platform
 
 from pycharrnn import CharRNN, _kernels, datasets
 from pycharrnn.network.cells import CELLS
+from pycharrnn.network.precision import PRECISIONS
 
 OPTIONS = {
     "hidden_size": 48,
@@ -34,7 +35,7 @@ def main() -> None:
     """Train each cell in each precision for a hundred updates, and print the digests."""
     print(platform.machine(), _kernels.simd_selected())
     text = datasets.load("tinyshakespeare")[:40_000]
-    for cell, dtype in itertools.product(CELLS, ("float32", "float64")):
+    for cell, dtype in itertools.product(CELLS, PRECISIONS):
         model = CharRNN(cell, dtype=dtype, epochs=None, max_updates=100, random_state=7, **OPTIONS).fit(text)
         weights = b"".join(array.tobytes() for array in model.params_.values())
         print(cell, dtype, digest(weights), digest(model.sample(200, random_state=1).encode()))

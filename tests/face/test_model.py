@@ -267,12 +267,12 @@ def test_changing_a_parameter_does_not_change_a_trained_model(text):
 
 
 def test_shapes_and_precision(text):
-    for dtype in ("float32", "float64"):
+    for dtype, stored in (("float32", "float32"), ("float64", "float64"), ("bfloat16", "float32")):
         model = CharRNN(hidden_size=8, max_updates=5, dtype=dtype).fit(text)
         K = len(set(text))
         shapes = {name: value.shape for name, value in model.params_.items()}
         assert shapes == {"U": (8, K), "W": (8, 8), "b": (8,), "V": (K, 8), "c": (K,)}
-        assert all(value.dtype == dtype for value in model.params_.values())
+        assert all(value.dtype == stored for value in model.params_.values())
         model.params_["W"][:] = np.nan  # a copy
         assert np.isfinite(model.params_["W"]).all()
 
@@ -355,7 +355,7 @@ def test_loss_and_gradients(text):
 
 
 @pytest.mark.parametrize("optimizer", ["adagrad", Adam(beta1=0.8)])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 def test_save_and_load(tmp_path, text, optimizer, dtype):
     path, again = tmp_path / "model.safetensors", tmp_path / "again.safetensors"
     settings = {"hidden_size": 9, "optimizer": optimizer, "dtype": dtype, "random_state": 3, "max_updates": 40}

@@ -23,9 +23,8 @@ from pycharrnn.training.schedules import Step
 text = "it was the best of times, it was the worst of times, " * 12
 steps = Step(at=tuple(i / 20 for i in range(20)), factor=0.77)
 documents = [f"number {i} of {i * i}" for i in range(40)]
-for cell, initializer, dtype in itertools.product(
-    CELLS, ("normal", "uniform", "orthogonal"), ("float32", "float64")
-):
+kinds = [*itertools.product(("normal", "uniform", "orthogonal"), ("float32", "float64")), ("uniform", "bfloat16")]
+for cell, (initializer, dtype) in itertools.product(CELLS, kinds):
     for schedule, more in (
         ("cosine", {"optimizer": "adam", "weight_decay": 0.01, "clip_norm": 1.0}),
         (steps, {"num_layers": 2, "embedding_size": 5, "batch_size": 3, "dropout": 0.2, "label_smoothing": 0.1}),
@@ -69,7 +68,7 @@ def here(tmp_path_factory):
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: "-".join(*machine.items()))
 @pytest.mark.skipif(_kernels.simd_selected() == "baseline", reason="sums without fused multiply-add have other bits")
 def test_training_gives_the_same_weights_on_every_machine(here, machine, tmp_path):
-    assert len(here) == len(CELLS) * 3 * 2 * 3
+    assert len(here) == len(CELLS) * 7 * 3
     assert len({line.split()[-1] for line in here}) == len(here)
     assert weights(machine, tmp_path) == here
 
