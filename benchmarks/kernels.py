@@ -15,6 +15,7 @@ import numpy as np
 from pycharrnn import _kernels
 from pycharrnn.benchmark.measuring import fma_peaks
 from pycharrnn.network.memory import aligned
+from pycharrnn.network.precision import PRECISIONS, Precision
 
 
 class Shape(NamedTuple):
@@ -39,16 +40,17 @@ SHAPES = [  # of the classic job with K = 80, then of larger ones
 ]
 
 
-def matrix(rng: np.random.Generator, rows: int, columns: int, dtype: str) -> np.ndarray:
+def matrix(rng: np.random.Generator, rows: int, columns: int, dtype: np.dtype) -> np.ndarray:
     """Random numbers that start on a cache line."""
     out = aligned(rows * columns, dtype).reshape(rows, columns)
     out[:] = rng.normal(size=out.shape)
     return out
 
 
-def speed(shape: Shape, dtype: str, packed: bool, repeats: int) -> float:
+def speed(shape: Shape, precision: Precision, packed: bool, repeats: int) -> float:
     """Operations per second: the best of some calls of about 5 ms."""
     M, N, K, transposed, _ = shape
+    dtype = precision.weights
     rng = np.random.default_rng(0)
     repeat, best = 1, 0.0
     A = matrix(rng, *((K, M) if transposed else (M, K)), dtype)
@@ -58,7 +60,7 @@ def speed(shape: Shape, dtype: str, packed: bool, repeats: int) -> float:
     done = 0
     while done < repeats:
         begin = time.perf_counter()
-        _kernels.matmul(A, B, C, panels, transposed, False, repeat)
+        _kernels.matmul(A, B, C, panels, transposed, False, repeat, precision.name)
         seconds = time.perf_counter() - begin
         if seconds < 0.005:
             repeat *= 2
@@ -74,17 +76,19 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     simd = _kernels.simd_selected()
     print(f"{simd}: GFLOP/s and share of the FMA peak; 'rows' has B in whole rows, unpacked; T: A stored transposed")
-    print(f"{'M x N x K':<22}{'packed f32':>16}{'rows f32':>16}{'packed f64':>16}{'rows f64':>16}")
+    heads = (f"{how} {name}" for name in PRECISIONS for how in ("packed", "rows"))
+    print(f"{'M x N x K':<22}" + "".join(f"{head:>18}" for head in heads))
     peaks = dict.fromkeys(("float32", "float64"), 0.0)
     for shape in SHAPES:
         cells = []
-        for dtype in peaks:
+        for precision in PRECISIONS.values():
+            dtype = precision.weights.name
             peaks[dtype] = max(peaks[dtype], fma_peaks(dtype)[simd])
             for packed in (True, False):
-                found = speed(shape, dtype, packed, repeats)
+                found = speed(shape, precision, packed, repeats)
                 cells.append(f"{found / 1e9:9.1f} {found / peaks[dtype]:5.0%}")
         size = f"{shape.M} x {shape.N} x {shape.K}{' T' * shape.transposed}"
-        print(f"{size:<22}" + "".join(f"{cell:>16}" for cell in cells) + f"  {shape.meaning}")
+        print(f"{size:<22}" + "".join(f"{cell:>18}" for cell in cells) + f"  {shape.meaning}")
     print(", ".join(f"FMA peak {dtype} {peak / 1e9:.1f} GFLOP/s" for dtype, peak in peaks.items()))
 
 

@@ -37,6 +37,15 @@ static ALWAYS REAL NAME(rounded)(REAL x) {
 static ALWAYS void NAME(round)(idx n, const REAL *x, REAL *y) {
     INDEPENDENT for (idx i = 0; i < n; i++) y[i] = NAME(rounded)(x[i]);
 }
+/* k rows of a panel of n columns: x_row apart, and then y_row. Loops of known length take half the time. */
+static void NAME(round_panel)(idx k, idx n, const REAL *x, idx x_row, REAL *y, idx y_row) {
+    if (n == 2 * VL)
+        for (idx i = 0; i < k; i++) NAME(round)(2 * VL, x + i * x_row, y + i * y_row);
+    else if (n == VL)
+        for (idx i = 0; i < k; i++) NAME(round)(VL, x + i * x_row, y + i * y_row);
+    else
+        for (idx i = 0; i < k; i++) NAME(round)(n, x + i * x_row, y + i * y_row);
+}
 
 /* A panel at a time, which is rounded while the cache holds it. */
 static void NAME(pack)(idx K, idx N, core_matrix source, core_panels out) {
@@ -47,17 +56,8 @@ static void NAME(pack)(idx K, idx N, core_matrix source, core_panels out) {
         out.data = panel;
         source.data = columns;
         FLOAT32(pack)(K, n, source, out);
-        for (idx k = 0; k < K; k++) NAME(round)(n, panel + k * out.row, panel + k * out.row);
+        NAME(round_panel)(K, n, panel, out.row, panel, out.row);
     }
-}
-
-/* k rows of nv vectors, which are row apart, into a panel. */
-static ALWAYS void NAME(round_rows)(idx k, const int nv, const REAL *x, idx row, REAL *panel) {
-    for (idx i = 0; i < k; i++) NAME(round)(nv * VL, x + i * row, panel + i * 2 * VL);
-}
-static void NAME(round_panel)(idx k, int nv, const REAL *x, idx row, REAL *panel) {
-    if (nv > 1) NAME(round_rows)(k, 2, x, row, panel);
-    else NAME(round_rows)(k, 1, x, row, panel);
 }
 
 /* What a tile computes: out = start + a b. Columns of b come in pairs of vectors, b_panel apart. */
@@ -169,7 +169,7 @@ static __attribute__((noinline)) void NAME(multiply_rows)(const core_product *p)
                 const REAL *right = B + panel * p->right.panel + k * p->right.row;
                 tile.b = p->right.ready ? right : b;
                 const REAL *next = q + 1 < panels ? right + (p->right.reverse ? -p->right.panel : p->right.panel) : right;
-                if (!p->right.ready) NAME(round_panel)(depth, (int)(width / VL), right, p->right.row, b);
+                if (!p->right.ready) NAME(round_panel)(depth, width, right, p->right.row, b, 2 * VL);
                 for (idx t = 0; t < tiles; t++) { /* heights differ by at most one row */
                     const idx i = t * rows / tiles, end = (t + 1) * rows / tiles;
                     REAL *c = (REAL *)p->sums.out + (i0 + i) * ldc + j;

@@ -148,8 +148,8 @@ cdef inline void project_backward(const Window *w, const Layer *layer, Py_ssize_
     cdef floating *dx = work + layer.dx + lo * layer.Is
     multiply(k, hi - lo, layer.I, shared, by_rows(da, w.plan.Ds), U, into(dx, layer.Is))
     if shared < N:
-        U.data = <floating *>U.data + shared * U.row
-        multiply(k, hi - lo, layer.I, N - shared, by_rows(da + N, w.plan.Ds), U, onto(dx, layer.Is))
+        multiply(k, hi - lo, layer.I, N - shared, by_rows(da + N, w.plan.Ds), from_row(U, shared, sizeof(floating)),
+                 onto(dx, layer.Is))
 
 
 cdef inline bint zones(const Plan *plan) noexcept nogil:

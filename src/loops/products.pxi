@@ -99,6 +99,18 @@ cdef inline core_panels packed_rows(const core_table *k, const void *data, Py_ss
     return core_panels(data=<void *>data, row=stride, panel=k.panel, reverse=0, ready=1)
 
 
+cdef inline core_panels from_column(const core_table *k, core_panels right, Py_ssize_t j, size_t itemsize) noexcept nogil:
+    """What follows the first j columns, which are whole panels."""
+    right.data = <char *>right.data + j // k.panel * right.panel * itemsize
+    return right
+
+
+cdef inline core_panels from_row(core_panels right, Py_ssize_t i, size_t itemsize) noexcept nogil:
+    """What follows the first i rows."""
+    right.data = <char *>right.data + i * right.row * itemsize
+    return right
+
+
 cdef inline core_sums into(void *out, Py_ssize_t stride) noexcept nogil:
     """Sums that start from zero."""
     return core_sums(start=NULL, start_row=0, out=out, out_row=stride)
@@ -165,20 +177,22 @@ cdef void pack_weights(const Window *w,
     cdef const Layer *layer
     cdef const floating *W
     cdef const floating *U
-    cdef core_panels out
+    cdef core_panels right
+    cdef size_t size = sizeof(floating)
     for q in range(plan.L):
         layer = &w.layers[q]
         W = weights + layer.W + lo * plan.Hp
-        out = state_weights(w, layer, <const floating *>work)
-        out.data = <floating *>out.data + lo // panel * out.panel
-        k.pack(H, hi - lo, transposed(W, plan.Hp), out)
+        right = state_weights(w, layer, <const floating *>work)
+        k.pack(H, hi - lo, transposed(W, plan.Hp), from_column(k, right, lo, size))
         if plan.B > 1 or k.rounds:
-            out = state_weights_back(w, layer, <const floating *>work)
-            out.data = <floating *>out.data + lo * out.row
-            k.pack(hi - lo, H, by_rows(W, plan.Hp), out)
+            right = state_weights_back(w, layer, <const floating *>work)
+            k.pack(hi - lo, H, by_rows(W, plan.Hp), from_row(right, lo, size))
         if layer.I:
             U = weights + layer.U + lo * layer.Ip
-            k.pack(layer.I, hi - lo, transposed(U, layer.Ip), packed(k, work + layer.UT + lo * layer.I, layer.I))
-            k.pack(hi - lo, layer.I, by_rows(U, layer.Ip), packed(k, work + layer.UB + lo * panel, N))
+            right = packed(k, work + layer.UT, layer.I)
+            k.pack(layer.I, hi - lo, transposed(U, layer.Ip), from_column(k, right, lo, size))
+            right = packed(k, work + layer.UB, N)
+            k.pack(hi - lo, layer.I, by_rows(U, layer.Ip), from_row(right, lo, size))
     lo, hi = share(w.team, plan.K, panel, w.team.rank), share(w.team, plan.K, panel, w.team.rank + 1)
-    k.pack(H, hi - lo, transposed(weights + plan.V + lo * plan.Hp, plan.Hp), packed(k, work + plan.VT + lo * H, H))
+    right = packed(k, work + plan.VT, H)
+    k.pack(H, hi - lo, transposed(weights + plan.V + lo * plan.Hp, plan.Hp), from_column(k, right, lo, size))
