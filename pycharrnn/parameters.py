@@ -160,8 +160,7 @@ class Parameters:
     dtype: Annotated[
         Literal["float32", "float64", "bfloat16"],
         Choice(*PRECISIONS),
-        "Precision of the computation. bfloat16 is mixed: the operands of matrix products are rounded to bfloat16, and "
-        "all else, the weights too, is float32.",
+        "Precision of the computation. bfloat16 rounds the operands of matrix products; all else is then float32.",
     ] = "float32"
     min_count: Annotated[
         int,

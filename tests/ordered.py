@@ -1,7 +1,7 @@
 """Whole updates in NumPy, in single precision and with bfloat16 products, to the very bits of the kernels.
 
-Each operation stands in the kernels' order and is rounded as they round it: products that they fuse with a sum are fused
-here, if the instruction set has fused multiply-add. Only the losses are plain: no weight depends on them.
+Each operation stands in the kernels' order and is rounded as they round it. A product that they fuse with a sum is
+fused here, too, if the instruction set has fused multiply-add. Only the losses are plain: no weight depends on them.
 """
 
 import numpy as np
@@ -273,7 +273,8 @@ class Ordered:
             if numbers.weight_decay > 0:
                 p *= np.float32(1 - numbers.rate * numbers.weight_decay)
             clip = np.float32(numbers.clip_value)
-            self.p[name], self.m[name], self.v[name] = self.apply(p, np.clip(g, -clip, clip), self.m[name], self.v[name])
+            moments = self.m[name], self.v[name]
+            self.p[name], self.m[name], self.v[name] = self.apply(p, np.clip(g, -clip, clip), *moments)
         return loss
 
     def apply(self, p, g, m, v):
@@ -293,6 +294,6 @@ class Ordered:
             return self.add(-(rate * g), self.rsqrt(v + eps), p), m, v
         m = tiny_as_zero(self.add(1 - numbers.beta1, g - m, m))
         v = tiny_as_zero(self.add(1 - numbers.beta2, self.add(g, g, -v), v))
-        c1, c2 = np.float32(numbers.rate / (1 - self.powers[0])), np.float32(1 / (1 - self.powers[1]))
         c1 = np.float32(numbers.rate * (1 / (1 - self.powers[0])))
+        c2 = np.float32(1 / (1 - self.powers[1]))
         return p - c1 * m / (np.sqrt(v * c2) + eps), m, v

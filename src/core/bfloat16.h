@@ -22,7 +22,7 @@
 #define TALL (MR / 2) /* rows of a tile: each element has two sums in registers, e and o */
 #define BLOCK 32      /* k between two additions to c */
 #define DEPTH 128     /* k and */
-#define ROWS 112      /* rows of the left matrix that are rounded at a time; an odd number of cache lines */
+#define BAND 112      /* rows of the left matrix that are rounded at a time; an odd number of cache lines */
 
 /* To the nearest bfloat16 number, of two the even one. A subnormal number becomes zero, and a NaN stays one. */
 static ALWAYS REAL NAME(rounded)(REAL x) {
@@ -34,11 +34,11 @@ static ALWAYS REAL NAME(rounded)(REAL x) {
     __builtin_memcpy(&x, &near, sizeof x);
     return x;
 }
-static ALWAYS void NAME(round)(idx n, const REAL *x, REAL *y) {
-    INDEPENDENT for (idx i = 0; i < n; i++) y[i] = NAME(rounded)(x[i]);
+static ALWAYS void NAME(round)(idx n, const REAL *restrict x, REAL *restrict y) {
+    for (idx i = 0; i < n; i++) y[i] = NAME(rounded)(x[i]);
 }
 /* k rows of a panel of n columns: x_row apart, and then y_row. Loops of known length take half the time. */
-static void NAME(round_panel)(idx k, idx n, const REAL *x, idx x_row, REAL *y, idx y_row) {
+static void NAME(round_panel)(idx k, idx n, const REAL *restrict x, idx x_row, REAL *restrict y, idx y_row) {
     if (n == 2 * VL)
         for (idx i = 0; i < k; i++) NAME(round)(2 * VL, x + i * x_row, y + i * y_row);
     else if (n == VL)
@@ -47,17 +47,22 @@ static void NAME(round_panel)(idx k, idx n, const REAL *x, idx x_row, REAL *y, i
         for (idx i = 0; i < k; i++) NAME(round)(n, x + i * x_row, y + i * y_row);
 }
 
-/* A panel at a time, which is rounded while the cache holds it. */
+/* Panel by panel, some k at a time: rows as they lie are rounded on their way, columns once they have become rows. */
 static void NAME(pack)(idx K, idx N, core_matrix source, core_panels out) {
-    const REAL *columns = source.data;
-    REAL *panel = out.data;
-    for (idx j = 0; j < N; j += 2 * VL, columns += 2 * VL * source.column, panel += out.panel) {
-        const idx n = N - j < 2 * VL ? N - j : 2 * VL;
-        out.data = panel;
-        source.data = columns;
-        FLOAT32(pack)(K, n, source, out);
-        NAME(round_panel)(K, n, panel, out.row, panel, out.row);
-    }
+    REAL rows[DEPTH * 2 * VB / sizeof(REAL)] __attribute__((aligned(64)));
+    for (idx k = 0; k < K; k += DEPTH)
+        for (idx j = 0; j < N; j += 2 * VL) {
+            const idx depth = K - k < DEPTH ? K - k : DEPTH, n = N - j < 2 * VL ? N - j : 2 * VL;
+            const REAL *x = (const REAL *)source.data + k * source.row + j * source.column;
+            REAL *y = (REAL *)out.data + k * out.row + j / (2 * VL) * out.panel;
+            if (source.column == 1) {
+                NAME(round_panel)(depth, n, x, source.row, y, out.row);
+            } else {
+                const core_matrix columns = {x, source.row, source.column};
+                FLOAT32(pack)(depth, n, columns, (core_panels){.data = rows, .row = 2 * VL});
+                NAME(round_panel)(depth, n, rows, 2 * VL, y, out.row);
+            }
+        }
 }
 
 /* What a tile computes: out = start + a b. Columns of b come in pairs of vectors, b_panel apart. */
@@ -73,10 +78,10 @@ typedef struct {
 } NAME(tile_of);
 
 /* sum[i][v] += a[i, k] b[k, v] for the k at a and b */
-#define ADD_PRODUCTS(sum, a, b)                                                                \
-    UNROLL for (int v = 0; v < nv; v++) {                                                      \
-        const vec column = load((b) + v / 2 * b_panel + v % 2 * VL);                           \
-        UNROLL for (int i = 0; i < mr; i++) sum[i][v] += (a)[i * a_row] * column;              \
+#define ADD_PRODUCTS(sum, a, b)                                                   \
+    UNROLL for (int v = 0; v < nv; v++) {                                         \
+        const vec column = load((b) + v / 2 * b_panel + v % 2 * VL);              \
+        UNROLL for (int i = 0; i < mr; i++) sum[i][v] += (a)[i * a_row] * column; \
     }
 
 /* A tile of mr rows and nv vectors. Element (i, k) of a is a[i * a_row + k * a_column]. */
@@ -88,15 +93,15 @@ static ALWAYS void NAME(tile)(const int mr, const int nv, const idx a_row, const
     for (idx k = 0; k < t->depth; k += BLOCK) {
         const idx left = t->depth - k, pairs = left < BLOCK ? left / 2 : BLOCK / 2;
         vec e[TALL][8], o[TALL][8];
-        UNROLL for (int i = 0; i < mr; i++) {
-            UNROLL for (int v = 0; v < nv; v++) e[i][v] = o[i][v] = (vec){0};
-        }
+        UNROLL for (int i = 0; i < mr; i++) { UNROLL for (int v = 0; v < nv; v++) e[i][v] = o[i][v] = (vec){0}; }
         for (idx q = 0; q < pairs; q++, a += 2 * a_column, b += 2 * b_row) {
             ADD_PRODUCTS(e, a, b)
             ADD_PRODUCTS(o, a + a_column, b + b_row)
         }
         if (left < BLOCK) {
-            if (left % 2) { ADD_PRODUCTS(e, a, b) }
+            if (left % 2) {
+                ADD_PRODUCTS(e, a, b)
+            }
             UNROLL for (int i = 0; i < mr; i++) { /* zeros fill the block: -0 becomes +0 */
                 UNROLL for (int v = 0; v < nv; v++) {
                     if (left < BLOCK - 1) e[i][v] += 0.0f;
@@ -118,15 +123,15 @@ static ALWAYS void NAME(tile)(const int mr, const int nv, const idx a_row, const
 }
 #undef ADD_PRODUCTS
 
-#define HEIGHT(mr)                                                \
-    case mr:                                                      \
-        if (nv > 1) {                                             \
-            if (by_rows) NAME(tile)(mr, 2, DEPTH, 1, t);          \
-            else NAME(tile)(mr, 2, 1, ROWS, t);                   \
-        } else {                                                  \
-            if (by_rows) NAME(tile)(mr, 1, DEPTH, 1, t);          \
-            else NAME(tile)(mr, 1, 1, ROWS, t);                   \
-        }                                                         \
+#define HEIGHT(mr)                                       \
+    case mr:                                             \
+        if (nv > 1) {                                    \
+            if (by_rows) NAME(tile)(mr, 2, DEPTH, 1, t); \
+            else NAME(tile)(mr, 2, 1, BAND, t);          \
+        } else {                                         \
+            if (by_rows) NAME(tile)(mr, 1, DEPTH, 1, t); \
+            else NAME(tile)(mr, 1, 1, BAND, t);          \
+        }                                                \
         break;
 static void NAME(tiles)(idx mr, int nv, int by_rows, const NAME(tile_of) *t) {
     switch (mr) {
@@ -144,13 +149,13 @@ static void NAME(tiles)(idx mr, int nv, int by_rows, const NAME(tile_of) *t) {
 }
 #undef HEIGHT
 
-/* The rows of a product are cut in equal shares of at most ROWS, its depth in shares of DEPTH. One such block of the
+/* The rows of a product are cut in equal shares of at most BAND, its depth in shares of DEPTH. One such block of the
  * left matrix is rounded into `a`, as it lies. It meets one panel of the right matrix after the other: panels that
  * `pack` wrote, or a panel that is rounded into `b`. A sum that is interrupted goes on from where it was stored. */
 static __attribute__((noinline)) void NAME(multiply_rows)(const core_product *p) {
-    REAL a[ROWS * DEPTH] __attribute__((aligned(64))), b[DEPTH * 2 * VB / sizeof(REAL)] __attribute__((aligned(64)));
+    REAL a[BAND * DEPTH] __attribute__((aligned(64))), b[DEPTH * 2 * VB / sizeof(REAL)] __attribute__((aligned(64)));
     const idx M = p->rows, N = p->columns, ra = p->left.row, ca = p->left.column, by_rows = ca == 1;
-    const idx panels = (N + 2 * VL - 1) / (2 * VL), shares = (M + ROWS - 1) / ROWS, ldc = p->sums.out_row;
+    const idx panels = (N + 2 * VL - 1) / (2 * VL), shares = (M + BAND - 1) / BAND, ldc = p->sums.out_row;
     const REAL *A = p->left.data, *B = p->right.data, *start = p->sums.start;
     NAME(tile_of) tile = {.b_row = p->right.ready ? p->right.row : 2 * VL, .out_row = ldc};
     for (idx share = 0; share < shares; share++) {
@@ -162,13 +167,14 @@ static __attribute__((noinline)) void NAME(multiply_rows)(const core_product *p)
             if (by_rows)
                 for (idx i = 0; i < rows; i++) NAME(round)(depth, A + (i0 + i) * ra + k, a + i * DEPTH);
             else
-                for (idx q = 0; q < depth; q++) NAME(round)(rows, A + i0 + (k + q) * ca, a + q * ROWS);
+                for (idx q = 0; q < depth; q++) NAME(round)(rows, A + i0 + (k + q) * ca, a + q * BAND);
             for (idx q = 0; q < panels; q++) {
                 const idx panel = p->right.reverse ? panels - 1 - q : q, j = panel * 2 * VL;
                 const idx width = N - j >= 2 * VL ? 2 * VL : VL;
                 const REAL *right = B + panel * p->right.panel + k * p->right.row;
                 tile.b = p->right.ready ? right : b;
-                const REAL *next = q + 1 < panels ? right + (p->right.reverse ? -p->right.panel : p->right.panel) : right;
+                const REAL *next =
+                    q + 1 < panels ? right + (p->right.reverse ? -p->right.panel : p->right.panel) : right;
                 if (!p->right.ready) NAME(round_panel)(depth, width, right, p->right.row, b, 2 * VL);
                 for (idx t = 0; t < tiles; t++) { /* heights differ by at most one row */
                     const idx i = t * rows / tiles, end = (t + 1) * rows / tiles;
@@ -177,8 +183,9 @@ static __attribute__((noinline)) void NAME(multiply_rows)(const core_product *p)
                     tile.start = k ? c : start ? start + (i0 + i) * p->sums.start_row + j : NULL;
                     tile.out = c;
                     for (idx row = i; row < end; row++) __builtin_prefetch(c + (row - i) * ldc, 1);
-                    if (!p->right.ready) for (idx r = t * depth / tiles; r < (t + 1) * depth / tiles; r++)
-                        __builtin_prefetch(next + r * p->right.row);
+                    if (!p->right.ready)
+                        for (idx r = t * depth / tiles; r < (t + 1) * depth / tiles; r++)
+                            __builtin_prefetch(next + r * p->right.row);
                     NAME(tiles)(end - i, width > VL ? 2 : 1, (int)by_rows, &tile);
                 }
             }
@@ -191,8 +198,8 @@ static __attribute__((noinline)) void NAME(multiply_rows)(const core_product *p)
     case nv: NAME(tile)(1, nv, DEPTH, 1, &t); break;
 /* A single row, of a right matrix that `pack` wrote: groups of as many panels each as can be. */
 static __attribute__((noinline)) void NAME(multiply_row)(const core_product *p) {
-    REAL a[ROWS * DEPTH] __attribute__((aligned(64)));
-    const idx most = ROWS * DEPTH, ca = p->left.column, total = p->columns / VL, panels = (total + 1) / 2;
+    REAL a[BAND * DEPTH] __attribute__((aligned(64)));
+    const idx most = BAND * DEPTH, ca = p->left.column, total = p->columns / VL, panels = (total + 1) / 2;
     const idx groups = (total + WIDE - 1) / WIDE;
     const REAL *A = p->left.data, *B = p->right.data, *start = p->sums.start;
     REAL *out = p->sums.out;
@@ -237,7 +244,7 @@ static void NAME(multiply)(const core_product *p) {
 #define SHARED(result, name, parameters) .name = FLOAT32(name),
 static const core_table NAME(table) = {.width = VL,
                                        .panel = 2 * VL,
-                                       .rows = ROWS,
+                                       .rows = BAND,
                                        .rounds = 1,
                                        .cells = FLOAT32(cells),
                                        .rules = FLOAT32(rules),
@@ -248,7 +255,7 @@ static const core_table NAME(table) = {.width = VL,
 #undef TALL
 #undef BLOCK
 #undef DEPTH
-#undef ROWS
+#undef BAND
 #undef load
 #undef store
 #undef vec

@@ -2,8 +2,9 @@
  *
  * Arrays are `void *` of the table's precision (float or double). All sizes and strides count elements. Rows are padded
  * by the caller to a multiple of CORE_LANES, so that no primitive has a ragged edge. Each output element is summed by
- * one accumulator with the summands in order, and horizontal sums run over CORE_LANES virtual lanes: every path with
- * fused multiply-add gives the same bits, whatever its vector width.
+ * one accumulator with the summands in order (a product of bfloat16 operands has the order that bfloat16.h says), and
+ * horizontal sums run over CORE_LANES virtual lanes: every path with fused multiply-add gives the same bits, whatever
+ * its vector width.
  */
 #ifndef PYCHARRNN_CORE_H
 #define PYCHARRNN_CORE_H

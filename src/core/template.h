@@ -26,8 +26,12 @@ static ALWAYS void NAME(store)(REAL *p, vec v) { __builtin_memcpy(p, &v, VB); }
 /* Each entry has the name of its function, from the list that also makes the fields: no two can be swapped, and none
  * can be left out. */
 #define ENTRY(result, name, parameters) .name = NAME(name),
-static const core_table NAME(table) = {
-    .width = VL, .panel = 2 * VL, .rows = MR, .cells = NAME(cells), .rules = NAME(rules), CORE_PRODUCTS(ENTRY) CORE_FUNCTIONS(ENTRY)};
+static const core_table NAME(table) = {.width = VL,
+                                       .panel = 2 * VL,
+                                       .rows = MR,
+                                       .cells = NAME(cells),
+                                       .rules = NAME(rules),
+                                       CORE_PRODUCTS(ENTRY) CORE_FUNCTIONS(ENTRY)};
 #undef ENTRY
 
 #undef VL

@@ -40,7 +40,7 @@ cdef const core_table *table_of(Py_ssize_t itemsize) except NULL:
 
 
 cdef const core_table *table_named(str precision, Py_ssize_t itemsize) except NULL:
-    """The table of a precision whose weights and activations have items of this size; None: of one such size throughout."""
+    """The table of a precision whose weights and activations have items of this size; None: as above."""
     cdef Py_ssize_t i
     if precision is None:
         return table_of(itemsize)
@@ -99,7 +99,8 @@ cdef inline core_panels packed_rows(const core_table *k, const void *data, Py_ss
     return core_panels(data=<void *>data, row=stride, panel=k.panel, reverse=0, ready=1)
 
 
-cdef inline core_panels from_column(const core_table *k, core_panels right, Py_ssize_t j, size_t itemsize) noexcept nogil:
+cdef inline core_panels from_column(const core_table *k, core_panels right, Py_ssize_t j,
+                                    size_t itemsize) noexcept nogil:
     """What follows the first j columns, which are whole panels."""
     right.data = <char *>right.data + j // k.panel * right.panel * itemsize
     return right

@@ -54,8 +54,9 @@ def numbers(rng, shape, spread):
 
 def test_the_twin_rounds_to_the_nearest_and_ties_to_even():
     eighth = 2.0**-8  # half the distance of two bfloat16 numbers between 1 and 2
-    given = np.array([1 + eighth, 1 + 3 * eighth, 1 + eighth * (1 + 2**-14), -1 - eighth, 3.39e38, 3.4e38], np.float32)
-    assert_same_bits(bfloat16(given), np.array([1, 1 + 4 * eighth, 1 + 2 * eighth, -1, 255 * 2.0**120, np.inf], np.float32))
+    given = [1 + eighth, 1 + 3 * eighth, 1 + eighth * (1 + 2**-14), -1 - eighth, 3.39e38, 3.4e38]
+    expected = [1, 1 + 4 * eighth, 1 + 2 * eighth, -1, 255 * 2.0**120, np.inf]
+    assert_same_bits(bfloat16(given), np.array(expected, np.float32))
     finite = PATTERNS.view(np.float32)[np.isfinite(PATTERNS.view(np.float32))]
     found = bfloat16(finite).astype(np.float64)
     distance = np.abs(found - finite)
@@ -96,9 +97,8 @@ def test_the_twin_rounds_a_fused_product_and_sum_once():
     c.append(np.float32([2.0**-126 * (1 + 2**-23), 2.0**-126]))
     a, b, c = (np.concatenate(part) for part in (a, b, c))
     c = reference.flushed(c)
-    expected = [
-        single(Fraction(x) * Fraction(y) + Fraction(z)) for x, y, z in zip(a.tolist(), b.tolist(), c.tolist(), strict=True)
-    ]
+    exact = (map(Fraction, numbers) for numbers in zip(a.tolist(), b.tolist(), c.tolist(), strict=True))
+    expected = [single(x * y + z) for x, y, z in exact]
     twice = (a.astype(np.float64) * b + c).astype(np.float32)
     found = fused(a, b, c, flush=True)
     assert_array_equal(found, np.array(expected, np.float32))
@@ -143,7 +143,8 @@ def twin_products(spread, fma):
     """Operands, starts and sums of each shape."""
     rng, found = np.random.default_rng(3), []
     for M, N, K in SHAPES:
-        A, B, start = numbers(rng, (M, K), spread), np.zeros((K, padded(N)), np.float32), np.zeros((M, padded(N)), np.float32)
+        A = numbers(rng, (M, K), spread)
+        B, start = (np.zeros((rows, padded(N)), np.float32) for rows in (K, M))
         B[:, :N] = numbers(rng, (K, N), spread)
         start[:, :N] = numbers(rng, (M, N), spread)
         start[:, ::5] = -0.0
@@ -283,7 +284,7 @@ def digest(model):
 def test_threads_and_instruction_sets_change_no_bit(text, cell):
     found = set()
     before = _kernels.simd_selected()
-    options = {"hidden_size": 45, "num_layers": 2, "batch_size": 5, "seq_length": 9, "dropout": 0.1, "optimizer": "adam"}
+    options = {"hidden_size": 45, "num_layers": 2, "batch_size": 5, "dropout": 0.1, "optimizer": "adam"}
     try:
         for name in FUSING:
             _kernels.simd_select(name)
