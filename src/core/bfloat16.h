@@ -102,11 +102,8 @@ static ALWAYS void NAME(tile)(const int mr, const int nv, const idx a_row, const
             if (left % 2) {
                 ADD_PRODUCTS(e, a, b)
             }
-            UNROLL for (int i = 0; i < mr; i++) { /* zeros fill the block: -0 becomes +0 */
-                UNROLL for (int v = 0; v < nv; v++) {
-                    if (left < BLOCK - 1) e[i][v] += 0.0f;
-                    o[i][v] += 0.0f;
-                }
+            UNROLL for (int i = 0; i < mr; i++) { /* zeros fill the block: an o of -0 becomes +0, and so does e + o */
+                UNROLL for (int v = 0; v < nv; v++) o[i][v] += 0.0f;
             }
         }
         UNROLL for (int i = 0; i < mr; i++) {

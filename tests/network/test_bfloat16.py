@@ -176,11 +176,15 @@ def test_zeros_fill_the_last_block(simd, K):
 
 
 def test_subnormal_numbers_are_zero_in_products_alone(simd):
-    subnormal = np.full((1, 16), 2.0**-130, np.float32)
-    found = subnormal.copy()
-    _kernels.matmul(np.ones((1, 1), np.float32), subnormal, found, np.zeros(0, np.float32), False, False, 1, "bfloat16")
-    assert not found.any()
-    assert (subnormal * np.float32(2) == np.float32(2.0**-129)).all()  # and the processor is as it was
+    least = 2.0**-126
+    for start, product in ((least / 2, least / 4), (1.5 * least, -least), (1.5 * least, -least / 2), (0, least / 2)):
+        found, right = (np.full((1, 16), number, np.float32) for number in (start, product))
+        one = np.ones((1, 1), np.float32)
+        _kernels.matmul(one, right, found, np.zeros(0, np.float32), False, False, 1, "bfloat16")
+        expected = 1.5 * least if product == -least / 2 else 0
+        assert (found.view(np.int32) == np.float32(expected).view(np.int32)).all()  # floats might count as zero here, too
+    subnormal = right * np.float32(0.5)  # the processor is as it was
+    assert (subnormal.view(np.int32) == 1 << 21).all()
 
 
 def test_a_precision_of_other_sizes_is_refused():
