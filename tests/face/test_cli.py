@@ -709,7 +709,7 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
         ("--preset classic --epochs none", "give at least one of --epochs, --max-updates and --max-seconds"),
         ("--max-updates 0", "--max-updates must be at least 1"),
         ("--max-seconds 0", "--max-seconds must be finite and above 0"),
-        ("--dtype float16", "--dtype must be one of 'float32', 'float64', got 'float16'"),
+        ("--dtype float16", "--dtype must be one of 'float32', 'float64', 'bfloat16', got 'float16'"),
         ("--random-state -1", "--random-state must be at least 0"),
         ("--sample-every 0", "argument --sample-every: must be at least 1, got 0"),
         ("--sample -1", "argument --sample: must be at least 0, got -1"),

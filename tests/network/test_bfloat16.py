@@ -182,7 +182,7 @@ def test_subnormal_numbers_are_zero_in_products_alone(simd):
         one = np.ones((1, 1), np.float32)
         _kernels.matmul(one, right, found, np.zeros(0, np.float32), False, False, 1, "bfloat16")
         expected = 1.5 * least if product == -least / 2 else 0
-        assert (found.view(np.int32) == np.float32(expected).view(np.int32)).all()  # floats might count as zero here, too
+        assert (found.view(np.int32) == np.float32(expected).view(np.int32)).all()  # as floats they might be zero
     subnormal = right * np.float32(0.5)  # the processor is as it was
     assert (subnormal.view(np.int32) == 1 << 21).all()
 
