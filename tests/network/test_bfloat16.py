@@ -19,7 +19,8 @@ from pycharrnn.network.precision import PRECISIONS
 from pycharrnn.network.records import Drawing, record
 from pycharrnn.network.state import State
 from pycharrnn.network.workspace import workspace
-from pycharrnn.training.optimizers import OPTIMIZERS, Adam, Descent
+from pycharrnn.training.descent import Descent
+from pycharrnn.training.optimizers import OPTIMIZERS, Adam
 from pycharrnn.training.trainer import Trainer
 from pycharrnn.training.windows import Reading
 
