@@ -78,16 +78,6 @@ TARGET_BEGIN("avx2,fma,bmi,bmi2,lzcnt,f16c")
 #include "precisions.h"
 TARGET_END
 
-/* Twice: processors that split every 512-bit operation in two (Zen 4) gain from the thirty-two registers of v4 but are
- * better off with vectors of 256 bits, which leave less of a row's last vector empty. */
-TARGET_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,f16c")
-#define SET v4_256
-#define VB 32
-#define MR 13
-#define NARROW 8
-#include "precisions.h"
-TARGET_END
-
 #if defined(__clang__)
 TARGET_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,f16c")
 #else
@@ -97,6 +87,20 @@ TARGET_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcn
 #define VB 64
 #define MR 13
 #define NARROW 4
+#include "precisions.h"
+TARGET_END
+
+/* Twice: processors that split every 512-bit operation in two (Zen 4) gain from the thirty-two registers of v4 but are
+ * better off with vectors of 256 bits, which leave less of a row's last vector empty. Of rows of doubles 512 bits leave
+ * hardly more empty: float64 takes the kernels above. */
+#define table_v4_256_f64 table_v4_f64
+#define draw_v4_256_f64 draw_v4_f64
+#define WITHOUT_FLOAT64
+TARGET_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,f16c")
+#define SET v4_256
+#define VB 32
+#define MR 13
+#define NARROW 8
 #include "precisions.h"
 TARGET_END
 #elif defined(__aarch64__)

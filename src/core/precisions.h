@@ -17,6 +17,7 @@
 #undef SQRT
 #undef NAME
 
+#ifndef WITHOUT_FLOAT64 /* as where another set's kernels serve */
 #define REAL double
 #define DOUBLE 1
 #define SQRT __builtin_sqrt
@@ -26,6 +27,8 @@
 #undef DOUBLE
 #undef SQRT
 #undef NAME
+#endif
+#undef WITHOUT_FLOAT64
 
 #include "bfloat16.h"
 
