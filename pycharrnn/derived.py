@@ -12,7 +12,7 @@ from pycharrnn.training.descent import Descent
 from pycharrnn.training.optimizers import Optimizer
 
 # Parameters that the first files do not have.
-LATER = frozenset({"output_dropout", "zoneout", "cell_zoneout", "ema_decay", "auto"})
+LATER = frozenset({"output_dropout", "zoneout", "cell_zoneout", "ema_decay", "auto", "ngram_order"})
 
 
 def descent(params: Parameters) -> Descent:

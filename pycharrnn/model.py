@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 
@@ -16,9 +16,10 @@ from pycharrnn.derived import architecture, descent, settled
 from pycharrnn.errors import warn
 from pycharrnn.network.state import Best, State
 from pycharrnn.output import is_watched
-from pycharrnn.parameters import Parameters, check_parameters
+from pycharrnn.parameters import check_parameters
 from pycharrnn.predictor import Predictor
 from pycharrnn.tables import Docstring, check, table
+from pycharrnn.tasks import Task
 from pycharrnn.text.corpus import Corpus, Texts
 from pycharrnn.trained import Learned
 from pycharrnn.training.budget import Budget
@@ -30,27 +31,6 @@ from pycharrnn.turns import being_trained
 
 if TYPE_CHECKING:
     from pycharrnn.training.trainer import Trainer
-
-
-class Task(NamedTuple):
-    """What a call of `fit` or `partial_fit` asks for.
-
-    Attributes
-    ----------
-    params : Parameters
-        The parameters of the training, all of them checked.
-    budget : Budget
-        When the training ends.
-    callbacks : sequence of callable
-        What to call on the way.
-    begin : float
-        When the call began, by `time.perf_counter`.
-    """
-
-    params: Parameters
-    budget: Budget
-    callbacks: Sequence[Callback]
-    begin: float
 
 
 class CharRNN(Predictor):
@@ -88,6 +68,8 @@ class CharRNN(Predictor):
     chosen_ : dict of str to object
         The parameters that the training used. With `auto` the text, the time and the machine chose some of them.
         ``CharRNN(**model.chosen_)`` trains for as many updates, without a clock.
+    ngram_share_ : float or None
+        The share of the n-grams in the mixture with the network; None without `ngram_order`.
     best_ : Best
         The weights that are kept have the lowest loss on the validation text or, without one, on a fixed part of the
         training text. This record has the number of their updates and their losses.
@@ -99,14 +81,16 @@ class CharRNN(Predictor):
     .. [1] J. L. Elman (1990). Finding structure in time. Cognitive Science 14(2), 179-211.
     .. [2] A. Karpathy (2015). The unreasonable effectiveness of recurrent neural networks.
        https://karpathy.github.io/2015/05/21/rnn-effectiveness/
-    .. [3] J. Hewitt, C. D. Manning and P. Liang (2022). Truncation sampling as language model desmoothing. Findings of
+    .. [3] S. F. Chen and J. Goodman (1999). An empirical study of smoothing techniques for language modeling. Computer
+       Speech & Language 13(4), 359-394.
+    .. [4] J. Hewitt, C. D. Manning and P. Liang (2022). Truncation sampling as language model desmoothing. Findings of
        EMNLP 2022.
-    .. [4] I. Loshchilov and F. Hutter (2019). Decoupled weight decay regularization. ICLR 2019.
-    .. [5] R. Pascanu, T. Mikolov and Y. Bengio (2013). On the difficulty of training recurrent neural networks. ICML
+    .. [5] I. Loshchilov and F. Hutter (2019). Decoupled weight decay regularization. ICLR 2019.
+    .. [6] R. Pascanu, T. Mikolov and Y. Bengio (2013). On the difficulty of training recurrent neural networks. ICML
        2013.
-    .. [6] C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens and Z. Wojna (2016). Rethinking the inception architecture for
+    .. [7] C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens and Z. Wojna (2016). Rethinking the inception architecture for
        computer vision. CVPR 2016.
-    .. [7] W. Zaremba, I. Sutskever and O. Vinyals (2014). Recurrent neural network regularization. arXiv:1409.2329.
+    .. [8] W. Zaremba, I. Sutskever and O. Vinyals (2014). Recurrent neural network regularization. arXiv:1409.2329.
 
     Examples
     --------
@@ -163,7 +147,8 @@ class CharRNN(Predictor):
         read at the start, after each half a million characters of training, and at the end. A text that one stream
         reads in half a second is read whole. `best_` describes the weights that are kept.
 
-        `max_seconds` counts from the call on. It includes the time of these readings and of callbacks.
+        `max_seconds` counts from the call on. It includes the time of these readings, of callbacks and of counting
+        n-grams: of the last 50,000 characters for each second.
 
         Examples
         --------
@@ -230,6 +215,9 @@ class CharRNN(Predictor):
         `on_unknown` says to skip or replace them or they occur fewer than `min_count` times. The other characters keep
         their weights, and the moments of the new ones are measured in the same way.
 
+        The n-grams of X are added to those of the texts before it, of which the last ten million characters count.
+        Their share stays: a text that chose it anew would have to be held out. `ngram_order` changes with `fit` alone.
+
         Examples
         --------
         >>> model = CharRNN(hidden_size=16, random_state=0).fit("hello world, hello moon. " * 10)
@@ -257,6 +245,7 @@ class CharRNN(Predictor):
         begin: float,
     ) -> None:
         """Train a new model: the random numbers of weights, masks and order are drawn in this order."""
+        from pycharrnn.training.ngrams import NGrams, most_counted
         from pycharrnn.training.trainer import Trainer  # only now: a model from a file may never be trained
 
         params = check_parameters(self)
@@ -272,12 +261,18 @@ class CharRNN(Predictor):
         weights = built.initial(rng, params.init_scale, params.initializer)
         state = State.begin(built, weights, rule, params.batch_size)
         state.draw_seed(built, rng)
+        task = Task(params, budget, callbacks, begin)
         corpus = corpus.shuffled(rng)
-        if unseen is None and params.validation_fraction:
-            corpus, unseen = corpus.split(params.validation_fraction)
+        if unseen is None and task.held_out:
+            corpus, unseen = corpus.split(task.held_out)
         trainer = Trainer(built, state, rule, corpus.ids, params.n_threads)
-        new = Learned(corpus.vocabulary, built, state, History(seq_length=params.seq_length), chosen)
-        self._train(trainer, new, unseen, Task(params, budget, callbacks, begin))
+        ngrams = None
+        if params.ngram_order is not None:
+            counted = corpus.ids[-most_counted(budget.max_seconds) :]
+            vocabulary = corpus.vocabulary
+            ngrams = NGrams(counted, vocabulary.n_symbols, vocabulary.end, params.ngram_order)
+        new = Learned(corpus.vocabulary, built, state, History(seq_length=params.seq_length), chosen, ngrams)
+        self._train(trainer, new, unseen, task)
 
     def _go_on(self, X: Texts, task: Task) -> None:
         """Train on from what has been learned, with the characters that X adds."""
@@ -286,35 +281,39 @@ class CharRNN(Predictor):
 
         params = task.params
         rng, rule = generator(params.random_state), descent(params)
-        known, built, state, history, chosen = self._learned
+        known, built, state, history, chosen, ngrams = self._learned
         if params.on_unknown == "raise":
             corpus = Corpus.learn(X, params.min_count, known)
         else:
             corpus = Corpus.read(X, known, params.on_unknown)
-        new = corpus.new_ids(known)
+        new, old = corpus.new_ids(known), corpus.old_ids(known)
         if len(new):
             named = ", ".join(map(ascii, corpus.vocabulary.decode(new[:10]))) + ", ..." * (len(new) > 10)
             warn(f"the vocabulary has grown by {len(new)}, to {len(corpus.vocabulary)} characters: {named}")
             small, built = built, built.replace(n_symbols=corpus.vocabulary.n_symbols)
             weights = built.initial(rng, params.init_scale, params.initializer)
             fresh = State.begin(built, weights, rule, state.batch_size)
-            state = grown(small, state, built, corpus.old_ids(known), fresh)
+            state = grown(small, state, built, old, fresh)
         foreign = state.rule != rule.name
         state = resumed(built, state, rule, params.batch_size)
         state.draw_seed(built, rng)
-        trainer = Trainer(built, state, rule, corpus.shuffled(rng).ids, params.n_threads)
+        corpus = corpus.shuffled(rng)
+        trainer = Trainer(built, state, rule, corpus.ids, params.n_threads)
+        if ngrams is not None:
+            ngrams = ngrams.extended(corpus.ids, old, corpus.vocabulary.n_symbols, corpus.vocabulary.end)
         if foreign or len(new):
             most = math.inf if task.budget.max_seconds is None else task.budget.max_seconds / 10
             trainer.measure(new, foreign, self._learned.state.squares, most)
-        after = Learned(corpus.vocabulary, built, state, history.copy(), chosen)  # readers keep what they have
+        after = Learned(corpus.vocabulary, built, state, history.copy(), chosen, ngrams)  # readers keep what they have
         self._train(trainer, after, None, task)
 
     def _train(self, trainer: Trainer, new: Learned, unseen: Corpus | None, task: Task) -> None:
         from pycharrnn.sampling.sampler import Sampler
         from pycharrnn.sampling.settings import Sampling
         from pycharrnn.training.fitting import fit
+        from pycharrnn.training.judge import Unseen
 
-        vocabulary, built, state, history, _ = new
+        vocabulary, built, state, history, _, ngrams = new
         params, budget, callbacks, begin = task
 
         def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
@@ -330,7 +329,7 @@ class CharRNN(Predictor):
 
         total = budget.updates(trainer.updates_per_epoch)
         run = Run(history, sample, save, budget, state.n_updates, total, vars(params), begin)
-        text = None if unseen is None else unseen.ids
+        text = None if unseen is None else Unseen(unseen.ids, ngrams)
         shown = is_watched() if self.verbose is None else self.verbose
         try:
             fit(trainer, run, Schedule.of(params.schedule), text, callbacks, params.patience, shown)

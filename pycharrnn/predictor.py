@@ -74,7 +74,8 @@ class Predictor(Differentiable):
     ) -> Evaluation:
         """Measure how well the model predicts a text: each character after the first from all before it.
 
-        Of documents every character is predicted, and the end of each.
+        Of documents every character is predicted, and the end of each. With `ngram_order` it is the mixture that
+        predicts; it knows the training text by heart, so measure it on others.
 
         Parameters
         ----------
@@ -82,7 +83,7 @@ class Predictor(Differentiable):
             As for `fit`, and of the kind that the model was trained on.
         window : int or None, default None
             Start from a zero state every so many characters, as models of a fixed context are measured (nanoGPT takes
-            256). None carries the state through the whole text.
+            256); n-grams do not look back beyond it either. None carries the state through the whole text.
         adapt : float or None, default None
             Learn while reading, with this rate: dynamic evaluation [1]_. Each `seq_length` characters are predicted
             first, and then learned from. The model stays as it is. Losses are lower, and not to be compared with those
@@ -123,19 +124,18 @@ class Predictor(Differentiable):
         >>> model.evaluate(another, adapt=0.01).nats < model.evaluate(another).nats
         True
         """
-        from pycharrnn.network.evaluation import (  # only now, as in `sample`: a program may do one of the two
-            Evaluation,
-            evaluate,
-        )
+        from pycharrnn.network.evaluation import Evaluation, losses  # only now, as in `sample`: a program may do one
 
-        vocabulary, built, state, *_ = learned(self)
+        vocabulary, built, state, *_, ngrams = learned(self)
         checked = check(table(Predictor.evaluate), window=window, adapt=adapt)
-        if window is not None and adapt is not None:
-            raise ParameterValueError("window", f"must be None where the model adapts to the text, got {window!r}")
+        if adapt is not None and (window is not None or ngrams is not None):
+            problem = "a window" if window is not None else "a model that is mixed with n-grams (ngram_order)"
+            raise ParameterValueError("adapt", f"must be None with {problem}, got {adapt!r}")
         ids = self._read(X, vocabulary).ids
-        if adapt is None:
-            return evaluate(built, state.best, ids, checked["window"])
-        return Evaluation.of_mean(self._adapted(ids, checked["adapt"]).nats, len(ids) - 1)
+        if adapt is not None:
+            return Evaluation.of_mean(self._adapted(ids, checked["adapt"]).nats, len(ids) - 1)
+        nats = losses(built, state.best, ids, checked["window"])
+        return Evaluation.of(nats if ngrams is None else ngrams.mix(nats, ids, checked["window"]))
 
     def adapt(self, X: Texts, rate: Annotated[float, Real()] = 0.001) -> Self:
         """Learn the manner of a text in one reading.
@@ -188,7 +188,7 @@ class Predictor(Differentiable):
         """What the best weights become when they read a text."""
         from pycharrnn.training.adaptation import adapt, mean_squares  # only now: few programs adapt a model
 
-        _, built, state, _, chosen = self._learned
+        _, built, state, _, chosen, _ = self._learned
         batch_size = state.batch_size if state.rule else settled(self, chosen).batch_size  # of the training
         squares = mean_squares(built, state, batch_size)
         if squares is None:
@@ -318,9 +318,9 @@ class Predictor(Differentiable):
         self, length: int | None, prompt: str, temperature: float, random_state: RandomState
     ) -> tuple[Vocabulary, Sampler]:
         from pycharrnn.sampling.sampler import Sampler
-        from pycharrnn.sampling.settings import Sampling
+        from pycharrnn.sampling.settings import Mixture, Sampling
 
-        vocabulary, built, state, *_ = learned(self)
+        vocabulary, built, state, *_, ngrams = learned(self)
         check(table(Predictor.sample), prompt=prompt, temperature=temperature)
         if random_state is None and isinstance(self.random_state, (int, np.integer)):
             with _COUNTING:
@@ -330,4 +330,7 @@ class Predictor(Differentiable):
             random_state = self.random_state
         rng = generator(random_state)
         ids = vocabulary.encode(prompt, self._unknown(vocabulary))
-        return vocabulary, Sampler(built, state.best, ids, Sampling(length, float(temperature)), rng)
+        mixture = None
+        if ngrams is not None and ngrams.share:
+            mixture = Mixture(ngrams.share, ngrams.order - 1, ngrams.model.following)
+        return vocabulary, Sampler(built, state.best, ids, Sampling(length, float(temperature), mixture), rng)

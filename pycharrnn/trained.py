@@ -24,6 +24,7 @@ from pycharrnn.turns import is_training_here
 if TYPE_CHECKING:
     from pycharrnn.files.container import Specs
     from pycharrnn.files.model_file import ModelFile
+    from pycharrnn.training.ngrams import NGrams
 
 __all__ = ["Exact", "Learned", "Trained", "exact", "learned"]
 
@@ -43,6 +44,8 @@ class Learned(NamedTuple):
         What is remembered of the training.
     chosen : dict of str to object
         The parameters that `fit` chose for the text; empty if it chose none.
+    ngrams : NGrams or None
+        The n-grams that the network is mixed with.
     """
 
     vocabulary: Vocabulary
@@ -50,6 +53,7 @@ class Learned(NamedTuple):
     state: State
     history: History
     chosen: dict[str, Any]
+    ngrams: NGrams | None
 
 
 class Exact(NamedTuple):
@@ -103,11 +107,19 @@ class Trained(Parameters):
         return vars(settled(self, found.chosen)) | repeated
 
     @property
+    def ngram_share_(self) -> float | None:
+        ngrams = learned(self).ngrams
+        return None if ngrams is None else ngrams.share
+
+    @property
     def best_(self) -> Best:
         return learned(self).state.kept
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to one safetensors file: weights, vocabulary and parameters, nothing of the text.
+        """Write the model to one safetensors file: weights, vocabulary and parameters.
+
+        Without `ngram_order` the file has nothing of the training text. With it the file HOLDS THE TEXT whose n-grams
+        are counted, and whoever has the file can read it. A loaded model counts them anew when it first needs them.
 
         The same model gives the same bytes. An existing file is replaced only once the new one is complete. In a
         callback `run.save` writes the model that is being trained.
@@ -181,7 +193,13 @@ class Trained(Parameters):
         state.reach(**file.best)
         if file.squares is not None:
             state.squares = Squares(**file.squares)
-        model._learned = Learned(vocabulary, built, state, History(seq_length=model.seq_length), {})
+        ngrams = None
+        if file.ngrams is not None:
+            from pycharrnn.training.ngrams import NGrams
+
+            share, ids = file.ngrams
+            ngrams = NGrams(ids, vocabulary.n_symbols, vocabulary.end, file.parameters["ngram_order"], float(share))
+        model._learned = Learned(vocabulary, built, state, History(seq_length=model.seq_length), {}, ngrams)
         return model
 
     @classmethod
@@ -192,16 +210,21 @@ class Trained(Parameters):
 
     def _file(self, learned: Learned, weights: Array, kept: Best) -> ModelFile:
         """The model, with these weights, as a file has it."""
-        from pycharrnn.files.model_file import ModelFile
+        from pycharrnn.files.model_file import Counted, ModelFile
         from pycharrnn.network.growth import squares
 
         params = check_parameters(self)  # no file that load would refuse
-        vocabulary, built, state, _, chosen = learned
+        vocabulary, built, state, _, chosen, ngrams = learned
         if chosen:
             params = settled(params, chosen)
             params.max_seconds, params.max_updates = None, state.n_updates  # what repeats it without a clock
         parameters = plain(params)  # as trained, whatever set_params has said since:
         parameters |= {name: value for name, value in vars(built).items() if name in parameters}
+        parameters.pop("ngram_order", None)
+        counted = None
+        if ngrams is not None:
+            parameters["ngram_order"] = ngrams.order
+            counted = Counted(ngrams.share, ngrams.ids)
         parameters["verbose"] = None  # says how the training was watched, not what it is
         best: dict[str, Any] = kept._asdict()
         if not math.isfinite(kept.smooth_loss):
@@ -209,7 +232,8 @@ class Trained(Parameters):
         found = squares(built, state)
         means = None if found is None else found._asdict()
         arrays = _arrays(built, weights)
-        return ModelFile(parameters, vocabulary.code_points, vocabulary.end is not None, best, means, arrays)
+        documents = vocabulary.end is not None
+        return ModelFile(parameters, vocabulary.code_points, documents, best, means, arrays, counted)
 
     def _repr_html_(self) -> str:
         """Return the parameters and what came of the training, for a notebook."""

@@ -121,12 +121,14 @@ def _info(job: Job) -> None:
     path = job.request["model"]
     best = job.model.best_
     vocabulary = job.model.vocabulary_
+    share = job.model.ngram_share_
     losses = {"validation": best.validation_loss, "training": best.training_loss}
     about = {
         "file": f"{path!r}, {os.path.getsize(path):,} bytes",
         "trained on": "running text" if vocabulary.end is None else "documents",
         "updates": f"{best.n_updates:,}",
         **{f"{kind} loss": f"{loss:.4f} nats per character" for kind, loss in losses.items() if loss is not None},
+        **({} if share is None else {"share of n-grams": f"{share:.4f}; the file holds the text that was counted"}),
         "weights": f"{sum(array.size for array in job.model.params_.values()):,}",
         "characters": f"{len(vocabulary):,}: {''.join(vocabulary)!r}",
     }

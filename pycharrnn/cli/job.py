@@ -15,8 +15,9 @@ from pycharrnn.interrupts import Interrupts
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.parameters import check_parameters
 
-# What training on cannot change: the network, where its weights began, and the text that is held back.
-FIXED = frozenset({"preset", "initializer", "init_scale", "validation_fraction", *Architecture.__dataclass_fields__})
+# What training on cannot change: the network, where its weights began, the text that is held back, and the n-grams.
+_OTHERS = {"preset", "initializer", "init_scale", "validation_fraction", "ngram_order"}
+FIXED = frozenset({*_OTHERS, *Architecture.__dataclass_fields__})
 
 
 @dataclass

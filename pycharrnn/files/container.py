@@ -19,6 +19,7 @@ __all__ = ["Layout", "Specs", "Tensors", "load", "save"]
 
 Layout = Callable[[dict[str, Any]], Specs]
 Tensors = dict[str, npt.NDArray[Any]]
+Check = Callable[[Tensors, dict[str, Any]], None]
 
 _HEAD = 512  # bytes that tell what another file is
 _MAX_HEADER = 1 << 20  # bounds what parsing untrusted JSON can cost
@@ -78,7 +79,9 @@ def save(
     replace(os.fsdecode(path), [head, *body])
 
 
-def load(path: str | os.PathLike[str], layout: Layout, *, kind: str = "model") -> tuple[Tensors, dict[str, Any]]:
+def load(
+    path: str | os.PathLike[str], layout: Layout, check: Check | None = None, *, kind: str = "model"
+) -> tuple[Tensors, dict[str, Any]]:
     """Read a file that `save` wrote, and nothing else, in at most twice its size of memory.
 
     Parameters
@@ -88,6 +91,8 @@ def load(path: str | os.PathLike[str], layout: Layout, *, kind: str = "model") -
     layout : callable
         Gets the metadata, which may come from anybody, and returns ``{name: (shape, dtype name)}`` for all
         tensors, in Python ints. A ValueError, KeyError or TypeError from it means bad metadata.
+    check : callable or None, default None
+        Gets tensors and metadata. A ValueError from it means bad tensors.
     kind : {"model", "checkpoint"}
         What the file must be.
 
@@ -121,7 +126,10 @@ def load(path: str | os.PathLike[str], layout: Layout, *, kind: str = "model") -
     name = os.fsdecode(path)
     with open(name, "rb") as file:
         try:
-            return _read(file, layout, kind)
+            tensors, metadata = _read(file, layout, kind)
+            if check is not None:
+                check(tensors, metadata)
+            return tensors, metadata
         except ModelFileError as error:
             raise ModelFileError(f"{name!a} {error}") from None
         except (ValueError, RecursionError) as error:

@@ -15,12 +15,33 @@ import numpy.typing as npt
 from pycharrnn.arguments import Choice, Integer, Real
 from pycharrnn.files import container
 
-__all__ = ["ModelFile"]
+__all__ = ["Counted", "ModelFile"]
 
 _BEST = ("n_updates", "smooth_loss", "validation_loss", "training_loss")
 _COUNT = Integer(0, 2**62)
-_LOSS = Real(zero=True)
+_FROM_ZERO = Real(zero=True)
+_TEXT = Integer(1, 2**40)
 Weights = Callable[[dict[str, Any], int, bool], container.Specs]
+
+
+class Counted(NamedTuple):
+    """A text whose n-grams are mixed with the network.
+
+    Attributes
+    ----------
+    share : float
+        Their share.
+    ids : ndarray of uint8 or int32, (N,)
+        The symbols of the text, in bytes where there are at most 256 different ones.
+
+    Examples
+    --------
+    >>> Counted(0.25, np.array([0, 1, 0], np.uint8)).ids.size
+    3
+    """
+
+    share: float
+    ids: npt.NDArray[Any]
 
 
 class ModelFile(NamedTuple):
@@ -42,6 +63,8 @@ class ModelFile(NamedTuple):
         None if the rule keeps none.
     weights : dict of str to ndarray
         The weights by name, shaped as in the equations.
+    ngrams : Counted or None, default None
+        The training text, if its n-grams are mixed with the network.
 
     Examples
     --------
@@ -63,6 +86,7 @@ class ModelFile(NamedTuple):
     best: dict[str, Any]
     squares: dict[str, Any] | None
     weights: dict[str, npt.NDArray[Any]]
+    ngrams: Counted | None = None
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the file, version 1: the same bytes for the same content, all of them or none.
@@ -87,7 +111,11 @@ class ModelFile(NamedTuple):
         }
         if self.squares is not None:
             metadata["squares"] = self.squares
-        container.save(path, self.weights | {"vocabulary": self.code_points}, metadata)
+        tensors = self.weights | {"vocabulary": self.code_points}
+        if self.ngrams is not None:
+            metadata["ngrams"] = {"share": self.ngrams.share, "n_symbols": self.ngrams.ids.size}
+            tensors["text"] = self.ngrams.ids
+        container.save(path, tensors, metadata)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], weights: Weights, rules: Collection[str]) -> Self:
@@ -119,10 +147,11 @@ class ModelFile(NamedTuple):
         def layout(metadata: dict[str, Any]) -> container.Specs:
             return _layout_1(metadata, weights, rules)
 
-        tensors, metadata = container.load(path, layout)
+        tensors, metadata = container.load(path, layout, _check_symbols)
         code_points = tensors.pop("vocabulary")
+        ngrams = Counted(metadata["ngrams"]["share"], tensors.pop("text")) if "ngrams" in metadata else None
         parameters, documents, best = (metadata[name] for name in ("params", "documents", "best"))
-        return cls(parameters, code_points, documents, best, metadata.get("squares"), tensors)
+        return cls(parameters, code_points, documents, best, metadata.get("squares"), tensors, ngrams)
 
 
 def _layout_1(metadata: dict[str, Any], weights: Weights, rules: Collection[str]) -> container.Specs:
@@ -133,10 +162,17 @@ def _layout_1(metadata: dict[str, Any], weights: Weights, rules: Collection[str]
     if not isinstance(documents, bool):
         raise ValueError(f"documents must be true or false, got {documents!a}")
     _check_best(metadata["best"])
-    specs = weights(_object("params", metadata["params"]), n_characters + documents, documents)
+    parameters = _object("params", metadata["params"])
+    specs = weights(parameters, n_characters + documents, documents)
     if "squares" in metadata:
         _check_squares(metadata["squares"], specs, rules)
-    return specs | {"vocabulary": ((n_characters,), "uint32")}
+    specs = specs | {"vocabulary": ((n_characters,), "uint32")}
+    if ("ngrams" in metadata) != (parameters.get("ngram_order") is not None):
+        raise ValueError("there must be n-grams if there is an ngram_order, and only then")
+    if "ngrams" in metadata:
+        size = _size(_object("ngrams", metadata["ngrams"]))
+        specs["text"] = (size,), "uint8" if n_characters + documents <= 256 else "int32"
+    return specs
 
 
 def _object(name: str, value: Any) -> dict[str, Any]:
@@ -153,7 +189,29 @@ def _check_best(best: dict[str, Any]) -> None:
     _COUNT.check("best n_updates", best["n_updates"])
     for name in _BEST[1:]:
         if best.get(name) is not None:
-            _LOSS.check(f"best {name}", best[name])
+            _FROM_ZERO.check(f"best {name}", best[name])
+
+
+def _size(ngrams: dict[str, Any]) -> int:
+    """Check what is said of n-grams, and return how many symbols the text has."""
+    if set(ngrams) != {"share", "n_symbols"}:
+        raise ValueError(f"ngrams has the keys {sorted(ngrams)}")
+    _FROM_ZERO.check("the share of ngrams", ngrams["share"])
+    if ngrams["share"] > 1:
+        raise ValueError(f"the share of ngrams must be at most 1, got {ngrams['share']}")
+    _TEXT.check("n_symbols of ngrams", ngrams["n_symbols"])
+    return int(ngrams["n_symbols"])
+
+
+def _check_symbols(tensors: container.Tensors, metadata: dict[str, Any]) -> None:
+    """Check the characters, and that a text has no others."""
+    characters = tensors["vocabulary"]
+    if characters[-1] > 0x10FFFF or not (characters[1:] > characters[:-1]).all():
+        raise ValueError("its vocabulary has no increasing code points")
+    if "text" in tensors:
+        ids, most = tensors["text"], characters.size + metadata["documents"] - 1
+        if ids.min() < 0 or ids.max() > most:
+            raise ValueError(f"its text has symbols from {ids.min()} to {ids.max()}, of 0 to {most}")
 
 
 def _check_squares(squares: dict[str, Any], specs: container.Specs, rules: Collection[str]) -> None:
@@ -164,4 +222,4 @@ def _check_squares(squares: dict[str, Any], specs: container.Specs, rules: Colle
     if means.keys() != specs.keys():
         raise ValueError(f"there are squares of {sorted(means)}, and arrays {sorted(specs)}")
     for name, mean in means.items():
-        _LOSS.check(f"the squares of {name}", mean)
+        _FROM_ZERO.check(f"the squares of {name}", mean)

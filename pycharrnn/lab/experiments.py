@@ -249,7 +249,7 @@ def memorise(model: CharRNN, corpus: str | list[str], most: int) -> Memorised:
     running = isinstance(part, str)
     texts = [part[:most]] if isinstance(part, str) else [*dict.fromkeys(part)]
     all_of_it = {"batch_size": 1, "validation_fraction": 0.0, "patience": None, "dropout": 0.0, "label_smoothing": 0.0}
-    all_of_it |= {"output_dropout": None, "zoneout": 0.0, "cell_zoneout": 0.0, "ema_decay": 0.0}
+    all_of_it |= {"output_dropout": None, "zoneout": 0.0, "cell_zoneout": 0.0, "ema_decay": 0.0, "ngram_order": None}
     small = fresh(model, epochs=LIMITS.epochs, max_updates=None, max_seconds=None, **all_of_it)
     learned = texts[0] if running else texts
     # a callback ends it: a `max_seconds` would be in the schedule

@@ -152,6 +152,16 @@ class Engine:
             raise ValueError(f"each symbol takes one uniform number, got {uniform.shape} for {out.shape}")
         return _kernels.sample(self._weights, self._space, prompt, drawing, uniform, out)
 
+    def predict(self, prompt: Ids, drawing: Record) -> Floats:
+        """Read a prompt, and return the shares from which `draw` would take a symbol, (K,): they sum to one.
+
+        The temperature must not be 0, which has no shares.
+        """
+        _kernels.sample(self._weights, self._space, prompt, drawing, np.zeros(1), np.empty(1, np.int32))
+        shares = self._space.logits[: self.architecture.n_symbols]  # what `draw` leaves there
+        p: Floats = shares / shares.sum()
+        return p
+
     def _check(self, weights: Array) -> None:
         """Refuse weights that the kernels cannot read."""
         architecture = self.architecture

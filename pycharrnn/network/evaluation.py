@@ -48,18 +48,18 @@ class Evaluation(NamedTuple):
         return cls(nats, nats / math.log(2), perplexity, n_characters)
 
 
-def evaluate(architecture: Architecture, weights: Array, ids: Ids, window: int | None) -> Evaluation:
-    """Predict each symbol after the first from all before it, or from those of its window.
+def losses(architecture: Architecture, weights: Array, ids: Ids, window: int | None) -> Floats:
+    """Predict each symbol after the first from all before it, or from those of its window: nats of each, (N - 1,).
 
     Examples
     --------
     >>> import numpy as np
     >>> small = Architecture("rnn", n_symbols=4, hidden_size=8, seq_length=5)
     >>> weights = small.initial(np.random.default_rng(0))
-    >>> found = evaluate(small, weights, np.array([0, 1, 2, 3] * 10, np.int32), None)
-    >>> found.n_characters, round(found.perplexity)
+    >>> found = losses(small, weights, np.array([0, 1, 2, 3] * 10, np.int32), None)
+    >>> len(found), round(Evaluation.of(found).perplexity)
     (39, 4)
     """
     if window is None:
-        return Evaluation.of(streamed_losses(architecture, weights, ids))
-    return Evaluation.of(cold_losses(architecture, weights, ids, window))
+        return streamed_losses(architecture, weights, ids)
+    return cold_losses(architecture, weights, ids, window)

@@ -149,10 +149,24 @@ def excerpt_losses(
     if most >= N:
         return parallel_losses(architecture, weights, ids, n_threads=n_threads)
     architecture.check(ids)
+    places = excerpt_places(N, most, warm_up)
+    return _Parts(architecture, weights, ids, places.shape[1], warm_up).losses(places[:, 0], n_threads).ravel()
+
+
+def excerpt_places(N: int, most: int = EXCERPTS, warm_up: int = 128) -> npt.NDArray[np.intp]:
+    """Return which of the N predictions of a text `excerpt_losses` makes, (excerpts, length).
+
+    Examples
+    --------
+    >>> excerpt_places(20, most=8, warm_up=1)
+    array([[ 0,  1,  2],
+           [17, 18, 19]])
+    """
+    if most >= N:
+        return np.arange(N)[None]
     excerpts = max(2, min(32, most // (4 * warm_up)))
     length = most // excerpts - warm_up
-    starts = np.arange(excerpts) * (N - length) // (excerpts - 1)
-    return _Parts(architecture, weights, ids, length, warm_up).losses(starts, n_threads).ravel()
+    return (np.arange(excerpts) * (N - length) // (excerpts - 1))[:, None] + np.arange(length)
 
 
 def cold_losses(architecture: Architecture, weights: Array, ids: Ids, window: int) -> Floats:

@@ -12,7 +12,7 @@ from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
 from pycharrnn.network.memory import claim
-from pycharrnn.sampling.settings import DEFAULT_LENGTH, LONGEST, Sampling
+from pycharrnn.sampling.settings import DEFAULT_LENGTH, LONGEST, Mixture, Sampling, draw
 
 _UNUSED = 512  # numbers drawn in advance at most where a document may end before it needs them
 
@@ -66,7 +66,7 @@ class Sampler:
     -----
     A network that was trained with label smoothing e has learned q = (1 - e) p + e / K. Symbols are drawn from p. One
     whose share in q is at most 2 e / K is never drawn (Hewitt, Manning, Liang 2022): from q would now and then come
-    symbols that never occur in such a place.
+    symbols that never occur in such a place. In a mixture the network's share is p without these symbols.
 
     References
     ----------
@@ -89,6 +89,7 @@ class Sampler:
         self._chunk_size = architecture.chunk_size
         self._prompt = np.insert(prompt, 0, architecture.end) if architecture.documents else prompt
         self._length = sampling.length
+        self._sampling = sampling
         self._drawings = {whole: sampling.drawing(architecture, whole) for whole in (False, True)}
         self._rng = rng
         self._uniform = np.empty(0)  # numbers drawn and not used
@@ -100,6 +101,7 @@ class Sampler:
         """Begin another text from the prompt. Numbers that were drawn and not used stay for it."""
         self._unread = self._prompt
         self._ended = False
+        self._context = self._prompt[:0]  # what has been read, as far as a mixture looks back
         self._engine.start()
 
     def text(self) -> Ids:
@@ -150,13 +152,32 @@ class Sampler:
     def _draw(self, prompt: Ids, out: Ids, whole: bool) -> int:
         """Read a part of the prompt and draw as many symbols as there is room for in `out`, or fewer to the end."""
         uniform = self._uniforms(out.size)
-        n = self._engine.draw(prompt, self._drawings[whole], uniform, out)
+        if self._sampling.mixture is None:
+            n = self._engine.draw(prompt, self._drawings[whole], uniform, out)
+        else:
+            n = self._draw_mixed(self._sampling.mixture, prompt, uniform, out, whole)
         if n < uniform.size:
             self._uniform = np.concatenate([uniform[n:], self._uniform])
         if n:
             self._unread = out[n - 1 : n].copy()
             self._ended = out[n - 1] == self._end
         return n
+
+    def _draw_mixed(self, mixture: Mixture, prompt: Ids, uniform: Floats, out: Ids, whole: bool) -> int:
+        """The same for a mixture: the kernel predicts one symbol after the other."""
+        drawing = self._drawings[False]
+        self._context = mixture.remember(self._context, prompt)
+        if not out.size:
+            return self._engine.draw(prompt, drawing, uniform, out)
+        for i, u in enumerate(uniform):
+            if i:
+                prompt = out[i - 1 : i]
+                self._context = mixture.remember(self._context, prompt)
+            p = mixture.mix(self._engine.predict(prompt, drawing), self._context)
+            out[i] = draw(p, self._sampling.temperature, u)
+            if whole and out[i] == self._end:
+                return i + 1
+        return out.size
 
     def _uniforms(self, n: int) -> Floats:
         """The next n numbers of the stream. Numbers that were drawn and not used come first."""

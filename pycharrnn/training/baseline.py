@@ -135,13 +135,15 @@ class KneserNey:
         self._levels = levels
         return self
 
-    def nats(self, ids: npt.ArrayLike) -> Floats:
+    def nats(self, ids: npt.ArrayLike, window: int | None = None) -> Floats:
         """Compute the loss of each symbol after the first one, given those before it.
 
         Parameters
         ----------
         ids : array-like of int, (N,)
             A text: N >= 1 symbols from 0 to `n_symbols_` - 1.
+        window : int or None, default None
+            Predictions of a window: no context reaches beyond the symbol before the first of them. None is one window.
 
         Returns
         -------
@@ -153,23 +155,74 @@ class KneserNey:
         AttributeError
             If `fit` has not been called.
         TypeError
-            If `ids` is not a 1-d array of integers.
+            If `ids` is not a 1-d array of integers, or `window` no integer.
         ValueError
-            If `ids` is empty or has a symbol out of range.
+            If `ids` is empty or has a symbol out of range, or `window` is below 1.
         """
-        if not hasattr(self, "_levels"):
-            raise AttributeError("this KneserNey has not been trained yet: call fit(ids, n_symbols)")
-        K, x = self.n_symbols_, _checked(ids, self.n_symbols_)
+        if window is not None:
+            Integer(1, _MOST).check("window", window)
+        levels, K, x = self._counted(), self.n_symbols_, _checked(ids, self.n_symbols_)
         reach = self._reach(x, self.end_)
+        if window is not None:
+            reach = np.minimum(reach, (np.arange(x.size) - 1) % window + 1)
         p: Floats = np.full(x.size, 1 / K)
         gram = np.zeros(x.size, np.int64)  # the empty context has the id 0
-        for k, (keys, discounted, backoff) in enumerate(self._levels):
+        for k, (keys, discounted, backoff) in enumerate(levels):
             context = np.where(reach >= k, np.roll(gram, 1), -1)
             key = context * K + x  # negative, and so not found, after a context that was not seen
             gram = np.searchsorted(keys, key)
             gram[keys[gram] != key] = -1
             p = discounted[gram] + backoff[context] * p
         return -np.log(p[1:])
+
+    def following(self, context: npt.ArrayLike) -> Floats:
+        """Compute how likely each symbol is to come next: the probabilities of which `nats` takes the logarithm.
+
+        Parameters
+        ----------
+        context : array-like of int, (M,)
+            The symbols before it: any number of them, of which only the last ones are read.
+
+        Returns
+        -------
+        ndarray of float64, (n_symbols_,)
+            Probabilities, above zero. They sum to one.
+
+        Raises
+        ------
+        AttributeError
+            If `fit` has not been called.
+        TypeError
+            If `context` is not a 1-d array of integers.
+        ValueError
+            If `context` has a symbol out of range.
+
+        Examples
+        --------
+        >>> KneserNey(order=3).fit([0, 1, 2, 1] * 50, n_symbols=3).following([2, 1]).round(3)
+        array([0.982, 0.006, 0.012])
+        """
+        levels, K, x = self._counted(), self.n_symbols_, _checked(context, self.n_symbols_, least=0)
+        x = x[max(0, x.size - self.order + 1) :]
+        ends = np.flatnonzero(x == self.end_)  # nothing equals None
+        x = x[ends[-1] :] if ends.size else x
+        p: Floats = np.full(K, 1 / K)
+        grams = np.zeros(x.size + 1, np.int64)  # the ids of the k-grams that end before each place, the next one too
+        for k, (keys, discounted, backoff) in enumerate(levels[: x.size + 1]):
+            h = grams[-1]
+            longer = grams[:-1] * K + x[k:]
+            first, last = keys.searchsorted((h * K, h * K + K))
+            p *= backoff[h]
+            p[keys[first:last] - h * K] += discounted[first:last]
+            grams = keys.searchsorted(longer)
+            grams[keys[grams] != longer] = -1
+        return p
+
+    def _counted(self) -> list[_Level]:
+        """What `fit` has counted."""
+        if not hasattr(self, "_levels"):
+            raise AttributeError("this KneserNey has not been trained yet: call fit(ids, n_symbols)")
+        return self._levels
 
     def _reach(self, x: _Ints, end: int | None) -> _Ints:
         """Count the symbols in the context of each symbol."""
@@ -189,13 +242,13 @@ def _discounts(counts: npt.NDArray[Any]) -> Floats:
     return np.array([0.5, 1, 1.5])
 
 
-def _checked(ids: npt.ArrayLike, n_symbols: int) -> _Ints:
-    """The ids as an array, if they are in range."""
+def _checked(ids: npt.ArrayLike, n_symbols: int, least: int = 1) -> _Ints:
+    """The ids as an array, if they are in range and not fewer than `least`."""
     x = np.asarray(ids)
-    if x.ndim != 1 or x.dtype.kind not in "iu":
+    if x.ndim != 1 or (x.size and x.dtype.kind not in "iu"):  # to NumPy, [] is an array of floats
         raise TypeError(f"ids must be a 1-d array of integers, got shape {x.shape} and dtype {x.dtype}")
     bad = (x < 0) | (x >= n_symbols)
-    if bad.any() or not x.size:
+    if bad.any() or x.size < least:
         what = f"ids[{bad.argmax()}] is {x[bad.argmax()]}, but ids go" if x.size else "ids has no symbol; give some,"
         raise ValueError(f"{what} from 0 to {n_symbols - 1}")
     return x.astype(np.int64)

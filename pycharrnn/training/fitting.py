@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pycharrnn.arrays import Ids
 from pycharrnn.errors import TrainingDivergedError
 from pycharrnn.training.callbacks import Callback
-from pycharrnn.training.judge import Judge, TrainingText, UnseenText
+from pycharrnn.training.judge import Judge, TrainingText, Unseen, UnseenText
 from pycharrnn.training.loop import train
 from pycharrnn.training.progress import Progress
 from pycharrnn.training.run import Run
@@ -19,7 +18,7 @@ def fit(
     trainer: Trainer,
     run: Run,
     schedule: Schedule,
-    unseen: Ids | None = None,
+    unseen: Unseen | None = None,
     callbacks: Sequence[Callback] = (),
     patience: int | None = None,
     shown: bool = False,
@@ -37,8 +36,8 @@ def fit(
         What the callbacks see. Its `budget` ends the training.
     schedule : Schedule
         How the learning rate changes over the budget.
-    unseen : ndarray of int32 or None
-        A text to judge by. None judges by the text that is trained on.
+    unseen : Unseen or None
+        A text to judge by, which also chooses the share of n-grams. None judges by the text that is trained on.
     callbacks : sequence of callable
         As of `train`.
     patience : int or None

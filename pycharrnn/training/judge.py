@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
 
 from pycharrnn.arrays import Floats, Ids
 from pycharrnn.errors import TrainingDivergedError
-from pycharrnn.network.scoring import EXCERPTS, excerpt_losses, streamed_losses
+from pycharrnn.network.scoring import EXCERPTS, excerpt_losses, excerpt_places, streamed_losses
 from pycharrnn.training.baseline import KneserNey
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.history import Look
+from pycharrnn.training.ngrams import NGrams, likeliest_share
 from pycharrnn.training.run import Run
 from pycharrnn.training.trainer import SLICE, Trainer
 
@@ -154,17 +158,36 @@ class Judge(ABC):
         return not self._improved and self.run.nats > _FAR * math.log(self.trainer.architecture.n_symbols)
 
 
+class Unseen(NamedTuple):
+    """A text that is not trained on.
+
+    Attributes
+    ----------
+    ids : ndarray of int32
+        The text.
+    ngrams : NGrams or None
+        The n-grams of the training text, if there is to be a mixture with them. This text chooses their share.
+    """
+
+    ids: Ids
+    ngrams: NGrams | None = None
+
+
 class UnseenText(Judge):
     """Judges by a text that is not trained on, after each epoch.
 
     It reads all of the text, or as much as can be read in a twentieth of the time limit. It also notes in the history
-    what counting achieves on this text, where that is cheap.
+    what counting achieves on this text, where that is cheap. The weights are judged without n-grams; the losses of the
+    best ones, and those of the n-grams, choose the share in a mixture.
     """
 
-    def __init__(self, trainer: Trainer, run: Run, text: Ids, patience: int | None, show: Callback) -> None:
-        super().__init__(trainer, run, text, run.history.validation, patience, show)
+    def __init__(self, trainer: Trainer, run: Run, unseen: Unseen, patience: int | None, show: Callback) -> None:
+        super().__init__(trainer, run, unseen.ids, run.history.validation, patience, show)
         self.every = trainer.updates_per_epoch
-        self._most = 0 if run.budget.max_seconds else len(text)  # 0: the speed is not known yet
+        self._most = 0 if run.budget.max_seconds else len(unseen.ids)  # 0: the speed is not known yet
+        self._ngrams = unseen.ngrams
+        self._counted = self._nats = np.empty(0)  # losses of the text by n-grams, and of what the network read last
+        self._places = np.empty(0, np.intp)  # of these in the text
 
     def begin(self) -> None:
         self.run.start = self.read(EXCERPTS // 8)
@@ -176,6 +199,13 @@ class UnseenText(Judge):
             end = None if architecture.end < 0 else architecture.end
             counted = KneserNey(history.baseline_order).fit(ids, architecture.n_symbols, end)
             history.baseline = float(counted.nats(self.text).mean())
+        if self._ngrams is not None:
+            self._counted = self._ngrams.nats(self.text)
+
+    def losses(self, most: int) -> Floats:
+        self._places = excerpt_places(len(self.text) - 1, most).ravel()
+        self._nats = super().losses(most)
+        return self._nats
 
     def amount(self) -> int:
         if self._most:
@@ -191,6 +221,8 @@ class UnseenText(Judge):
 
     def keep(self, nats: float) -> None:
         self.trainer.state.keep(validation=nats)
+        if self._ngrams is not None:
+            self._ngrams.share = likeliest_share(self._counted[self._places], self._nats)
 
     def interrupted(self) -> None:
         """Compare the last weights by a small part of the text if there was no look yet: this must be quick."""

@@ -1,9 +1,10 @@
 /* Drawing a symbol from logits, always in double precision. Included by template.h. */
 
 /* The index whose share of softmax(z / temperature) covers u in [0, 1): the distribution function inverted, first by
- * blocks of lanes, then within one. z is padded to whole blocks and overwritten. Of smoothed labels a network learns
- * q = (1 - smoothing) p + smoothing / K: the logits are then made those of p. A symbol with
- * q <= 2 smoothing / K cannot be told from noise and is dropped (Hewitt, Manning, Liang 2022), unless all are. */
+ * blocks of lanes, then within one. z is padded to whole blocks and overwritten: by all shares, but for a common
+ * factor, unless the temperature is 0. Of smoothed labels a network learns q = (1 - smoothing) p + smoothing / K: the
+ * logits are then made those of p. A symbol with q <= 2 smoothing / K cannot be told from noise and is dropped (Hewitt,
+ * Manning, Liang 2022), unless all are. */
 static idx NAME(draw)(idx K, double temperature, double smoothing, double u, double *z) {
     const idx padded = (K + CORE_LANES - 1) & ~(idx)(CORE_LANES - 1);
     double lane[CORE_LANES], top, below = 0, sum = 0;

@@ -44,6 +44,7 @@ HOUSE = {
     "predictor",
     "presets",
     "recipes",
+    "tasks",
     "trained",
     "turns",
     "versions",
@@ -135,7 +136,7 @@ MODULES: dict[str, set[str]] = {
         "network.memory",
         "sampling.settings",
     },
-    "sampling.settings": {"network.architecture", "network.records"},
+    "sampling.settings": {"arrays", "network.architecture", "network.records"},
     # training
     "training.adaptation": {
         "arrays",
@@ -153,7 +154,6 @@ MODULES: dict[str, set[str]] = {
     "training.callbacks": {"arguments", "errors", "output", "training.progress", "training.run"},
     "training.descent": {"network.records", "training.optimizers"},
     "training.fitting": {
-        "arrays",
         "errors",
         "training.callbacks",
         "training.judge",
@@ -171,6 +171,7 @@ MODULES: dict[str, set[str]] = {
         "training.baseline",
         "training.callbacks",
         "training.history",
+        "training.ngrams",
         "training.run",
         "training.trainer",
     },
@@ -184,6 +185,7 @@ MODULES: dict[str, set[str]] = {
         "training.schedules",
         "training.trainer",
     },
+    "training.ngrams": {"arrays", "messages", "network.memory"},
     "training.optimizers": {"_kernels", "arguments", "network.records", "tables"},
     "training.pace": set(),
     "training.progress": {"training.run"},
@@ -220,6 +222,7 @@ MODULES: dict[str, set[str]] = {
         "parameters",
         "predictor",
         "tables",
+        "tasks",
         "text.corpus",
         "trained",
         "training.budget",
@@ -254,6 +257,7 @@ MODULES: dict[str, set[str]] = {
     },
     "presets": set(),
     "recipes": {"derived", "errors", "network.architecture", "parameters", "text.corpus", "training.speed"},
+    "tasks": {"parameters", "training.budget", "training.callbacks"},
     "trained": {
         "arguments",
         "arrays",
@@ -392,12 +396,15 @@ LATE: dict[str, set[str]] = {
         "sampling.sampler",
         "sampling.settings",
         "training.fitting",
+        "training.judge",
+        "training.ngrams",
         "training.trainer",
     },
     "predictor": {"network.evaluation", "sampling.sampler", "sampling.settings", "training.adaptation"},
     "text.corpus": {"text.reading"},
-    "trained": {"files.container", "files.model_file", "lab.notebook", "network.growth"},
+    "trained": {"files.container", "files.model_file", "lab.notebook", "network.growth", "training.ngrams"},
     "training.history": {"lab.notebook", "lab.plots"},
+    "training.ngrams": {"training.baseline"},
 }
 
 

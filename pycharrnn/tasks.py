@@ -1,0 +1,43 @@
+"""What a call of `fit` or `partial_fit` asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pycharrnn.parameters import Parameters
+from pycharrnn.training.budget import Budget
+from pycharrnn.training.callbacks import Callback
+
+
+class Task(NamedTuple):
+    """What a call of `fit` or `partial_fit` asks for.
+
+    Attributes
+    ----------
+    params : Parameters
+        The parameters of the training, all of them checked.
+    budget : Budget
+        When the training ends.
+    callbacks : sequence of callable
+        What to call on the way.
+    begin : float
+        When the call began, by `time.perf_counter`.
+    """
+
+    params: Parameters
+    budget: Budget
+    callbacks: Sequence[Callback]
+    begin: float
+
+    @property
+    def held_out(self) -> float:
+        """The share of the text that is not trained on, if there is no other text to validate with.
+
+        Examples
+        --------
+        >>> [Task(Parameters(ngram_order=n), Budget(epochs=1), (), 0.0).held_out for n in (None, 7)]
+        [0.0, 0.1]
+        """
+        params = self.params
+        return params.validation_fraction or (0.0 if params.ngram_order is None else 0.1)
