@@ -332,5 +332,5 @@ class Predictor(Differentiable):
         ids = vocabulary.encode(prompt, self._unknown(vocabulary))
         mixture = None
         if ngrams is not None and ngrams.share:
-            mixture = Mixture(ngrams.share, ngrams.order - 1, ngrams.model.following)
+            mixture = Mixture(ngrams.share, ngrams.order - 1, ngrams.model().following)
         return vocabulary, Sampler(built, state.best, ids, Sampling(length, float(temperature), mixture), rng)

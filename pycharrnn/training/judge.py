@@ -186,8 +186,8 @@ class UnseenText(Judge):
         self.every = trainer.updates_per_epoch
         self._most = 0 if run.budget.max_seconds else len(unseen.ids)  # 0: the speed is not known yet
         self._ngrams = unseen.ngrams
-        self._counted = self._nats = np.empty(0)  # losses of the text by n-grams, and of what the network read last
-        self._places = np.empty(0, np.intp)  # of these in the text
+        self._nats = self._counted = np.empty(0)  # losses of what was read last, by the network and by the n-grams
+        self._places = np.empty((0, 0), np.intp)  # where the n-grams read
 
     def begin(self) -> None:
         self.run.start = self.read(EXCERPTS // 8)
@@ -199,12 +199,13 @@ class UnseenText(Judge):
             end = None if architecture.end < 0 else architecture.end
             counted = KneserNey(history.baseline_order).fit(ids, architecture.n_symbols, end)
             history.baseline = float(counted.nats(self.text).mean())
-        if self._ngrams is not None:
-            self._counted = self._ngrams.nats(self.text)
 
     def losses(self, most: int) -> Floats:
-        self._places = excerpt_places(len(self.text) - 1, most).ravel()
         self._nats = super().losses(most)
+        places = excerpt_places(len(self.text) - 1, most)
+        if self._ngrams is not None and not np.array_equal(places, self._places):  # counts at the start of the run
+            self._places = places
+            self._counted = self._ngrams.excerpt_nats(self.text, places)
         return self._nats
 
     def amount(self) -> int:
@@ -222,7 +223,7 @@ class UnseenText(Judge):
     def keep(self, nats: float) -> None:
         self.trainer.state.keep(validation=nats)
         if self._ngrams is not None:
-            self._ngrams.share = likeliest_share(self._counted[self._places], self._nats)
+            self._ngrams.share = likeliest_share(self._counted, self._nats)
 
     def interrupted(self) -> None:
         """Compare the last weights by a small part of the text if there was no look yet: this must be quick."""

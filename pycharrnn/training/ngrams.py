@@ -68,9 +68,8 @@ class NGrams:
     def __reduce__(self) -> tuple[type[NGrams], tuple[Any, ...]]:
         return type(self), (self.ids, self.n_symbols, self.end, self.order, self.share)  # a copy counts anew
 
-    @property
     def model(self) -> KneserNey:
-        """The n-gram model of the text.
+        """Count the n-grams, unless they are counted, and return the model of them.
 
         Raises
         ------
@@ -91,7 +90,28 @@ class NGrams:
 
     def nats(self, ids: Ids, window: int | None = None) -> Floats:
         """The losses of the n-grams alone on a text, (N - 1,); no context reaches beyond its window."""
-        return self.model.nats(ids, window)
+        return self.model().nats(ids, window)
+
+    def excerpt_nats(self, ids: Ids, places: npt.NDArray[np.intp]) -> Floats:
+        """The losses of the n-grams alone on excerpts of a text.
+
+        Parameters
+        ----------
+        ids : ndarray of int32, (N,)
+            The text.
+        places : ndarray of int, (excerpts, length)
+            Which of its N - 1 predictions: one after the other in each excerpt.
+
+        Returns
+        -------
+        ndarray of float64, (excerpts * length,)
+            Nats.
+        """
+        found = np.empty(places.shape)
+        for row, first, last in zip(found, places[:, 0], places[:, -1], strict=True):
+            start = max(0, first - self.order)  # nothing further back counts
+            row[:] = self.nats(ids[start : last + 2])[first - start :]
+        return found.ravel()
 
     def mix(self, network: Floats, ids: Ids, window: int | None = None) -> Floats:
         """The losses of the mixture on a text, (N - 1,), from those of the network."""

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.training.baseline import KneserNey
@@ -116,6 +116,36 @@ def test_degenerate_texts_are_smoothed_like_the_twins(text, order, end):
         assert p.sum() == pytest.approx(1, abs=1e-12)
 
 
+@pytest.mark.parametrize("order", [1, 2, 4, 7])
+@pytest.mark.parametrize("end", [None, 2])
+def test_what_may_follow_has_the_probabilities_of_the_losses(order, end):
+    rng = np.random.default_rng(order)
+    train = markov(rng, 400, 7)
+    model = KneserNey(order).fit(train, 8, end)
+    contexts = [train[i : i + n] for n in (0, 1, 2, 3, 6, 11) for i in rng.integers(0, 380, 5)]
+    for context in [*contexts, *rng.integers(0, 8, (8, 5)), np.array([7, 7, 7]), np.array([2, 2, 0])]:
+        p = model.following(context)
+        assert p.shape == (8,)
+        assert p.min() > 0
+        assert p.sum() == pytest.approx(1, abs=1e-12)
+        if len(context):
+            assert_array_equal(-np.log(p), [model.nats(np.append(context, w))[-1] for w in range(8)])
+    assert_array_equal(model.following([]), model.following(np.array([], np.int32)))
+    unigrams = KneserNey(order).fit(train, 8, end).following([])
+    twin = Twin(train.tolist(), order, 8, end)
+    assert_allclose(unigrams, [twin.p(w, ()) for w in range(8)], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("end", [None, 2])
+@pytest.mark.parametrize("window", [1, 2, 3, 10, 59, 1000])
+def test_no_context_reaches_beyond_a_window(window, end):
+    rng = np.random.default_rng(5)
+    train, ids = markov(rng, 400, 7), rng.integers(0, 7, 60).astype(np.int32)
+    model = KneserNey(5).fit(train, 8, end)
+    pieces = [ids[at : at + window + 1] for at in range(0, 59, window)]
+    assert_array_equal(model.nats(ids, window), np.concatenate([model.nats(piece) for piece in pieces]))
+
+
 def test_one_possible_symbol_is_certain():
     assert_allclose(KneserNey().fit([0, 0, 0], 1).nats([0] * 9), np.zeros(8), rtol=0, atol=1e-15)
 
@@ -204,6 +234,10 @@ def test_a_second_fit_forgets_the_first():
         (lambda: KneserNey().fit(np.zeros(0, np.int32), 3), ValueError, "ids has no symbol"),
         (lambda: KneserNey().fit([0], 3).nats("abc"), TypeError, r"ids must be .* got shape \(\) and dtype <U3"),
         (lambda: KneserNey().fit([0], 3).nats([3]), ValueError, r"ids\[0\] is 3, but ids go from 0 to 2"),
+        (lambda: KneserNey().fit([0], 3).nats([1, 2], 0), ValueError, "window must be at least 1 .* got 0"),
+        (lambda: KneserNey().fit([0], 3).following([1, 3]), ValueError, r"ids\[1\] is 3, but ids go from 0 to 2"),
+        (lambda: KneserNey().fit([0], 3).following(1), TypeError, r"ids must be .* got shape \(\) and dtype int64"),
+        (lambda: KneserNey().following([1]), AttributeError, r"not been trained yet: call fit\(ids, n_symbols\)"),
         (lambda: KneserNey().nats([0, 1]), AttributeError, r"not been trained yet: call fit\(ids, n_symbols\)"),
     ],
 )
