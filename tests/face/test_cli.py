@@ -210,7 +210,7 @@ def test_options_are_the_constructors_parameters(tmp_path: Path, book: str) -> N
         "cell": "rnn", "hidden_size": 7, "seq_length": 11, "optimizer": "rmsprop", "learning_rate": 0.003,
         "clip_value": None, "clip_norm": 2.5, "init_scale": 0.2, "epochs": 3, "max_updates": 9, "max_seconds": 50.0,
         "dtype": "float64", "on_unknown": "skip", "random_state": 42, "num_layers": 2, "dropout": 0.1, "batch_size": 3,
-        "schedule": "cosine", "weight_decay": 0.01, "validation_fraction": 0.2, "patience": 5, "n_threads": 2,
+        "schedule": "cosine", "weight_decay": 0.01, "validation_fraction": 0.2, "ngram_order": 3, "patience": 5, "n_threads": 2,
         "embedding_size": 5, "label_smoothing": 0.2, "initializer": "orthogonal", "min_count": 2,
         "output_dropout": 0.2, "zoneout": 0.1, "cell_zoneout": 0.05, "ema_decay": 0.9,
     }  # fmt: skip
@@ -1525,6 +1525,10 @@ def test_info_tells_what_a_file_holds(shop: Path, model: CharRNN, capsys: pytest
     params = {name: "none" if value is None else str(value) for name, value in model.get_params().items()}
     assert found == {name: value for name, value in params.items() if name != "verbose"}
     assert rows("names")["trained on"] == "documents"
+    mixed = CharRNN(hidden_size=2, max_updates=20, ngram_order=4, verbose=False).fit("to be or not " * 20)
+    mixed.save("mixed")
+    share = f"{mixed.ngram_share_:.4f}; the file holds the text that was counted"
+    assert (rows("mixed")["share of n-grams"], rows("mixed")["ngram_order"]) == (share, "4")
     CharRNN(hidden_size=2, max_updates=1).fit("a\ud800\u202e\n").save("odd")
     assert rows("odd")["characters"] == r"4: '\na\u202e\ud800'"
 

@@ -9,7 +9,7 @@ from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.scoring import streamed_losses
 from pycharrnn.sampling.sampler import Sampler, claim_texts
-from pycharrnn.sampling.settings import DEFAULT_LENGTH, Sampling
+from pycharrnn.sampling.settings import DEFAULT_LENGTH, Mixture, Sampling
 
 END = 6
 PROMPT = np.array([3, 1, 4, 1, 5], np.int32)
@@ -107,6 +107,52 @@ def test_what_label_smoothing_spread_is_not_drawn(texts):
         read = np.concatenate([PROMPT, sampler(architecture).draw(2000)])
         least.append(np.exp(-streamed_losses(texts, weights, read)[PROMPT.size - 1 :]).min())
     assert least[0] < 2 * 0.3 / 7 < least[1]
+
+
+def remembering(context):
+    """Probabilities that tell which symbols were read, and in which order."""
+    p = 1 + np.arange(7) * 5 % (2 + sum((i + 2) * int(symbol) for i, symbol in enumerate(context)))
+    return p / p.sum()
+
+
+@pytest.mark.parametrize("reach", [0, 1, 3, 50])
+@pytest.mark.parametrize("chunk_size", [1, 4, 10**6])
+def test_a_mixture_remembers_what_was_read(texts, monkeypatch, reach, chunk_size):
+    contexts = []
+    mixture = Mixture(0.5, reach, lambda context: contexts.append(context.tolist()) or remembering(context))
+    whole = sampler(texts, sampling=Sampling(mixture=mixture)).draw(200)
+    read = [*PROMPT, *whole.tolist()]
+    assert contexts == [read[max(0, end - reach) : end] for end in range(PROMPT.size, PROMPT.size + 200)]
+    monkeypatch.setattr(Architecture, "chunk_size", chunk_size)
+    parts = sampler(texts, sampling=Sampling(mixture=mixture))
+    assert np.array_equal(whole, np.concatenate([parts.draw(n) for n in (0, 1, 2, 97, 0, 100)]))
+    parts.restart()
+    assert contexts[-1] == read[max(0, len(read) - 1 - reach) : -1]
+    parts.draw(1)
+    assert contexts[-1] == contexts[0]
+
+
+def test_documents_of_a_mixture_end_with_their_end(documents):
+    mixture = Mixture(0.5, 4, remembering)
+    one, other = (sampler(documents, sampling=Sampling(mixture=mixture)) for _ in range(2))
+    drawn = [one.text() for _ in range(30)]
+    assert not any((text == END).any() for text in drawn)
+    for text in drawn:
+        other.restart()
+        assert [int(symbol[0]) for symbol in other.symbols()] == text.tolist()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_what_the_kernel_predicts_is_what_it_draws_from(texts, smoothing):
+    smoothed = texts.replace(label_smoothing=smoothing)
+    seen = []
+    mixture = Mixture(0.0, 9, lambda context: seen.append(context) or np.zeros(7))
+    mixed = sampler(smoothed, sampling=Sampling(mixture=mixture)).draw(500)
+    assert np.array_equal(mixed, sampler(smoothed).draw(500))
+    assert np.array_equal(
+        sampler(smoothed, sampling=Sampling(None, 0.5, mixture)).draw(500),
+        sampler(smoothed, sampling=Sampling(None, 0.5)).draw(500),
+    )
 
 
 def test_a_prompt_of_unknown_symbols_is_refused(texts):
