@@ -159,7 +159,7 @@ class Engine:
         """
         _kernels.sample(self._weights, self._space, prompt, drawing, np.zeros(1), np.empty(1, np.int32))
         shares = self._space.logits[: self.architecture.n_symbols]  # what `draw` leaves there
-        p: Floats = shares / shares.sum()
+        p: Floats = shares / np.cumsum(shares)[-1]  # one by one: the same bits on every machine
         return p
 
     def _check(self, weights: Array) -> None:

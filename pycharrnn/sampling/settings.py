@@ -92,8 +92,7 @@ def draw(p: Floats, temperature: float, u: float) -> int:
     if temperature == 0:
         return likeliest
     below = np.cumsum(p if temperature == 1 else (p / p[likeliest]) ** (1 / temperature))
-    drawn = int(below.searchsorted(u * below[-1], side="right"))
-    return drawn if drawn < p.size else likeliest  # rounding left the target beyond the last share
+    return int(below.searchsorted(u * below[-1], side="right"))  # u times the sum is below the sum, however rounded
 
 
 DEFAULT_LENGTH = 200

@@ -204,15 +204,13 @@ class KneserNey:
         """
         levels, K, x = self._counted(), self.n_symbols_, _checked(context, self.n_symbols_, least=0)
         x = x[max(0, x.size - self.order + 1) :]
-        ends = np.flatnonzero(x == self.end_)  # nothing equals None
-        x = x[ends[-1] :] if ends.size else x
         p: Floats = np.full(K, 1 / K)
         grams = np.zeros(x.size + 1, np.int64)  # the ids of the k-grams that end before each place, the next one too
         for k, (keys, discounted, backoff) in enumerate(levels[: x.size + 1]):
             h = grams[-1]
             longer = grams[:-1] * K + x[k:]
             first, last = keys.searchsorted((h * K, h * K + K))
-            p *= backoff[h]
+            p *= backoff[h]  # 1 after what was not seen: a context that reaches beyond `end` never is
             p[keys[first:last] - h * K] += discounted[first:last]
             grams = keys.searchsorted(longer)
             grams[keys[grams] != longer] = -1

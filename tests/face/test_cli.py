@@ -210,9 +210,9 @@ def test_options_are_the_constructors_parameters(tmp_path: Path, book: str) -> N
         "cell": "rnn", "hidden_size": 7, "seq_length": 11, "optimizer": "rmsprop", "learning_rate": 0.003,
         "clip_value": None, "clip_norm": 2.5, "init_scale": 0.2, "epochs": 3, "max_updates": 9, "max_seconds": 50.0,
         "dtype": "float64", "on_unknown": "skip", "random_state": 42, "num_layers": 2, "dropout": 0.1, "batch_size": 3,
-        "schedule": "cosine", "weight_decay": 0.01, "validation_fraction": 0.2, "ngram_order": 3, "patience": 5, "n_threads": 2,
+        "schedule": "cosine", "weight_decay": 0.01, "validation_fraction": 0.2, "patience": 5, "n_threads": 2,
         "embedding_size": 5, "label_smoothing": 0.2, "initializer": "orthogonal", "min_count": 2,
-        "output_dropout": 0.2, "zoneout": 0.1, "cell_zoneout": 0.05, "ema_decay": 0.9,
+        "output_dropout": 0.2, "zoneout": 0.1, "cell_zoneout": 0.05, "ema_decay": 0.9, "ngram_order": 3,
     }  # fmt: skip
     assert {*given, "auto", "verbose"} == set(inspect.signature(CharRNN).parameters)
     options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
@@ -1113,6 +1113,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("train book.txt --model names", 1, r"'book\.txt': this is running text, the model is of documents; see --format"),
     ("train folder --model names --cell gru --dtype float64", 2, r"^--cell, --dtype: only for a new model"),
     ("train book.txt --model model --preset minute", 2, r"^--preset: only for a new model"),
+    ("train book.txt --model model --ngram-order 5", 2, r"^--ngram-order: only for a new model"),
     ("train book.txt --model model --validation-fraction 0.1", 2, r"^--validation-fraction: only for a new model"),
     ("train book.txt --model model --epochs 0", 2, r"--epochs must be at least 1"),
     ("train book.txt --model model --epochs none --max-updates none", 2, r"would never end: give at least one of --ep"),

@@ -259,6 +259,13 @@ def test_memorised(tmp_path):
     assert float(last) < 0.1
 
 
+def test_the_network_memorises_without_n_grams():
+    model = CharRNN(hidden_size=16, ngram_order=4, random_state=0, verbose=False).fit("hello world " * 10)
+    found = experiments.memorise(model, "hello world", 11)
+    assert found.training.model.ngram_share_ is None
+    assert found.n_equal == 1
+
+
 def test_what_is_not_memorised_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(experiments, "LIMITS", experiments.Limits(epochs=1))
     _, page = written(tmp_path, "hello world" * 9, memorize=11)
