@@ -142,7 +142,7 @@ def test_defaults():
     expected |= {"output_dropout": None, "zoneout": 0.0, "cell_zoneout": 0.0, "ema_decay": 0.0, "auto": False}
     expected |= {"optimizer": "adagrad", "learning_rate": None, "schedule": None, "clip_value": 5.0, "clip_norm": None}
     expected |= {"weight_decay": 0.0, "init_scale": None, "epochs": 4, "max_updates": None, "max_seconds": None}
-    expected |= {"validation_fraction": 0.0, "patience": None, "dtype": "float32", "min_count": 1}
+    expected |= {"validation_fraction": 0.0, "ngram_order": None, "patience": None, "dtype": "float32", "min_count": 1}
     expected |= {"on_unknown": "raise", "n_threads": None, "random_state": None, "verbose": None}
     assert params == expected
 
