@@ -119,8 +119,10 @@ def test_rates_that_cannot_be(text, rate):
 def test_what_cannot_be_adapted(text):
     with pytest.raises(ValueError, match="optimizer keeps no squares of gradients"):
         small(optimizer="sgd").fit(text).evaluate(text, adapt=0.01)
-    with pytest.raises(ValueError, match="window must be None where the model adapts"):
+    with pytest.raises(ValueError, match="adapt must be None with a window, got 0.01"):
         small(optimizer="adam").fit(text).evaluate(text, window=5, adapt=0.01)
+    with pytest.raises(ValueError, match="adapt must be None with a model that is mixed with n-grams"):
+        small(optimizer="adam", ngram_order=3).fit(text).evaluate(text, adapt=0.01)
     with pytest.raises(ValueError, match="not been trained"):
         small().adapt(text)
 
