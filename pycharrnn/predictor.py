@@ -11,7 +11,7 @@ import numpy as np
 from pycharrnn.arguments import Integer, Maybe, RandomState, Real, Seed, Text, generator
 from pycharrnn.arrays import Ids
 from pycharrnn.derived import settled
-from pycharrnn.errors import ParameterValueError
+from pycharrnn.errors import ParameterValueError, TrainingDivergedError
 from pycharrnn.gradients import Differentiable
 from pycharrnn.tables import check, table
 from pycharrnn.text.corpus import Corpus, Texts, Unknown, reading_rule
@@ -99,16 +99,14 @@ class Predictor(Differentiable):
         NotFittedError
             If the model has not been trained.
         ValueError
-            If the window or the rate is out of range or both are given, if the optimiser keeps no squares of gradients
-            to scale steps by, if fewer than two characters of the text are known, or if X is running text
-            and the model is of documents, or the other way round.
+            If the window or the rate is out of range or both are given, if the rate is far too high for the text, if
+            the optimiser keeps no squares of gradients to scale steps by, if the model is to adapt and is mixed with
+            n-grams, if fewer than two characters of the text are known, or if X is running text and the model is of
+            documents, or the other way round.
         TypeError
             If X is no text, path or sequence of documents, or the window no integer.
         UnknownCharacterError
             If the text has a character that the model does not know, and `on_unknown` is "raise".
-        TrainingDivergedError
-            If the rate is so high that the losses are no longer finite.
-
         References
         ----------
         .. [1] B. Krause, E. Kahembwe, I. Murray and S. Renals (2018). Dynamic evaluation of neural sequence models.
@@ -133,7 +131,7 @@ class Predictor(Differentiable):
             raise ParameterValueError("adapt", f"must be None with {problem}, got {adapt!r}")
         ids = self._read(X, vocabulary).ids
         if adapt is not None:
-            return Evaluation.of_mean(self._adapted(ids, checked["adapt"]).nats, len(ids) - 1)
+            return Evaluation.of_mean(self._adapted(ids, "adapt", checked["adapt"]).nats, len(ids) - 1)
         nats = losses(built, state.best, ids, checked["window"])
         return Evaluation.of(nats if ngrams is None else ngrams.mix(nats, ids, checked["window"]))
 
@@ -158,8 +156,9 @@ class Predictor(Differentiable):
 
         Raises
         ------
-        NotFittedError, UnknownCharacterError, TrainingDivergedError, TypeError, ValueError
-            As of `evaluate`; the model is then as it was.
+        NotFittedError, UnknownCharacterError, TypeError, ValueError
+            As of `evaluate`, or if the rate is so high that the weights become far worse than guessing. The model is
+            then as it was.
         RuntimeError
             If the model is being trained.
 
@@ -178,13 +177,13 @@ class Predictor(Differentiable):
             ids = self._read(X, found.vocabulary).ids
             state = found.state.copy()
             state.squares = found.state.squares
-            state.weights[:] = self._adapted(ids, checked["rate"]).weights
+            state.weights[:] = self._adapted(ids, "rate", checked["rate"]).weights
             state.average[:] = state.weights[: state.average.size]
             state.keep()
             self._learned = found._replace(state=state)
         return self
 
-    def _adapted(self, ids: Ids, rate: float) -> Adaptation:
+    def _adapted(self, ids: Ids, name: str, rate: float) -> Adaptation:
         """What the best weights become when they read a text."""
         from pycharrnn.training.adaptation import adapt, mean_squares  # only now: few programs adapt a model
 
@@ -194,7 +193,11 @@ class Predictor(Differentiable):
         if squares is None:
             problem = f"keeps no squares of gradients, by which steps are scaled, got {self.optimizer!r}"
             raise ParameterValueError("optimizer", f"{problem}; train with adam, rmsprop or adagrad")
-        return adapt(built, state.best, squares, ids, rate)
+        try:
+            return adapt(built, state.best, squares, ids, rate)
+        except TrainingDivergedError:
+            problem = f"must be lower for this text, got {rate:g}: the weights become far worse than guessing"
+            raise ParameterValueError(name, problem) from None
 
     # --- writing ------------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ def _network(cell: str, num_layers: int, hidden_size: int, learning_rate: float)
 # From small to large. For texts that are read a few times: networks that learn as much as they can.
 QUICK = (
     Recipe(_network("gru", 2, 64, 0.012)),
-    Recipe(_network("gru", 2, 96, 0.01), 1_000_000, 1_500_000),
+    Recipe(_network("gru", 2, 96, 0.01), 1_000_000, 1_200_000),
     Recipe(_network("gru", 2, 128, 0.009), 2_200_000, 3_000_000),
     Recipe(_network("gru", 2, 192, 0.007), 2_900_000, 7_000_000),
     Recipe(_network("gru", 2, 256, 0.006), 3_300_000, 12_000_000),

@@ -94,6 +94,11 @@ def _evaluate(job: Job) -> None:
     print(f"{'characters':<18}{found.n_characters:>14,}")
 
 
+def _adapt(job: Job) -> None:
+    job.model.adapt(job.input.text, **job.request.arguments(CharRNN.adapt)).save(job.request["output"])
+    log(f"done: adapted to {job.input.name}; wrote {job.request['output']!r}")
+
+
 def _check(job: Job) -> None:
     table = job.model.check_gradients(job.input.text, **job.request.arguments(CharRNN.check_gradients), log=log)
     print(table)
@@ -223,6 +228,18 @@ COMMANDS: dict[str, Command] = {
             rows.MODEL_FILE,
             *_text_options(required=True),
             *parameters(CharRNN.evaluate),
+            rows.ON_UNKNOWN,
+        ],
+    ),
+    "adapt": Command(
+        _adapt,
+        "let a trained model take on the manner of a text, in one reading",
+        "adapt book.safetensors letters.txt -o letters.safetensors",
+        options=lambda: [
+            rows.MODEL_FILE,
+            *_text_options(required=True),
+            rows.ADAPTED,
+            *parameters(CharRNN.adapt),
             rows.ON_UNKNOWN,
         ],
     ),

@@ -76,6 +76,7 @@ OUTPUT = Option(
     meaning="The file for the result. (default: none for train, report.html for report)",
     metavar="FILE",
 )
+ADAPTED = Option(*("-o", "--output"), meaning="The file for the adapted model.", metavar="FILE", required=True)
 SAVE = Option("--save", meaning="The file for the model. (default: none)", metavar="FILE")
 ON_UNKNOWN = Option(
     "--on-unknown",

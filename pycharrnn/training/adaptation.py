@@ -21,6 +21,9 @@ from pycharrnn.training.trainer import SLICE, Trainer
 _LEAST = 0.1  # times the mean of its array: what a square counts at least, or rare symbols would take huge steps
 
 
+_FAR = 3  # times the loss of guessing
+
+
 class Adaptation(NamedTuple):
     """What a network has made of a text.
 
@@ -106,7 +109,7 @@ def adapt(architecture: Architecture, weights: Array, squares: Array, ids: Ids, 
     Raises
     ------
     TrainingDivergedError
-        If a loss or a weight is not finite.
+        If a loss or a weight is not finite, or if the text is predicted far worse than by guessing.
 
     References
     ----------
@@ -129,12 +132,13 @@ def adapt(architecture: Architecture, weights: Array, squares: Array, ids: Ids, 
     trainer = Trainer(architecture, state, step, ids, noise=False)
     losses = np.empty(trainer.updates_per_epoch)
     _read(trainer, losses)
-    if not np.isfinite(own).all():
-        raise TrainingDivergedError(state.n_updates)
     T = architecture.seq_length
     last = len(ids) - 1 - (losses.size - 1) * T  # symbols of the last window; losses are as of whole ones
-    total = T * math.fsum(losses[:-1]) + last * float(losses[-1])
-    return Adaptation(total / T / (len(ids) - 1), own)
+    nats = (T * math.fsum(losses[:-1]) + last * float(losses[-1])) / T / (len(ids) - 1)
+    first = float(losses[0]) / T  # which no step has touched
+    if not np.isfinite(own).all() or nats > max(first, _FAR * math.log(architecture.n_symbols)):
+        raise TrainingDivergedError(state.n_updates)
+    return Adaptation(nats, own)
 
 
 def _read(trainer: Trainer, losses: Floats) -> None:

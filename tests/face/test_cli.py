@@ -481,7 +481,7 @@ def test_a_command_imports_no_outer_floor_that_it_does_not_need(model_file: str)
 # --- help -------------------------------------------------------------------------------------------------------
 
 
-COMMANDS = ["train", "sample", "eval", "check", "report", "info", "bench"]
+COMMANDS = ["train", "sample", "eval", "adapt", "check", "report", "info", "bench"]
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
@@ -539,11 +539,13 @@ def test_help_explains_the_parameters(capsys: pytest.CaptureFixture[str]) -> Non
     [
         ("train", CharRNN),
         ("sample", CharRNN.sample),
+        ("eval", CharRNN.evaluate),
+        ("adapt", CharRNN.adapt),
         ("check", CharRNN.check_gradients),
         ("report", report.write),
         ("report", CharRNN),
         ("bench", benchmark.run),
-        *((command, read_documents) for command in ("train", "eval", "check", "report", "bench")),
+        *((command, read_documents) for command in ("train", "eval", "adapt", "check", "report", "bench")),
     ],
 )
 def test_the_parameters_of_the_api_are_options(command: str, function: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -789,13 +791,13 @@ def test_train_refuses_a_bad_text(
     assert os.listdir(tmp_path) == ["bad.txt"]
 
 
-@pytest.mark.parametrize("command", ["train", "sample", "eval", "check", "report", "info", "bench"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_file_that_cannot_be_read(
     command: str, tmp_path: Path, book: str, model_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     missing, folder = str(tmp_path / "missing"), str(tmp_path)
-    before = [command, model_file] if command == "eval" else [command]
-    after = ["-o", str(tmp_path / "report")] if command == "report" else []
+    before = [command, model_file] if command in ("eval", "adapt") else [command]
+    after = ["-o", str(tmp_path / "result")] if command in ("report", "adapt") else []
     assert main([*before, missing, *after]) == 1
     assert failure(capsys) == f"{missing!r}: No such file or directory"
     as_text = [] if command in ("sample", "info") else ["--format", "text"]
@@ -1095,6 +1097,21 @@ WRONG: list[tuple[str, int, str]] = [
     ("eval model other.txt --on-unknown skip", 1, r"'other\.txt': the text has 4 characters, of which"),
     ("eval names book.txt", 1, r"'book\.txt': this is running text, the model is of documents; see --format"),
     ("eval names --corpus topics", 1, r"corpus topics: this is running text"),
+    ("eval model book.txt --adapt -1", 2, r"--adapt must be finite and above 0, got -1\.0"),
+    ("eval model book.txt --adapt nan", 2, r"--adapt must be finite and above 0, got nan"),
+    ("eval model book.txt --adapt fast", 2, r"argument --adapt: must be a number or none, got 'fast'"),
+    ("eval model book.txt --adapt 1e9", 2, r"--adapt must be lower for this text, got 1e\+09: "),
+    ("eval model book.txt --adapt 0.1 --window 5", 2, r"--adapt must be None with a window, got 0\.1"),
+    # adapting
+    ("adapt model book.txt", 2, r"the following arguments are required: -o/--output"),
+    ("adapt model -o x", 2, r"one of the arguments TEXT --corpus is required"),
+    ("adapt model book.txt -o book.txt", 2, r"--output 'book\.txt' is the text itself"),
+    ("adapt model book.txt -o x --rate 0", 2, r"--rate must be finite and above 0, got 0\.0"),
+    ("adapt model book.txt -o x --rate none", 2, r"argument --rate: must be a number, got 'none'"),
+    ("adapt model book.txt -o x --rate 1e9", 2, r"--rate must be lower for this text, got 1e\+09: "),
+    ("adapt model one -o x", 1, r"'one': the text has 1 character"),
+    ("adapt model other.txt -o x", 1, r"'other\.txt': unknown character 'Z' \(U\+005A\) at position 0"),
+    ("adapt names book.txt -o x", 1, r"'book\.txt': this is running text, the model is of documents"),
     # checking
     ("check short.txt", 1, r"'short\.txt': text must have more than 2 \* 25 characters, it has 5"),
     ("check book.txt --seq-lengths 5,x", 2, r"argument --seq-lengths: must be an integer, got 'x'"),
@@ -1238,7 +1255,7 @@ def test_a_wrong_command_line_as_a_process(line: str, code: int, message: str, s
     before = contents(shop)
     done = run(*shlex.split(line), cwd=shop, env=ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(sys.path)})
     assert (done.returncode, done.stdout) == (code, b"")
-    assert re.fullmatch(f"pycharrnn: error: .*{message}.*\n", done.stderr.decode())
+    assert re.fullmatch(f"pycharrnn: error: .*{message.removeprefix('^')}.*\n", done.stderr.decode())
     assert contents(shop) == before
 
 
@@ -1509,6 +1526,21 @@ def test_eval_prints_a_table(
     assert figures("model", "other.txt", "--on-unknown", "skip") == figures("model", "book.txt")
     Path("names.txt").write_text("\n".join(NAMES), encoding="utf-8")
     assert figures("names", "names.txt", "--format", "lines") == expected(names_model.evaluate(NAMES))
+
+
+def test_adapt_writes_a_model(shop: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("letters.txt").write_text("whether nobler or not\n" * 20)
+    before = Path("model").read_bytes()
+    assert main(["adapt", "model", "letters.txt", "-o", "letters", "--rate", "0.002"]) == 0
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "done: adapted to 'letters.txt'; wrote 'letters'\n")
+    assert Path("model").read_bytes() == before
+    expected = CharRNN.load("model").adapt(Path("letters.txt"), rate=0.002)
+    for name, array in CharRNN.load("letters").params_.items():
+        assert (array == expected.params_[name]).all()
+    assert main(["adapt", "model", "letters.txt", "-o", "letters"]) == 0  # the rate has a default
+    assert (CharRNN.load("letters").params_["W"] != expected.params_["W"]).any()
+    assert main(["adapt", "letters", "letters.txt", "-o", "letters"]) == 0  # in place
 
 
 def test_info_tells_what_a_file_holds(shop: Path, model: CharRNN, capsys: pytest.CaptureFixture[str]) -> None:
