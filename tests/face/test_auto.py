@@ -166,7 +166,8 @@ def test_minutes(machine, tmp_path, capsys):
     assert main(["train", str(tmp_path / "t"), "--minutes", "0.01", "-o", path, "--sample", "0"]) == 0
     assert "training a GRU of" in capsys.readouterr().err
     assert CharRNN.load(path).batch_size == 16
-    assert main(["train", "--model", path, str(tmp_path / "t"), "--minutes", "0.01", "-o", path, "--sample", "0"]) == 0
+    (tmp_path / "other").write_text(TEXT[::-1])  # which there is something to learn from
+    assert main(["train", "--model", path, str(tmp_path / "other"), "--minutes", "0.01", "--sample", "0"]) == 0
     assert main(["train", str(tmp_path / "t"), "--minutes", "1", "--max-seconds", "9"]) == 2
     assert "--minutes and --max-seconds are both time limits" in capsys.readouterr().err
     for bad in ("0", "nan", "-1", "soon"):
