@@ -16,7 +16,7 @@ from pycharrnn.gradients import Differentiable
 from pycharrnn.tables import check, table
 from pycharrnn.text.corpus import Corpus, Texts, Unknown, reading_rule
 from pycharrnn.text.vocabulary import Vocabulary
-from pycharrnn.trained import learned
+from pycharrnn.trained import Learned, learned
 from pycharrnn.turns import being_trained
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class Predictor(Differentiable):
             If X is no text, path or sequence of documents, or the window no integer.
         UnknownCharacterError
             If the text has a character that the model does not know, and `on_unknown` is "raise".
+
         References
         ----------
         .. [1] B. Krause, E. Kahembwe, I. Murray and S. Renals (2018). Dynamic evaluation of neural sequence models.
@@ -124,14 +125,15 @@ class Predictor(Differentiable):
         """
         from pycharrnn.network.evaluation import Evaluation, losses  # only now, as in `sample`: a program may do one
 
-        vocabulary, built, state, *_, ngrams = learned(self)
+        found = learned(self)
+        vocabulary, built, state, *_, ngrams = found
         checked = check(table(Predictor.evaluate), window=window, adapt=adapt)
         if adapt is not None and (window is not None or ngrams is not None):
             problem = "a window" if window is not None else "a model that is mixed with n-grams (ngram_order)"
             raise ParameterValueError("adapt", f"must be None with {problem}, got {adapt!r}")
         ids = self._read(X, vocabulary).ids
         if adapt is not None:
-            return Evaluation.of_mean(self._adapted(ids, "adapt", checked["adapt"]).nats, len(ids) - 1)
+            return Evaluation.of_mean(self._adapted(found, ids, "adapt", checked["adapt"]).nats, len(ids) - 1)
         nats = losses(built, state.best, ids, checked["window"])
         return Evaluation.of(nats if ngrams is None else ngrams.mix(nats, ids, checked["window"]))
 
@@ -177,17 +179,18 @@ class Predictor(Differentiable):
             ids = self._read(X, found.vocabulary).ids
             state = found.state.copy()
             state.squares = found.state.squares
-            state.weights[:] = self._adapted(ids, "rate", checked["rate"]).weights
+            state.weights[:] = self._adapted(found, ids, "rate", checked["rate"]).weights
+            state.m[:] = 0  # the mean gradient of the old weights
             state.average[:] = state.weights[: state.average.size]
             state.keep()
             self._learned = found._replace(state=state)
         return self
 
-    def _adapted(self, ids: Ids, name: str, rate: float) -> Adaptation:
-        """What the best weights become when they read a text."""
+    def _adapted(self, found: Learned, ids: Ids, name: str, rate: float) -> Adaptation:
+        """What the best weights become when they read a text; `name` is that of the rate in errors."""
         from pycharrnn.training.adaptation import adapt, mean_squares  # only now: few programs adapt a model
 
-        _, built, state, _, chosen, _ = self._learned
+        _, built, state, _, chosen, _ = found
         batch_size = state.batch_size if state.rule else settled(self, chosen).batch_size  # of the training
         squares = mean_squares(built, state, batch_size)
         if squares is None:

@@ -15,7 +15,7 @@ from pycharrnn.network.growth import mean
 from pycharrnn.network.memory import aligned
 from pycharrnn.network.records import Numbers
 from pycharrnn.network.state import State
-from pycharrnn.training.optimizers import OPTIMIZERS
+from pycharrnn.training.optimizers import OPTIMIZERS, Adam
 from pycharrnn.training.trainer import SLICE, Trainer
 
 _LEAST = 0.1  # times the mean of its array: what a square counts at least, or rare symbols would take huge steps
@@ -78,10 +78,24 @@ def mean_squares(architecture: Architecture, state: State, batch_size: int) -> A
         assert known is not None
         for name, view in architecture.named(found).items():
             view[...] = known.means[name]
-    share = 1.0 - float(state.run["power2"][0]) if state.rule == "adam" else 1.0
-    found *= batch_size / (max(1, state.n_updates) if OPTIMIZERS[rule].sums else max(share, 1e-6))
+    unread = float(state.run["power2"][0])  # the share of v that is still the zero it began with
+    if rule != "adam":
+        unread = 0.0
+    elif not state.rule:
+        unread = _power(Adam.beta2, max(1, state.n_updates))
+    found *= batch_size / (max(1, state.n_updates) if OPTIMIZERS[rule].sums else max(1 - unread, 1e-6))
     for view in architecture.named(found).values():
         np.maximum(view, _LEAST * mean(view) or 1.0, out=view)
+    return found
+
+
+def _power(x: float, n: int) -> float:
+    """x ** n by products alone: the power of the C library has other bits elsewhere."""
+    found = 1.0
+    while n:
+        found = found * x if n % 2 else found
+        x *= x
+        n //= 2
     return found
 
 
