@@ -91,6 +91,9 @@ class CharRNN(Predictor):
     .. [7] C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens and Z. Wojna (2016). Rethinking the inception architecture for
        computer vision. CVPR 2016.
     .. [8] W. Zaremba, I. Sutskever and O. Vinyals (2014). Recurrent neural network regularization. arXiv:1409.2329.
+    .. [9] D. Krueger et al. (2017). Zoneout: regularizing RNNs by randomly preserving hidden activations. ICLR 2017.
+    .. [10] B. T. Polyak and A. B. Juditsky (1992). Acceleration of stochastic approximation by averaging. SIAM Journal
+       on Control and Optimization 30(4), 838-855.
 
     Examples
     --------

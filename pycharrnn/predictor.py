@@ -74,8 +74,8 @@ class Predictor(Differentiable):
     ) -> Evaluation:
         """Measure how well the model predicts a text: each character after the first from all before it.
 
-        Of documents every character is predicted, and the end of each. With `ngram_order` it is the mixture that
-        predicts; it knows the training text by heart, so measure it on others.
+        Of documents every character is predicted, and the end of each. With `ngram_order` the mixture predicts. It has
+        memorised the training text, so only the losses of other texts tell how good it is.
 
         Parameters
         ----------

@@ -126,6 +126,9 @@ class Engine:
         shapes = (windows.steps.shape, windows.fresh.shape, update.rates.shape, windows.x.shape, windows.y.shape)
         if shapes != ((n,), (n, self.B), (n,), (symbols,), (symbols,)) or windows.steps.max(initial=1) > self.T:
             raise ValueError(f"{n} windows of up to {self.T} x {self.B} symbols have arrays of the shapes {shapes}")
+        averaged = weights.size if update.numbers["ema_decay"][0] > 0 else 0
+        if update.average.shape != (averaged,):
+            raise ValueError(f"an average must have {averaged:,} weights with this decay, not {update.average.shape}")
         _kernels.train(weights, self._space, windows, update, run, loss, team)
 
     # --- one stream ---------------------------------------------------------------------------------------------

@@ -90,8 +90,6 @@ def train(floating[::1] weights not None,  # (P)                                
         return
     blueprint.check_moments(sizeof(floating), m.shape[0], weights.shape[0])
     blueprint.check_moments(sizeof(floating), v.shape[0], weights.shape[0])
-    if average.shape[0] != (weights.shape[0] if numbers[0].ema_decay > 0 else 0):
-        raise ValueError(f"an average must be as long as the weights, or empty without a decay, not {average.shape[0]}")
     own.seed, own.update = run[0].seed, run[0].n_updates
     if team is not None and team.size > 1:
         meeting = team.meeting
