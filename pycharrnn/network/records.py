@@ -43,6 +43,7 @@ class Plan(NamedTuple):
     r: int
     z: int
     zero: int
+    R: int
     top: int
     end: int
     dropout: float

@@ -71,7 +71,7 @@ def _stride(architecture: Architecture, n: int, B: int) -> int:
     return _padded(n) + _kernels.LANES * (B > 1 and _padded(n) * itemsize % 2048 == 0)
 
 
-def _lie(architecture: Architecture, T: int, B: int, noise: bool = False) -> Layout:
+def _lie(architecture: Architecture, T: int, B: int, training: bool = False, noise: bool = False) -> Layout:
     """Where the arrays of a workspace lie."""
     K = architecture.n_symbols
     H = architecture.hidden_size
@@ -102,6 +102,8 @@ def _lie(architecture: Architecture, T: int, B: int, noise: bool = False) -> Lay
     shapes["r"] = (max(architecture.num_layers, B), As)
     shapes["z"] = (4, B, Hs)
     shapes["zero"] = (H,)
+    if training and architecture.precision.mixed:
+        shapes["R"] = (T * B, max(H, architecture.inputs(0)) + wide)
     return Layout(shapes, _kernels.LANES)
 
 
@@ -122,7 +124,7 @@ def workspace(
     K = architecture.n_symbols
     H = architecture.hidden_size
     L = architecture.num_layers
-    lay = _lie(architecture, T, B, noise)
+    lay = _lie(architecture, T, B, training, noise)
     if training:
         claim(
             lay.size * architecture.precision.activations.itemsize,
@@ -202,6 +204,7 @@ def _plan(architecture: Architecture, T: int, B: int, lay: Layout, noise: bool) 
         r=lay.offsets["r"],
         z=lay.offsets["z"],
         zero=lay.offsets["zero"],
+        R=lay.offsets.get("R", -1),
         top=_outputs(architecture, architecture.num_layers - 1, B, lay),
         end=architecture.end,
         dropout=architecture.dropout if noise else 0.0,

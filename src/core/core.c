@@ -90,6 +90,16 @@ TARGET_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcn
 #include "precisions.h"
 TARGET_END
 
+#if defined(__linux__) /* the kernel lends tiles to whoever asks */
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define TILES 1
+TARGET_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,f16c,avx512bf16,amx-tile,amx-bf16")
+#include "tiles.h"
+TARGET_END
+#endif
+
 /* Twice: processors that split every 512-bit operation in two (Zen 4) gain from the thirty-two registers of v4 but are
  * better off with vectors of 256 bits, which leave less of a row's last vector empty. Of rows of doubles 512 bits leave
  * hardly more empty: float64 takes the kernels above. */
@@ -120,7 +130,29 @@ TARGET_END
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-/* What the processor and the operating system together allow: 0 baseline, 1 x86-64-v3, 2 x86-64-v4. */
+#if defined(TILES)
+/* A test may load a library that defines this: it carries out the instructions of tiles itself. */
+extern const int pycharrnn_emulates_tiles __attribute__((weak, visibility("default")));
+
+/* Whether there are tiles for bfloat16: the processor has the instructions and a palette (some hypervisors advertise
+ * tiles and have none), the operating system saves them, and lends them to this process. */
+static int tiles(void) {
+    static int answer = -1;
+    if (answer >= 0) return answer;
+    unsigned a, b, c, d, enabled, high;
+    answer = 0;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & 1u << 5)) return 0; /* avx512_bf16 */
+    if (&pycharrnn_emulates_tiles) return answer = 1;
+    const unsigned amx_bf16_tile = 1u << 22 | 1u << 24;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & amx_bf16_tile) != amx_bf16_tile) return 0;
+    if (!__get_cpuid_count(0x1D, 0, &a, &b, &c, &d) || a < 1) return 0;
+    __asm__("xgetbv" : "=a"(enabled), "=d"(high) : "c"(0));
+    if ((enabled >> 17 & 3) != 3) return 0;
+    return answer = syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* the data of tiles */) == 0;
+}
+#endif
+
+/* What the processor and the operating system together allow: 0 baseline, 1 x86-64-v3, 2 x86-64-v4, 3 with tiles. */
 static int level(void) {
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
@@ -134,6 +166,9 @@ static int level(void) {
     const unsigned avx512_f_dq_cd_bw_vl = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
     int v4 = (b & avx512_f_dq_cd_bw_vl) == avx512_f_dq_cd_bw_vl && (enabled & 0xE6) == 0xE6;
     if (!__get_cpuid(0x80000001u, &a, &b, &c, &d) || !(c & 1u << 5)) return 0; /* lzcnt */
+#if defined(TILES)
+    if (v4 && tiles()) return 3;
+#endif
     return 1 + v4;
 }
 
@@ -168,6 +203,9 @@ static const struct {
     const core_table *const *tables;
     idx (*draw)(idx K, double temperature, double smoothing, double u, double *z);
 } sets[] = {
+#if defined(TILES)
+    {.name = "x86-64-v4-amx", .level = 3, INSTRUCTION_SET(v4_amx)},
+#endif
 #if defined(__x86_64__)
     {.name = "x86-64-v4", .level = 2, INSTRUCTION_SET(v4)},
     {.name = "x86-64-v4-256", .level = 2, INSTRUCTION_SET(v4_256)},
@@ -212,7 +250,7 @@ const char *core_best(void) {
     int i = 0;
     while (!core_supported(sets[i].name)) i++;
 #if defined(__x86_64__)
-    if (i == 0 && splits_512()) i = 1;
+    if (sets[i].level == 2 && splits_512()) i++;
 #endif
     return sets[i].name;
 }

@@ -23,8 +23,9 @@ typedef struct {
 } core_matrix;
 
 /* The right matrix of a product, W = the table's `panel` columns in each panel: element (k, j) is
- * data[j / W * panel + k * row + j % W]. Packed, row = W and panel = W * depth; a plain row-major matrix has row = its
- * stride and panel = W. `reverse` walks the panels from the last to the first: what the product before has left in the
+ * data[j / W * panel + k * row + j % W]. Packed, row is the table's and panel = row * depth; a plain row-major matrix has
+ * row = its stride and panel = W. With tiles a packed row has half as many places, for two numbers each: tiles.h says how
+ * they lie. `reverse` walks the panels from the last to the first: what the product before has left in the
  * cache comes first. It changes no bit. `ready`: the table's `pack` wrote it, so its elements are rounded already. */
 typedef struct {
     void *data;
@@ -156,8 +157,11 @@ typedef struct {
 typedef struct {
     idx width;              /* elements in a vector */
     idx panel;              /* columns in one panel of a packed matrix */
+    idx row;                /* places that a row of a panel takes, and */
+    idx pair;               /* rows that stay together: a panel has whole pairs */
     idx rows;               /* rows of the left matrix that a product takes at a time */
     idx rounds;             /* whether the operands of a product are rounded: `pack` then changes numbers */
+    const char *products;   /* by what they are made: "vectors" or "tiles" */
     const core_cell *cells; /* the last one has no name */
     const core_rule *rules; /* the last one has no name */
     CORE_PRODUCTS(CORE_FIELD) CORE_FUNCTIONS(CORE_FIELD)

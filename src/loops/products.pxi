@@ -86,7 +86,8 @@ cdef inline core_matrix transposed(const void *data, Py_ssize_t stride) noexcept
 
 cdef inline core_panels packed(const core_table *k, const void *data, Py_ssize_t depth) noexcept nogil:
     """A right matrix of so many rows that has been packed."""
-    return core_panels(data=<void *>data, row=k.panel, panel=k.panel * depth, reverse=0, ready=1)
+    cdef Py_ssize_t panel = (depth + k.pair - 1) // k.pair * k.pair * k.row
+    return core_panels(data=<void *>data, row=k.row, panel=panel, reverse=0, ready=1)
 
 
 cdef inline core_panels plain(const core_table *k, const void *data, Py_ssize_t stride) noexcept nogil:
@@ -94,8 +95,11 @@ cdef inline core_panels plain(const core_table *k, const void *data, Py_ssize_t 
     return core_panels(data=<void *>data, row=stride, panel=k.panel, reverse=0, ready=0)
 
 
-cdef inline core_panels packed_rows(const core_table *k, const void *data, Py_ssize_t stride) noexcept nogil:
-    """A right matrix that has been packed into whole rows, `stride` apart."""
+cdef inline core_panels packed_rows(const core_table *k, const void *data, Py_ssize_t depth,
+                                    Py_ssize_t stride) noexcept nogil:
+    """A right matrix that has been packed into whole rows, `stride` apart, unless rows stay together."""
+    if k.pair > 1:
+        return packed(k, data, depth)
     return core_panels(data=<void *>data, row=stride, panel=k.panel, reverse=0, ready=1)
 
 
@@ -148,7 +152,7 @@ cdef inline core_panels state_weights(const Window *w, const Layer *layer,
                                       ) noexcept nogil:
     """W.T: whole rows for the product of a single row, panels for a batch. Both ways sum alike: the same bits."""
     if w.plan.B == 1:
-        return packed_rows(w.k, work + layer.WT, w.plan.Gp)
+        return packed_rows(w.k, work + layer.WT, w.plan.H, w.plan.Gp)
     return packed(w.k, work + layer.WT, w.plan.H)
 
 
@@ -159,7 +163,7 @@ cdef inline core_panels state_weights_back(const Window *w, const Layer *layer,
     if w.plan.B > 1:
         return packed(w.k, work + layer.WB, w.cell.gates * w.plan.H)
     if w.k.rounds:
-        return packed_rows(w.k, work + layer.WB, w.plan.Hp)
+        return packed_rows(w.k, work + layer.WB, w.cell.gates * w.plan.H, w.plan.Hp)
     return plain(w.k, <const floating *>w.weights + layer.W, w.plan.Hp)
 
 

@@ -17,6 +17,7 @@ cdef struct Plan:
     Py_ssize_t E, V, c            # where they begin in params, grads and moments: (K, D) (K, H) (K)
     Py_ssize_t p, VT              # in work: logits, softmax or their derivatives (T, B, K); V.T packed (H, K)
     Py_ssize_t r, z, zero         # in work: scratch (L or B, kept * H) and (4, B, H); zeros (H)
+    Py_ssize_t R                  # in work: scratch for the packed right matrix of a gradient (T * B, H or I); -1: none
     Py_ssize_t top                # in work: what the head reads (T, B, H)
     Py_ssize_t end                # the symbol that ends a document and begins the next from a zero state; -1: none
     double dropout                # the probability with which an element of an embedding is dropped

@@ -42,24 +42,43 @@ cdef inline void apply(const core_table *k, Step *u, Py_ssize_t offset, Py_ssize
            <floating *>u.v + offset if u.v != NULL else NULL, &u.numbers)
 
 
+cdef core_panels operand(const Window *w,
+                         const floating *x, Py_ssize_t ldx, Py_ssize_t N,  # (M, N)  in
+                         floating *work,                                   # R       scratch
+                         ) noexcept nogil:
+    """x as the right matrix of a gradient: packed once for all threads, where products would round it again and again.
+
+    All of them must have used the one before.
+    """
+    cdef const core_table *k = w.k
+    cdef Py_ssize_t M = w.T * w.plan.B
+    cdef Py_ssize_t lo = share(w.team, M, k.panel, w.team.rank), hi = share(w.team, M, k.panel, w.team.rank + 1)
+    cdef core_panels right = packed(k, work + w.plan.R, M)
+    if w.plan.R < 0:
+        return plain(k, x, ldx)
+    meet(w.team)
+    k.pack(hi - lo, columns(k, N), by_rows(x + lo * ldx, ldx), from_row(right, lo, sizeof(floating)))
+    meet(w.team)
+    return right
+
+
 cdef void matrix_gradient(const Window *w, Step *u, Place P,
                           const floating *d, Py_ssize_t ldd,  # (M, P.rows)  in
-                          const floating *x, Py_ssize_t ldx,  # (M, P.used)  in
+                          core_panels x,                      # (M, P.used)  in
                           ) noexcept nogil:
     """dP += d.T @ x"""
     cdef const core_table *k = w.k
     cdef floating *grad = <floating *>u.grads + P.offset
     cdef Py_ssize_t i, end, q, blocks = (P.rows + k.rows - 1) // k.rows, M = w.T * w.plan.B
-    cdef core_panels right = plain(k, x, ldx)
     if not u.together:
         i, end = share(w.team, P.rows, 1, w.team.rank), share(w.team, P.rows, 1, w.team.rank + 1)
         if end > i:
-            multiply(k, end - i, P.used, M, transposed(d + i, ldd), right, onto(grad + i * P.stride, P.stride))
+            multiply(k, end - i, P.used, M, transposed(d + i, ldd), x, onto(grad + i * P.stride, P.stride))
         return
     for q in range(blocks):
         i = q * P.rows // blocks
         end = (q + 1) * P.rows // blocks
-        multiply(k, end - i, P.used, M, transposed(d + i, ldd), right, into(grad, P.stride))
+        multiply(k, end - i, P.used, M, transposed(d + i, ldd), x, into(grad, P.stride))
         apply(k, u, P.offset + i * P.stride, (end - i) * P.stride, <const floating *>grad)
 
 
@@ -129,7 +148,7 @@ cdef inline void apply_rows(const Window *w, Step *u, Place P,
 
 
 cdef void layer_gradients(const Window *w, Step *u, const Layer *layer,
-                          const floating *work,    # da, h, x; of the first layer dx  in
+                          floating *work,    # da, h, x; of the first layer dx  in; R  scratch
                           ) noexcept nogil:
     """dW += da.T @ h, dU += da.T @ x, db += da.sum(axis=0), and dE of the first layer's inputs.
 
@@ -139,12 +158,14 @@ cdef void layer_gradients(const Window *w, Step *u, const Layer *layer,
     cdef Py_ssize_t N = w.cell.gates * plan.H, shared = w.cell.shared * plan.H, rest = N - shared
     cdef const floating *da = work + layer.da
     cdef const floating *x = work + layer.x
-    matrix_gradient(w, u, Place(layer.W, N, plan.H, plan.Hp), da, plan.Ds, work + layer.h, plan.Hs)
+    cdef core_panels right
+    right = operand(w, <const floating *>work + layer.h, plan.Hs, plan.H, work)
+    matrix_gradient(w, u, Place(layer.W, N, plan.H, plan.Hp), da, plan.Ds, right)
     if layer.I:
-        matrix_gradient(w, u, Place(layer.U, shared, layer.I, layer.Ip), da, plan.Ds, x, layer.Is)
+        right = operand(w, x, layer.Is, layer.I, work)
+        matrix_gradient(w, u, Place(layer.U, shared, layer.I, layer.Ip), da, plan.Ds, right)
         if rest:
-            matrix_gradient(w, u, Place(layer.U + shared * layer.Ip, rest, layer.I, layer.Ip), da + N, plan.Ds, x,
-                            layer.Is)
+            matrix_gradient(w, u, Place(layer.U + shared * layer.Ip, rest, layer.I, layer.Ip), da + N, plan.Ds, right)
     else:
         rows_gradient(w, u, Place(layer.U, plan.K, N, plan.Gp), da, plan.Ds, shared, rest)
     if layer == w.layers and plan.D:
@@ -155,7 +176,7 @@ cdef void layer_gradients(const Window *w, Step *u, const Layer *layer,
 
 
 cdef void gradients(const Window *w, Step *u,
-                    floating *work,    # p = dlogits, da in; h in, then zeros before each document
+                    floating *work,    # p = dlogits, da in; h in, then zeros before each document; R  scratch
                     ) noexcept nogil:
     """Of all weights: dV += dp.T @ h, dc += dp.sum(axis=0), then those of each layer.
 
@@ -166,7 +187,7 @@ cdef void gradients(const Window *w, Step *u,
     cdef Py_ssize_t q, t
     cdef const Layer *layer
     matrix_gradient(w, u, Place(plan.V, plan.K, plan.H, plan.Hp), <const floating *>work + plan.p, plan.Kp,
-                    <const floating *>work + plan.top, plan.Hs)
+                    operand(w, <const floating *>work + plan.top, plan.Hs, plan.H, work))
     vector_gradient(w, u, Place(plan.c, 1, plan.Kp, plan.Kp), <const floating *>work + plan.p, plan.Kp)
     for q in range(plan.L - 1, -1, -1):
         layer = &w.layers[q]
@@ -176,7 +197,7 @@ cdef void gradients(const Window *w, Step *u,
                 for t in range(w.T):
                     copy_starts(w, t, 0, plan.B, <const floating *>NULL, work + layer.h + t * plan.B * plan.Hs)
             meet(w.team)
-        layer_gradients(w, u, layer, <const floating *>work)
+        layer_gradients(w, u, layer, work)
 
 
 cdef inline void follow(const Window *w, const Step *u, Py_ssize_t lo, Py_ssize_t hi,
