@@ -23,10 +23,10 @@ typedef struct {
 } core_matrix;
 
 /* The right matrix of a product, W = the table's `panel` columns in each panel: element (k, j) is
- * data[j / W * panel + k * row + j % W]. Packed, row is the table's and panel = row * depth; a plain row-major matrix has
- * row = its stride and panel = W. With tiles a packed row has half as many places, for two numbers each: tiles.h says how
- * they lie. `reverse` walks the panels from the last to the first: what the product before has left in the
- * cache comes first. It changes no bit. `ready`: the table's `pack` wrote it, so its elements are rounded already. */
+ * data[j / W * panel + k * row + j % W]. Packed, row is the table's and panel = row * depth; a plain row-major matrix
+ * has row = its stride and panel = W. With tiles a packed row takes half as many places: tiles.h says how it lies.
+ * `reverse` walks the panels from the last to the first: what the product before has left in the cache comes first. It
+ * changes no bit. `ready`: the table's `pack` wrote it, so its elements are rounded already. */
 typedef struct {
     void *data;
     idx row, panel;

@@ -15,11 +15,11 @@ typedef uint16_t NAME(halves) __attribute__((vector_size(64)));
 #define line NAME(line)
 #define halves NAME(halves)
 
-#define BLOCK 32   /* k in a line of the left matrix */
-#define PAIRS 16   /* and lines of them in a tile of the right one */
-#define LANES 16   /* columns in a tile of the right matrix, of which a panel has two */
-#define DEPTH 256  /* k and */
-#define HEIGHT 64  /* rows of the left matrix that are rounded at a time: the first-level cache holds them and a panel */
+#define BLOCK 32  /* k in a line of the left matrix */
+#define PAIRS 16  /* and lines of them in a tile of the right one */
+#define LANES 16  /* columns in a tile of the right matrix, of which a panel has two */
+#define DEPTH 256 /* k and */
+#define HEIGHT 64 /* rows of the left matrix that are rounded at a time: they and a panel fit the first-level cache */
 
 /* 32 numbers, rounded: first those of x, then those of y. (The instruction's first source is its upper half.) */
 static ALWAYS line NAME(rounded)(real x, real y) {
@@ -33,7 +33,8 @@ static ALWAYS void NAME(turn)(line r[16]) {
     line t[16];
     UNROLL for (int round = 0; round < 4; round++) {
         UNROLL for (int i = 0; i < 16; i += 2) {
-            t[i] = __builtin_shufflevector(r[i / 2], r[i / 2 + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            t[i] =
+                __builtin_shufflevector(r[i / 2], r[i / 2 + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
             t[i + 1] = __builtin_shufflevector(r[i / 2], r[i / 2 + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,
                                                30, 15, 31);
         }
@@ -52,8 +53,7 @@ static ALWAYS real NAME(some)(idx n, const float *x) {
 /* n lines of `length` numbers each, which are x_row apart: a line of words for each, zeros behind the last number. */
 static ALWAYS void NAME(as_rows)(idx n, idx length, const float *x, idx x_row, line *out) {
     if (length >= BLOCK)
-        for (idx i = 0; i < n; i++, x += x_row)
-            out[i] = NAME(rounded)(FLOAT32(load)(x), FLOAT32(load)(x + 16));
+        for (idx i = 0; i < n; i++, x += x_row) out[i] = NAME(rounded)(FLOAT32(load)(x), FLOAT32(load)(x + 16));
     else
         for (idx i = 0; i < n; i++, x += x_row)
             out[i] = NAME(rounded)(NAME(some)(length, x), NAME(some)(length - 16, x + 16));
@@ -64,8 +64,8 @@ static ALWAYS void NAME(as_pairs)(idx depth, idx n, const float *x, idx x_row, l
     for (idx k = 0; k < depth; k += 2, x += 2 * x_row, out += out_row) {
         const real even = NAME(some)(n, x), odd = k + 1 < depth ? NAME(some)(n, x + x_row) : (real){0};
         const halves both = (halves)NAME(rounded)(even, odd);
-        *out = (line)__builtin_shufflevector(both, both, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9,
-                                             25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        *out = (line)__builtin_shufflevector(both, both, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24,
+                                             9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     }
 }
 
@@ -97,10 +97,11 @@ static void NAME(pack)(idx K, idx N, core_matrix source, core_panels out) {
  * a thread has, and how high they are, it says before the first and until the last. */
 #define CONFIGURE(c) __asm__ volatile("ldtilecfg (%0)" ::"r"(c) : "memory")
 #define RELEASE __asm__ volatile("tilerelease" ::: "memory")
-#define LOAD(t, p, stride) __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(p), "r"((idx)(stride)) : "memory")
-#define STORE(t, p, stride) __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(p), "r"((idx)(stride)) : "memory")
-#define ZERO(t) __asm__ volatile("tilezero %%tmm" #t ::: "memory")
-#define ADD_PRODUCT(sum, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #sum ::: "memory")
+#define LOAD(t, p, stride) __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t::"r"(p), "r"((idx)(stride)) : "memory")
+#define STORE(t, p, stride) \
+    __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(p), "r"((idx)(stride)) : "memory")
+#define ZERO(t) __asm__ volatile("tilezero %%tmm" #t::: "memory")
+#define ADD_PRODUCT(sum, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #sum::: "memory")
 
 static ALWAYS void NAME(configure)(idx top, idx bottom) {
     struct {
@@ -126,15 +127,15 @@ typedef struct {
 typedef struct {
     idx blocks;
     const line *last; /* the lines of the last block that lie apart; NULL: none do */
-    const line *a;     /* lines of the upper tile, of the lower one `below` further on; the next k a_step further on */
+    const line *a;    /* lines of the upper tile, of the lower one `below` further on; the next k a_step further on */
     idx below, a_step;
-    const line *b;     /* lines of the left tile, those of the right one beside them */
+    const line *b;      /* lines of the left tile, those of the right one beside them */
     const float *start; /* NULL: zeros */
     idx start_row, start_below;
     NAME(place) c, before;
 } NAME(block_of);
 
-#define BEGIN(t, offset) \
+#define BEGIN(t, offset)                                   \
     if (w->start) LOAD(t, w->start + (offset), start_row); \
     else ZERO(t);
 static ALWAYS void NAME(block)(const int tall, const int wide, const NAME(block_of) *w) {
@@ -182,10 +183,10 @@ static ALWAYS void NAME(finish)(const int tall, const int wide, NAME(place) c) {
     if (tall && wide) STORE(3, c.bottom + LANES, c.row);
 }
 
-#define SHAPES(function, ...)                                   \
-    if (tall && wide) NAME(function)(1, 1, __VA_ARGS__);        \
-    else if (tall) NAME(function)(1, 0, __VA_ARGS__);           \
-    else if (wide) NAME(function)(0, 1, __VA_ARGS__);           \
+#define SHAPES(function, ...)                            \
+    if (tall && wide) NAME(function)(1, 1, __VA_ARGS__); \
+    else if (tall) NAME(function)(1, 0, __VA_ARGS__);    \
+    else if (wide) NAME(function)(0, 1, __VA_ARGS__);    \
     else NAME(function)(0, 0, __VA_ARGS__);
 
 /* A block of the left matrix in lines: those of the first 32 k, row by row, then those of the next. */
@@ -209,7 +210,6 @@ static void NAME(round_left)(idx rows, idx depth, core_matrix left, idx first, i
 /* What is left of a panel's depth after whole blocks: its pairs, and zeros, whatever lies behind them. */
 static ALWAYS void NAME(fill_block)(idx depth, const line *b, line *out) {
     for (idx q = 0; q < 2 * PAIRS; q++) out[q] = q / 2 * 2 < depth ? b[q] : (line){0};
-    if (depth % 2) UNROLL for (int side = 0; side < 2; side++) out[depth / 2 * 2 + side] &= 0xffff;
 }
 
 /* The rows that are taken at a time, as one or two groups of up to 32 that are equally high. */

@@ -23,6 +23,11 @@ def simd_selected():
     return (<bytes>core_selected()).decode()
 
 
+def products_by(str precision not None):
+    """By what the products of a precision are made with the instruction set in force: "vectors" or "tiles"."""
+    return (<bytes>core_table_at(list(PRECISIONS).index(precision)).products).decode()
+
+
 def simd_select(str name not None):
     """Put an instruction set in force for every kernel called from now on."""
     if core_select(name.encode()) != 0:

@@ -148,8 +148,10 @@ cdef inline void project_backward(const Window *w, const Layer *layer, Py_ssize_
     cdef floating *dx = work + layer.dx + lo * layer.Is
     multiply(k, hi - lo, layer.I, shared, by_rows(da, w.plan.Ds), U, into(dx, layer.Is))
     if shared < N:
-        multiply(k, hi - lo, layer.I, N - shared, by_rows(da + N, w.plan.Ds), from_row(U, shared, sizeof(floating)),
-                 onto(dx, layer.Is))
+        U = from_row(U, shared, sizeof(floating))
+        if shared % k.pair:  # the two parts share a pair
+            U = plain(k, <const floating *>w.weights + layer.U + shared * layer.Ip, layer.Ip)
+        multiply(k, hi - lo, layer.I, N - shared, by_rows(da + N, w.plan.Ds), U, onto(dx, layer.Is))
 
 
 cdef inline bint zones(const Plan *plan) noexcept nogil:
