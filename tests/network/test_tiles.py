@@ -1,4 +1,4 @@
-"""The kernels of tiles on a processor that has none: an emulator carries out its instructions, and the bits are those."""
+"""The kernels of tiles where there are none: an emulator carries out their instructions. The bits are as elsewhere."""
 
 import os
 import re
