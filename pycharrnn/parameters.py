@@ -148,17 +148,17 @@ class Parameters:
     validation_fraction: Annotated[
         float,
         _SHARE,
-        "The share of the text, at its end, or of the documents, that is not trained on. Its loss is computed after "
-        "each epoch, and the weights with the lowest one are kept.",
+        "The share of the documents, or of the text in pieces that lie evenly apart, that is not trained on. Its loss "
+        "is computed after each epoch, and the weights with the lowest one are kept.",
     ] = 0.0
     ngram_order: Annotated[
         int | None,
         Maybe(Integer(1, 16)),
         "The n of a Kneser-Ney model of character n-grams (Chen and Goodman 1999), with which the network is mixed: "
         "p = share p_ngram + (1 - share) p_network. `fit` counts the n-grams of the training text, and chooses the "
-        "share under which the validation text is likeliest. Without a validation text, the last tenth of the text or "
-        "of the documents becomes one. `evaluate` and `sample` use the mixture; the validation losses, which choose "
-        "the weights, are those of the network. None mixes nothing; 7 is a good order.",
+        "share under which the validation text is likeliest. Without one, validation_fraction is a tenth. "
+        "`evaluate` and `sample` use the mixture; the validation losses, which choose the weights, are those of the "
+        "network. None mixes nothing; 7 is a good order.",
     ] = None
     patience: Annotated[
         int | None,

@@ -56,7 +56,7 @@ CHOSEN = frozenset(
     {
         *("cell", "hidden_size", "num_layers", "seq_length", "batch_size", "epochs", "validation_fraction"),
         *("dropout", "output_dropout", "zoneout", "cell_zoneout", "label_smoothing", "weight_decay"),
-        *("optimizer", "learning_rate", "schedule", "clip_value", "clip_norm", "ema_decay"),
+        *("optimizer", "learning_rate", "schedule", "clip_value", "clip_norm", "ema_decay", "ngram_order"),
     }
 )
 PRESETS = {

@@ -21,6 +21,8 @@ _SHORT = 100_000  # characters
 _OFTEN = 16  # passes: a text that is read more often is soon memorised
 _AGAIN = 3  # passes: a smaller network that reads a text more often no longer gains much
 _FEW = 1_000  # characters: a part of a smaller text tells nothing about the rest
+_LARGE = 500_000  # characters: a smaller part of a larger text tells enough
+_ORDER = 7  # of the n-grams; what more of them gain is little
 _AVERAGED = 0.25  # the share of the updates that the average of the weights remembers
 _PASSES = 10  # passes over the text that it remembers at most
 
@@ -120,7 +122,8 @@ def choose(params: Parameters, corpus: Corpus, begin: float) -> dict[str, Any]:
         "clip_value": None,
         "clip_norm": 64.0,
         "epochs": None,
-        "validation_fraction": 0.1 if n >= _FEW else 0.0,
+        "validation_fraction": (0.05 if n >= _LARGE else 0.1) if n >= _FEW else 0.0,
+        "ngram_order": _ORDER if n >= _FEW else None,
     }
     left = (params.max_seconds - (time.perf_counter() - begin)) * _UPDATING
     clock = _Clock(params, corpus, usual, _MEASURING * params.max_seconds)
@@ -172,7 +175,7 @@ def thorough(n_characters: float, n_read: float, window: int) -> dict[str, Any]:
     (0.35, 0.6)
     """
     averaged = max(1.0, min(_AVERAGED * n_read, _PASSES * n_characters) / window)  # updates
-    large = n_characters > 500_000
+    large = n_characters > _LARGE
     return {
         "dropout": 0.35 if large else 0.5 if n_characters > _SHORT else 0.6,
         "output_dropout": None,

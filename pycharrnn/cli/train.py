@@ -132,7 +132,7 @@ def _summary(job: Job, run: Run) -> str:
     if model.best_.validation_loss is not None:
         share = 100 * model.chosen_["validation_fraction"]
         quality = (
-            f"{model.best_.validation_loss:.3f} nats per character on the last {share:.3g} % of the "
+            f"{model.best_.validation_loss:.3f} nats per character on {share:.3g} % of the "
             f"{'documents' if job.input.documents else 'text'}, "
             "which it has not seen"
         )

@@ -14,6 +14,9 @@ from pycharrnn.text.vocabulary import Vocabulary
 
 __all__ = ["Corpus", "Texts", "Unknown", "check_length", "reading_rule"]
 
+PIECES = 16  # of a running text that are held out, at most
+PIECE = 1_000  # symbols that one of them has at least, where there are several
+
 Texts = str | os.PathLike[str] | Sequence[str] | Sequence[os.PathLike[str]]
 Unknown = Literal["raise", "skip", "replace"]
 
@@ -160,7 +163,10 @@ class Corpus(NamedTuple):
         return self._replace(ids=np.concatenate([documents[i] for i in order] + [last]))
 
     def split(self, fraction: float) -> tuple[Self, Self]:
-        """Cut off the last part, between two documents if there are any.
+        """Hold out a part: documents that lie evenly apart, or up to `PIECES` pieces of a running text that do.
+
+        The parts of a text differ: a model that has seen nothing of its end predicts what follows worse than one that
+        has read a little of every part.
 
         Parameters
         ----------
@@ -169,8 +175,8 @@ class Corpus(NamedTuple):
 
         Returns
         -------
-        first, last : Corpus
-            Each has at least two symbols.
+        rest, held_out : Corpus
+            Each has at least two symbols. The pieces of a text follow one another.
 
         Raises
         ------
@@ -179,18 +185,32 @@ class Corpus(NamedTuple):
 
         Examples
         --------
-        >>> [len(part.ids) for part in Corpus.learn("to be or not").split(0.25)]
-        [9, 3]
+        >>> corpus = Corpus.learn("to be or not")
+        >>> [corpus.vocabulary.decode(part.ids) for part in corpus.split(0.25)]
+        ['to br not', 'e o']
+        >>> corpus = Corpus.learn(list("abcdefgh"))
+        >>> [corpus.vocabulary.decode(part.ids) for part in corpus.split(0.25)]
+        ['\\na\\nc\\nd\\ne\\ng\\nh\\n', '\\nb\\nf\\n']
         """
-        cut = round(len(self.ids) * (1 - fraction))
+        starts = np.arange(len(self.ids) + 1)
         if self.documents:
-            ends = np.flatnonzero(self.ids == self.vocabulary.end)
-            cut = int(ends[min(max(1, round((len(ends) - 1) * (1 - fraction))), len(ends) - 2)])
-        if min(cut, len(self.ids) - cut) < 2:
+            starts = np.flatnonzero(self.ids == self.vocabulary.end) + 1  # of each document, and behind the last one
+        n = len(starts) - 1  # symbols, or documents
+        held = round(n * fraction)
+        n_pieces = min(max(1, held // PIECE), PIECES)
+        if self.documents:
+            n_pieces = held = min(max(1, held), n - 1)
+        out = np.zeros(len(self.ids), bool)
+        for i in range(n_pieces):
+            first = int((i + 0.5) * n / n_pieces - held / n_pieces / 2)
+            out[starts[first] : starts[first + held // n_pieces]] = True
+        rest, held_out = self.ids[~out], self.ids[out]
+        if min(len(rest), len(held_out)) < 2:
             problem = f"{fraction} leaves too little of the text to train on or to validate with"
             raise ParameterValueError("validation_fraction", problem)
-        first, last = self.ids[: cut + self.documents], self.ids[cut:]
-        return self._replace(ids=first), self._replace(ids=last)
+        if self.documents:
+            held_out = np.insert(held_out, 0, self.ids[0])
+        return self._replace(ids=rest), self._replace(ids=held_out)
 
     def new_ids(self, known: Vocabulary) -> Ids:
         """Return the ids of the characters that another vocabulary does not have."""

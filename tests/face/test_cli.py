@@ -123,7 +123,7 @@ def test_train_writes_a_model_that_sample_reads(tmp_path: Path, book: str, text:
     begin, done, after = trained.stderr.decode().splitlines()
     assert re.fullmatch("training a GRU of 8 units on '.*book.txt' for 60 updates; Ctrl-C ends it early", begin)
     pattern = (
-        r"done: 60 updates on '.*book.txt' in [\d.]+ s, \d\.\d{3} nats per character on the last 10 % of the text, "
+        r"done: 60 updates on '.*book.txt' in [\d.]+ s, \d\.\d{3} nats per character on 10 % of the text, "
     )
     pattern += r"which it has not seen \(counting 5-grams: \d\.\d{3}\); wrote '.*new.safetensors'"
     assert re.fullmatch(pattern, done)
@@ -234,7 +234,7 @@ def test_the_validation_loss_is_named_and_compared(
     path = str(tmp_path / "m")
     assert main(["train", book, "-o", path, "--validation-fraction", "0.25", *QUICK]) == 0
     pattern = (
-        r", (\S+) nats per character on the last 25 % of the text, which it has not seen \(counting 5-grams: \S+\)"
+        r", (\S+) nats per character on 25 % of the text, which it has not seen \(counting 5-grams: \S+\)"
     )
     found = re.search(pattern, capsys.readouterr().err)
     assert found

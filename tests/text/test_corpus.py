@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pycharrnn.errors import UnknownCharacterError
-from pycharrnn.text.corpus import Corpus, reading_rule
+from pycharrnn.text.corpus import PIECES, Corpus, reading_rule
 from pycharrnn.text.vocabulary import Vocabulary
 
 NAMES = ["anna", "bob", "carl", "dora"]
@@ -79,16 +79,33 @@ def test_shuffling_moves_whole_documents():
     assert text.shuffled(np.random.default_rng(0)) is text
 
 
-def test_splitting_a_text():
-    first, last = Corpus.learn("to be or not").split(0.25)
-    assert [part.vocabulary.decode(part.ids) for part in (first, last)] == ["to be or ", "not"]
+def test_a_short_text_loses_its_middle():
+    rest, held_out = Corpus.learn("to be or not").split(0.25)
+    assert [part.vocabulary.decode(part.ids) for part in (rest, held_out)] == ["to br not", "e o"]
 
 
-@pytest.mark.parametrize(("fraction", "n"), [(0.01, 1), (0.25, 1), (0.5, 2), (0.99, 3)])
-def test_splitting_documents(fraction, n):
-    first, last = Corpus.learn(NAMES).split(fraction)
-    assert words(first) == NAMES[: 4 - n]
-    assert words(last) == NAMES[4 - n :]
+@pytest.mark.parametrize(("n", "fraction", "pieces"), [(19_990, 0.1, 1), (20_000, 0.1, 2), (99_999, 0.5, PIECES)])
+def test_pieces_of_a_long_text_lie_evenly_apart(n, fraction, pieces):
+    text = "".join(map(chr, range(1000, 1000 + n)))
+    rest, held_out = Corpus.learn(text).split(fraction)
+    assert sorted([*rest.ids, *held_out.ids]) == list(range(n))
+    assert (np.diff(rest.ids) > 0).all()
+    assert abs(len(held_out.ids) - n * fraction) <= pieces
+    starts = np.flatnonzero(np.diff(held_out.ids, prepend=-2) > 1)
+    sizes, places = np.diff(starts, append=len(held_out.ids)), held_out.ids[starts]
+    assert len(starts) == pieces
+    assert np.ptp(sizes) == 0
+    assert np.ptp(np.diff(places)) <= 1 if pieces > 2 else True
+    assert abs(places[0] - (n - places[-1] - sizes[-1])) <= 2  # as much before the first as behind the last
+
+
+@pytest.mark.parametrize(
+    ("fraction", "held"), [(0.01, ["bob"]), (0.25, ["bob"]), (0.5, ["anna", "carl"]), (0.99, ["anna", "bob", "carl"])]
+)
+def test_splitting_documents(fraction, held):
+    rest, held_out = Corpus.learn(NAMES).split(fraction)
+    assert words(held_out) == held
+    assert words(rest) == [name for name in NAMES if name not in held]
 
 
 @pytest.mark.parametrize(("X", "fraction"), [("abcdef", 0.01), ("abcdef", 0.99), (["abc"], 0.5)])

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from small import learned, nats, small
 
 from pycharrnn import CharRNN, TrainingDivergedError
+from pycharrnn.text.corpus import Corpus
 from pycharrnn.training import judge
 from pycharrnn.training.baseline import KneserNey
 from pycharrnn.training.schedules import Step
@@ -215,10 +216,10 @@ def test_patience_ends_the_training(text):
 
 
 def test_a_fraction_of_the_text_is_not_trained_on(text):
-    twice = text * 2  # so that the first three quarters have every character
-    cut = round(len(twice) * 0.75)
-    split = small(validation_fraction=0.25).fit(twice)
-    given = small().fit(twice[:cut], validation=twice[cut:])
+    corpus = Corpus.learn(text)
+    rest, held_out = (corpus.vocabulary.decode(part.ids) for part in corpus.split(0.25))
+    split = small(validation_fraction=0.25).fit(text)
+    given = small().fit(rest, validation=held_out)
     assert_array_equal(split.history_.loss, given.history_.loss)
     assert [look.nats for look in split.history_.validation] == [look.nats for look in given.history_.validation]
 
@@ -236,10 +237,9 @@ def test_a_fraction_of_the_documents_is_not_trained_on():
 def test_counting_is_the_baseline_of_a_validation(text):
     assert small().fit(text).history_.baseline is None
     history = small(validation_fraction=0.2).fit(text).history_
-    ids = small().fit(text).vocabulary_.encode(text)
-    cut = round(len(ids) * 0.8)
-    counted = KneserNey(history.baseline_order).fit(ids[:cut], ids.max() + 1)
-    assert history.baseline == counted.nats(ids[cut:]).mean()
+    rest, held_out = Corpus.learn(text).split(0.2)
+    counted = KneserNey(history.baseline_order).fit(rest.ids, rest.vocabulary.n_symbols)
+    assert history.baseline == counted.nats(held_out.ids).mean()
     names = ["anna", "bob", "carla", "dan", "eve"] * 8
     assert small(validation_fraction=0.2).fit(names).history_.baseline < 1.0
 
