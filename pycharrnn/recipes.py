@@ -22,7 +22,7 @@ _OFTEN = 16  # passes: a text that is read more often is soon memorised
 _AGAIN = 3  # passes: a smaller network that reads a text more often no longer gains much
 _FEW = 1_000  # characters: a part of a smaller text tells nothing about the rest
 _LARGE = 500_000  # characters: a smaller part of a larger text tells enough
-_ORDER = 7  # of the n-grams; what more of them gain is little
+_ORDERS = 7, 9  # of the n-grams of a short and of a longer text; more gain little
 _AVERAGED = 0.25  # the share of the updates that the average of the weights remembers
 _PASSES = 10  # passes over the text that it remembers at most
 
@@ -123,7 +123,7 @@ def choose(params: Parameters, corpus: Corpus, begin: float) -> dict[str, Any]:
         "clip_norm": 64.0,
         "epochs": None,
         "validation_fraction": (0.05 if n >= _LARGE else 0.1) if n >= _FEW else 0.0,
-        "ngram_order": _ORDER if n >= _FEW else None,
+        "ngram_order": _ORDERS[n >= _SHORT] if n >= _FEW else None,
     }
     left = (params.max_seconds - (time.perf_counter() - begin)) * _UPDATING
     clock = _Clock(params, corpus, usual, _MEASURING * params.max_seconds)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST", "NGrams", "likeliest_share", "mixed", "most_counted"]
 
 LONGEST = 10_000_000  # symbols of a text that are counted at most, the last ones
-_SECONDS = 200_000  # of them for each second of a time limit: counting takes a tenth of it at most
+_SECONDS = 400_000  # of them for each second of a time limit: counting takes a fifth of it at most
 _BYTES = 24  # of a k-gram: its key, its discounted count and its backoff
 _COUNTING = 100  # bytes of a symbol while it is counted
 _HALVINGS = 20  # of the interval in which the share lies
@@ -149,7 +149,7 @@ def most_counted(max_seconds: float | None) -> int:
     Examples
     --------
     >>> most_counted(None), most_counted(2.0)
-    (10000000, 400000)
+    (10000000, 800000)
     """
     return LONGEST if max_seconds is None else max(2, min(LONGEST, int(_SECONDS * max_seconds)))
 
