@@ -14,6 +14,16 @@ _LOCK = threading.Lock()
 _TRAINED: WeakKeyDictionary[object, tuple[int, int]] = WeakKeyDictionary()  # model -> the process and thread that train
 
 
+def _after_fork() -> None:
+    """In the child, the thread that held the lock may not exist."""
+    global _LOCK
+    _LOCK = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 @contextmanager
 def being_trained(model: object) -> Iterator[None]:
     """Reserve the model for this thread to train. Its copies, and those in a forked process, stay free.

@@ -159,6 +159,39 @@ class State:
         for name, value in values.items():
             setattr(self, name, np.require(value, None, "A") if isinstance(value, np.ndarray) else value)
 
+    def check(self, architecture: Architecture) -> None:
+        """Refuse arrays that are not shaped as a network of this architecture needs them.
+
+        Raises
+        ------
+        ValueError
+            If one has another shape or another type.
+
+        Examples
+        --------
+        >>> from pycharrnn.training.optimizers import SGD
+        >>> small = Architecture("rnn", n_symbols=2, hidden_size=4, seq_length=5)
+        >>> state = State.begin(small, small.initial(np.random.default_rng(0)), SGD())
+        >>> state.best = state.best[:8]
+        >>> state.check(small)
+        Traceback (most recent call last):
+        ValueError: best must have the shape (144,) and the type float32, got (8,) and float32
+        """
+        precision, P = architecture.precision, (architecture.layout.size,)
+        wanted: dict[str, tuple[Any, set[tuple[int, ...]]]] = {}
+        wanted |= {"weights": (precision.weights, {P}), "best": (precision.weights, {P})}
+        wanted |= {"m": (precision.moments, {P, (0,)}), "v": (precision.moments, {P, (0,)})}
+        wanted["average"] = precision.weights, {P, (0,)}
+        streams = self.carried.shape[2] if self.carried.ndim == 4 else 1
+        wanted["carried"] = precision.activations, {architecture.carried(streams)}
+        wanted["run"] = record(Run()).dtype, {(1,)}
+        for name, (dtype, shapes) in wanted.items():
+            array = getattr(self, name)
+            if array.dtype != dtype or array.shape not in shapes:
+                shape = " or ".join(map(str, sorted(shapes, reverse=True)))
+                problem = f"the shape {shape} and the type {dtype}, got {array.shape} and {array.dtype}"
+                raise ValueError(f"{name} must have {problem}")
+
     @property
     def judged(self) -> Array:
         """The weights that count: their moving average, if there is one."""

@@ -224,14 +224,20 @@ class Trainer:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._most - 1, "pycharrnn")
         meeting, calls = np.zeros(3, np.int32), []
+
+        def come(rank: int) -> None:
+            try:
+                train(Team(rank, size, meeting))
+            except BaseException:
+                meeting[2] = 1  # this thread does not come: the others stop waiting for it
+                raise
+
         try:
             for rank in range(1, size):
-                calls.append(self._pool.submit(train, Team(rank, size, meeting)))
-            train(Team(0, size, meeting))
-        except BaseException:
-            meeting[2] = 1  # this thread does not come: the others stop waiting for it
-            raise
+                calls.append(self._pool.submit(come, rank))
+            come(0)
         finally:
+            meeting[2] = 1  # an interrupt may come before this thread does; after the last meeting nobody looks
             wait(calls)
         for call in calls:
             call.result()
