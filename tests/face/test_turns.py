@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 
+import numpy as np
 import pytest
 
 from pycharrnn import CharRNN, turns
@@ -102,6 +103,20 @@ def test_threads_that_sample_share_no_numbers():
 
 
 NETWORKS = [{"hidden_size": 8}, {"hidden_size": 24, "cell": "lstm"}, {"hidden_size": 13, "num_layers": 2, "cell": "gru"}]
+
+
+@pytest.mark.parametrize("source", [None, 7, np.int64(7), np.random.SeedSequence(7), np.random.default_rng(7)])
+def test_no_two_texts_of_eight_threads_are_the_same(source):
+    model = CharRNN(hidden_size=4, max_updates=2).fit("abcdefgh" * 9).set_params(random_state=source)
+    texts = []
+    threads = [
+        threading.Thread(target=lambda: texts.extend(model.sample(60) for _ in range(50))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(texts)) == len(texts) == 400
 
 
 @pytest.mark.parametrize("seconds", [2.0, pytest.param(60.0, marks=pytest.mark.slow)])
