@@ -10,7 +10,7 @@ import numpy as np
 
 from pycharrnn.arrays import Array
 from pycharrnn.network.architecture import Architecture
-from pycharrnn.network.memory import aligned
+from pycharrnn.network.memory import aligned, finite
 from pycharrnn.network.records import Numbers, Record, Run, record
 
 
@@ -212,6 +212,10 @@ class State:
         """In nats per T characters; infinite before the first update."""
         return self.smooth if self.smooth >= 0 else np.inf
 
+    def is_finite(self) -> bool:
+        """Whether training can go on: no weight, no moment and no carried state is NaN or infinite."""
+        return all(finite(array) for array in (self.weights, self.m, self.v, self.average, self.carried))
+
     def draw_seed(self, architecture: Architecture, rng: np.random.Generator) -> None:
         """Draw the seed of masks and of the places where passes begin; draw nothing if the run has neither."""
         if architecture.random or self.batch_size > 1:
@@ -230,9 +234,11 @@ class State:
 
     def keep(self, training: float | None = None, validation: float | None = None) -> None:
         """Keep the present weights as the best ones: they have these losses, in nats per character."""
-        self.best[:] = self.judged
+        best = aligned(self.weights.size, self.weights.dtype)
+        best[:] = self.judged
         known = (nats if nats is not None and math.isfinite(nats) else None for nats in (validation, training))
-        self.kept = Best(self.n_updates, self.smooth_loss, *known)
+        kept = Best(self.n_updates, self.smooth_loss, *known)
+        vars(self).update(best=best, kept=kept)  # both at once, wherever an interrupt comes
 
     def recover(self) -> None:
         """Go back to the best weights, and discard the moments."""
