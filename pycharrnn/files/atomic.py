@@ -7,7 +7,38 @@ import os
 import stat
 from collections.abc import Iterable
 
-__all__ = ["check_writable", "replace"]
+from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.messages import shown
+
+__all__ = ["check_writable", "file_name", "replace"]
+
+
+def file_name(path: str | os.PathLike[str]) -> str:
+    """Return the name of a file as a str.
+
+    Raises
+    ------
+    ParameterTypeError
+        If the path is none.
+    ParameterValueError
+        If no file can have that name.
+
+    Examples
+    --------
+    >>> file_name(b"model")
+    'model'
+    """
+    try:
+        name = os.fsdecode(path)
+    except TypeError:
+        raise ParameterTypeError("path", f"must be a str or path-like, got {shown(path)}") from None
+    try:
+        possible = b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise ParameterValueError("path", f"must be a name that a file can have, got {shown(name)}")
+    return name
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

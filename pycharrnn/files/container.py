@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pycharrnn.errors import ModelFileError
-from pycharrnn.files.atomic import replace
+from pycharrnn.files.atomic import file_name, replace
 from pycharrnn.files.header import Claims, Header, Specs, format_name, printable
 from pycharrnn.packing import identify, looks_like_text
 
@@ -61,6 +61,7 @@ def save(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     container.save(pathlib.Path(folder, "tiny.safetensors"), {"W": np.eye(2)}, {"size": 2})
     """
+    path = file_name(path)
     arrays = {name: np.asarray(tensor) for name, tensor in tensors.items()}
     header = Header(kind, dict(metadata), {name: (array.shape, array.dtype.name) for name, array in arrays.items()})
     format_name(kind)
@@ -76,7 +77,7 @@ def save(
     # JSON would turn the key 1 into "1", a tuple into a list and two surrogates into one character.
     if json.loads(json.dumps(header.metadata, allow_nan=False)) != header.metadata:
         raise ValueError("metadata would not come back from JSON as it is: use str keys and lists")
-    replace(os.fsdecode(path), [head, *body])
+    replace(path, [head, *body])
 
 
 def load(
@@ -123,7 +124,7 @@ def load(
            [0., 1.]])}, {'size': 2})
     """
     format_name(kind)  # a wrong `kind` is the caller's mistake, not the file's
-    name = os.fsdecode(path)
+    name = file_name(path)
     with open(name, "rb") as file:
         try:
             tensors, metadata = _read(file, layout, kind)

@@ -175,7 +175,7 @@ class State:
         >>> state.best = state.best[:8]
         >>> state.check(small)
         Traceback (most recent call last):
-        ValueError: best must have the shape (144,) and the type float32, got (8,) and float32
+        ValueError: best must have the shape (160,) and the type float32, got (8,) and float32
         """
         precision, P = architecture.precision, (architecture.layout.size,)
         wanted: dict[str, tuple[Any, set[tuple[int, ...]]]] = {}

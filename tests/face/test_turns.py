@@ -102,16 +102,18 @@ def test_threads_that_sample_share_no_numbers():
     assert sorted(texts) == sorted(again.sample(60) for _ in range(1200))
 
 
-NETWORKS = [{"hidden_size": 8}, {"hidden_size": 24, "cell": "lstm"}, {"hidden_size": 13, "num_layers": 2, "cell": "gru"}]
+NETWORKS = [
+    {"hidden_size": 8},
+    {"hidden_size": 24, "cell": "lstm"},
+    {"hidden_size": 13, "num_layers": 2, "cell": "gru"},
+]
 
 
 @pytest.mark.parametrize("source", [None, 7, np.int64(7), np.random.SeedSequence(7), np.random.default_rng(7)])
 def test_no_two_texts_of_eight_threads_are_the_same(source):
     model = CharRNN(hidden_size=4, max_updates=2).fit("abcdefgh" * 9).set_params(random_state=source)
     texts = []
-    threads = [
-        threading.Thread(target=lambda: texts.extend(model.sample(60) for _ in range(50))) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: texts.extend(model.sample(60) for _ in range(50))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -176,7 +178,7 @@ def test_readers_see_whole_models_while_the_network_changes(tmp_path, seconds):
 def test_a_fork_while_another_thread_takes_a_turn_does_not_wait_for_it(text):
     """The lock that is held stays locked in the child, where nobody will release it."""
     model = CharRNN(hidden_size=4, max_updates=2, random_state=0)
-    with turns._LOCK:
+    with turns.LOCK:
         child = os.fork()
         if child == 0:
             model.fit(text)

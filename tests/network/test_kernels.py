@@ -733,29 +733,31 @@ def test_only_a_blueprint_is_read_as_one(blueprint):
         _kernels.Blueprint.__new__(_kernels.Blueprint)
 
 
+def pack(space, plan, layers):
+    architecture = Architecture("lstm", 11, 8, 4, num_layers=2)
+    blueprint = _kernels.Blueprint(plan, layers)
+    _kernels.pack(architecture.initial(np.random.default_rng(0)), space._replace(blueprint=blueprint))
+
+
 @pytest.mark.parametrize("field", ["Kp", "c", "V", "p", "VT", "zero", "r", "z", "top"])
 @pytest.mark.parametrize("place", [-8, 10**12])
 def test_a_plan_whose_arrays_lie_outside_is_refused(field, place):
     """The kernels check no place: each array lies in the memory or among the weights."""
-    architecture = Architecture("lstm", 11, 8, 4, num_layers=2)
-    space = workspace(architecture, 3)
+    space = workspace(Architecture("lstm", 11, 8, 4, num_layers=2), 3)
     plan = space.blueprint.plan.copy()
     plan[field] = place
     with pytest.raises(ValueError, match=r"of this plan|places of at least 0|weights lie in"):
-        blueprint = _kernels.Blueprint(plan, space.blueprint.layers)
-        _kernels.pack(architecture.initial(np.random.default_rng(0)), space._replace(blueprint=blueprint))
+        pack(space, plan, space.blueprint.layers)
 
 
 @pytest.mark.parametrize("field", ["U", "W", "b", "h", "s", "hc", "a", "d", "da", "UT", "WT", "x", "dx"])
 @pytest.mark.parametrize("place", [-8, 10**12])
 def test_a_layer_whose_arrays_lie_outside_is_refused(field, place):
-    architecture = Architecture("lstm", 11, 8, 4, num_layers=2)
-    space = workspace(architecture, 3)
+    space = workspace(Architecture("lstm", 11, 8, 4, num_layers=2), 3)
     layers = space.blueprint.layers.copy()
     layers[field][1] = place
     with pytest.raises(ValueError, match=r"of this plan|places are at least 0|weights lie in"):
-        blueprint = _kernels.Blueprint(space.blueprint.plan, layers)
-        _kernels.pack(architecture.initial(np.random.default_rng(0)), space._replace(blueprint=blueprint))
+        pack(space, space.blueprint.plan, layers)
 
 
 def test_weights_and_memory_that_are_too_short_are_refused():

@@ -59,6 +59,10 @@ def interrupted(found: CharRNN, interrupt: Interrupt, **fit: Any) -> bool:
     return False
 
 
+def state_of(found: CharRNN) -> Any:
+    return found.__getstate__()["_learned"].state
+
+
 def count(found: CharRNN) -> int:
     interrupt = Interrupt(2**62)
     interrupted(found, interrupt)
@@ -83,7 +87,7 @@ def test_an_interrupt_at_any_line_leaves_whole_updates(whole: dict[int, CharRNN]
         seen.add(n)
         if n == 0:
             continue
-        state, right = found._learned.state, whole[n]._learned.state
+        state, right = state_of(found), state_of(whole[n])
         for name in ("weights", "m", "v", "carried", "run"):
             assert np.array_equal(getattr(state, name), getattr(right, name)), (at, n, name)
         assert (state.smooth, state.shift) == (right.smooth, right.shift), (at, n)
@@ -104,7 +108,7 @@ def test_an_interrupt_at_any_line_of_a_diverging_run_keeps_no_nan() -> None:
         with contextlib.suppress(TrainingDivergedError):
             interrupted(found, Interrupt(at))
         if hasattr(found, "vocabulary_"):
-            state = found._learned.state
+            state = state_of(found)
             assert np.isfinite(state.best).all(), at
             assert np.isfinite(state.weights).all(), at
             if state.rule:
