@@ -190,8 +190,7 @@ class Trained(Parameters):
         model = cls(**restored(file.parameters))
         vocabulary = Vocabulary(file.code_points, file.documents)
         built = architecture(model, vocabulary.n_symbols, file.documents)
-        state = State.begin(built, built.flatten(file.weights), descent(model))
-        state.rule = ""  # the moments are not in the file
+        state = State.without_moments(built, built.flatten(file.weights), descent(model).averages)
         state.reach(**file.best)
         if file.squares is not None:
             state.squares = Squares(**file.squares)

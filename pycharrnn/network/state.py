@@ -154,6 +154,17 @@ class State:
         carried = np.zeros(architecture.carried(batch_size), precision.activations)
         return cls(weights, best, m, v, average, carried, record(Run()), rule.name, Best(0, np.inf))
 
+    @classmethod
+    def without_moments(cls, architecture: Architecture, weights: Array, averages: bool) -> Self:
+        """What a file has of a run: its best weights, which are then the last ones and the average, too, in one memory.
+
+        Nothing changes them in place: training on begins with a copy.
+        """
+        none = aligned(0, architecture.precision.moments)
+        average = weights if averages else aligned(0, architecture.precision.weights)
+        carried = np.zeros(architecture.carried(), architecture.precision.activations)
+        return cls(weights, weights, none, none, average, carried, record(Run()), "", Best(0, np.inf))
+
     def __setstate__(self, values: dict[str, Any]) -> None:
         """Take the arrays as they are, perhaps read-only or mapped from a file. Copy those that are not aligned."""
         for name, value in values.items():
