@@ -13,8 +13,8 @@ from typing import Any
 
 __all__ = ["identify", "looks_like_text", "unpack"]
 
-CHUNK = 1 << 14  # packed bytes at a time: a stream that ends gives back at most so many
-_MOST = 1 << 28  # unpacked bytes that are never too many
+CHUNK = 1 << 20  # packed bytes at a time: a stream that ends gives back at most so many
+MOST = 1 << 28  # unpacked bytes that are never too many
 _RATIO = 100  # unpacked bytes for each packed one: no text comes near it, a file that is made to fill the memory does
 
 # Each begins with bytes that no text in a usual encoding begins with, or that only such a file has.
@@ -167,7 +167,7 @@ class _TooLarge(Exception):
 
 def _most(packed: bytes) -> int:
     """Bytes that may be packed in so many."""
-    return max(_MOST, _RATIO * len(packed))
+    return max(MOST, _RATIO * len(packed))
 
 
 def _damage() -> tuple[type[Exception], ...]:
@@ -185,7 +185,7 @@ def _streams(new: Callable[[], Any], data: bytes, padding: bytes = b"") -> bytes
         while not stream.eof:
             if at >= len(data):
                 raise EOFError
-            pieces.append(stream.decompress(data[at : at + CHUNK]))
+            pieces.append(stream.decompress(data[at : at + CHUNK], most - size + 1))
             size += len(pieces[-1])
             if size > most:
                 raise _TooLarge
