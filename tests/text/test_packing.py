@@ -258,4 +258,4 @@ def test_a_file_that_would_fill_the_memory_is_refused(
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 2**24
+    assert peak < 2**25
