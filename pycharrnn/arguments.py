@@ -12,9 +12,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.messages import shown
 
 # NumPy imports its random module at the first use of it; so this is text until somebody asks for the type
 RandomState: TypeAlias = "int | np.random.Generator | np.random.SeedSequence | None"
+_NAME = 60  # characters: no known name is as long
 _ENDLESS = 2**31  # from here on an upper bound protects the kernels: no reader needs to know it
 
 
@@ -81,9 +83,9 @@ class Integer(Kind):
 
     def check(self, name: str, value: Any) -> None:
         if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, (int, np.integer)):
-            raise ParameterTypeError(name, f"must be an integer, got {_shown(value)}")
+            raise ParameterTypeError(name, f"must be an integer, got {shown(value)}")
         if not self.least <= value <= self.most:
-            problem = f"must be at least {self.least} and at most {self.most}, got {_shown(value)}"
+            problem = f"must be at least {self.least} and at most {self.most}, got {shown(value)}"
             raise ParameterValueError(name, problem)
 
     def read(self, text: str) -> int:
@@ -114,15 +116,15 @@ class Real(Kind):
     def check(self, name: str, value: Any) -> None:
         numbers = (int, float, np.integer, np.floating)
         if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, numbers):
-            raise ParameterTypeError(name, f"must be a number, got {_shown(value)}")
+            raise ParameterTypeError(name, f"must be a number, got {shown(value)}")
         try:
             number = float(value)
         except OverflowError:
             number = math.inf
         if not math.isfinite(number) or number < 0 or (number == 0 and not self.zero):
-            raise ParameterValueError(name, f"must be finite and {self.least}, got {_shown(value)}")
+            raise ParameterValueError(name, f"must be finite and {self.least}, got {shown(value)}")
         if number >= self.below:
-            raise ParameterValueError(name, f"must be below {self.below}, got {_shown(value)}")
+            raise ParameterValueError(name, f"must be below {self.below}, got {shown(value)}")
 
     def read(self, text: str) -> float:
         return float(text)
@@ -151,7 +153,7 @@ class Choice(Kind):
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, str) or value not in self.names:
             listed = ", ".join(map(repr, self.names))
-            raise ParameterValueError(name, f"must be one of {listed}, got {value!a}{close(value, self.names)}")
+            raise ParameterValueError(name, f"must be one of {listed}, got {shown(value)}{close(value, self.names)}")
 
 
 class OneOf(Choice):
@@ -195,7 +197,7 @@ class Flag(Kind):
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, bool):
-            raise ParameterValueError(name, f"must be True or False, got {value!r}")
+            raise ParameterValueError(name, f"must be True or False, got {shown(value)}")
 
 
 class Text(Kind):
@@ -238,7 +240,7 @@ class Maybe(Kind):
             self.kind.check(name, value)
         except (ParameterTypeError, ParameterValueError):
             if isinstance(value, self.closed):
-                raise ParameterValueError(name, f"must be {self.noun}, got {value!a}") from None
+                raise ParameterValueError(name, f"must be {self.noun}, got {shown(value)}") from None
             raise
 
     def read(self, text: str) -> Any:
@@ -275,7 +277,7 @@ class Several(Kind):
     def check(self, name: str, value: Any) -> None:
         sequence = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
         if not sequence and not (isinstance(value, np.ndarray) and value.ndim == 1):
-            raise ParameterTypeError(name, f"must be a sequence, such as a list, got {_shown(value)}")
+            raise ParameterTypeError(name, f"must be a sequence, such as a list, got {shown(value)}")
         for part in value:
             self.kind.check(name, part)
 
@@ -327,17 +329,10 @@ def close(name: object, known: Iterable[str]) -> str:
     import difflib  # only now: it is needed for mistakes alone
 
     names = {_bare(word): word for word in known}
-    for word in difflib.get_close_matches(_bare(name), names, 1, 0.65) if isinstance(name, str) else ():
+    short = isinstance(name, str) and len(name) <= _NAME
+    for word in difflib.get_close_matches(_bare(str(name)), names, 1, 0.65) if short else ():
         return f" (did you mean {names[word] if names[word].startswith('-') else repr(names[word])}?)"
     return ""
-
-
-def _shown(value: object) -> str:
-    """Return a value as a message shows it; Python refuses to write integers of more than some thousand digits."""
-    try:
-        return ascii(value)
-    except ValueError:
-        return f"a {type(value).__name__} that is too long to show"
 
 
 def _bare(word: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from pycharrnn.messages import shown
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.parameters import Parameters, check_parameters
 from pycharrnn.tables import table
@@ -75,6 +77,12 @@ def restored(stored: dict[str, Any]) -> dict[str, Any]:
     rows = table(Parameters)
     if unknown := set(stored) - set(rows):
         raise ValueError(f"this version does not know the parameters {sorted(unknown)}")
+    if missing := set(rows) - LATER - set(stored):
+        raise ValueError(f"the parameters {sorted(missing)} are missing")
     found = {name: rows[name].kind.restore(value) for name, value in stored.items()}
-    check_parameters(Parameters(**found))
+    params = check_parameters(Parameters(**found))
+    written = plain(params) | {"verbose": None}
+    for name, value in stored.items():  # 1, 1.0 and True are equal, but written in other ways
+        if name not in written or json.dumps(written[name], sort_keys=True) != json.dumps(value, sort_keys=True):
+            raise ValueError(f"the parameter {name} is not as it is written: {shown(value)}")
     return found

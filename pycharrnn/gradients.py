@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pycharrnn.arguments import Integer, Maybe, Real, Several, Text
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.messages import shown
 from pycharrnn.network.engine import loss_and_gradients
 from pycharrnn.tables import check, table
 from pycharrnn.text.corpus import Texts, check_length, reading_rule
@@ -146,6 +147,6 @@ class Differentiable(Trained):
 
         settings = Check(seq_lengths, batches, h, eps, tolerance, max_entries, max_seconds)
         if log is not None and not callable(log):
-            raise ParameterTypeError("log", f"must be callable or None, got {log!a}")
+            raise ParameterTypeError("log", f"must be callable or None, got {shown(log)}")
         checked = check(table(Differentiable.check_gradients), **settings._asdict())
         return check_model(self, text, Check(**checked), log)

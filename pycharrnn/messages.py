@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+_LONG = 120  # characters of a value that an error shows, about
+
 
 class Setting(NamedTuple):
     """A parameter that a message names, with the value to give it if there is one.
@@ -81,6 +83,29 @@ def advice(text: str) -> Message:
         else:
             parts.append(part)
     return Message(*parts)
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it: in ASCII, and shortened if it is long.
+
+    Examples
+    --------
+    >>> shown("a" * 1000), shown([3, None]), shown([0] * 1000)
+    ("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...' (1,000 characters)", '[3, None]', 'a list of 1,000')
+    """
+    name = type(value).__name__[:_LONG]
+    try:
+        if isinstance(value, (str, bytes, bytearray)) and len(value) > _LONG:
+            unit = "characters" if isinstance(value, str) else "bytes"
+            return f"{ascii(value[: _LONG // 3])[:-1]}...' ({len(value):,} {unit})"
+        if isinstance(value, (list, tuple, set, frozenset, dict, range)) and len(value) > _LONG:
+            return f"a {name} of {len(value):,}"
+        text = ascii(value)
+        return text if len(text) <= 2 * _LONG else f"{text[:_LONG]}... ({len(text):,} characters)"
+    except ValueError:  # Python writes no integer of more than some thousand digits
+        return f"a {name} that is too long to show"
+    except Exception:  # of a __repr__ that fails
+        return f"a {name} that cannot be shown"
 
 
 def message_of(error: object) -> str:

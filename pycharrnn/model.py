@@ -122,7 +122,7 @@ class CharRNN(Predictor):
             A text, or documents, to find the best model with, instead of a `validation_fraction` of X.
         callbacks : sequence of callable, default ()
             Each is called with the `Run` about every 20 ms, or, if it has an attribute `every`, after each `every`-th
-            update. If one returns True, the training ends.
+            update. True from one ends the training. A method `on_start` of one is called before the first update.
 
         Returns
         -------
@@ -139,7 +139,7 @@ class CharRNN(Predictor):
             If the loss stops being finite and cutting the learning rate does not help (`history_.divergences` lists the
             times that it did), or if in the end it is far above that of guessing. The model keeps the best weights.
         KeyboardInterrupt
-            On Ctrl-C. The model is left as it was after the last finished update.
+            On Ctrl-C. The model is left as it was after the last finished update, or before the call if there was none.
         RuntimeError
             If the model is being trained already, in another thread or by a callback.
 
@@ -336,8 +336,10 @@ class CharRNN(Predictor):
         shown = is_watched() if self.verbose is None else self.verbose
         try:
             fit(trainer, run, Schedule.of(params.schedule), text, callbacks, params.patience, shown)
-        finally:  # after an interrupt or a divergence too: whole updates only
             self._learned = new
+        finally:  # after an interrupt too: whole updates only. A divergence leaves a state without a rule
+            if state.n_updates > run.first or not (state.rule and self.__sklearn_is_fitted__()):
+                self._learned = new
 
 
 for _kind in CharRNN.__mro__[1:-1]:  # errors of Python and `help` name the class that users know

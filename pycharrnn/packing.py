@@ -14,6 +14,8 @@ from typing import Any
 __all__ = ["identify", "looks_like_text", "unpack"]
 
 CHUNK = 1 << 20  # packed bytes at a time: a stream that ends gives back at most so many
+MOST = 1 << 28  # unpacked bytes that are never too many
+_RATIO = 100  # unpacked bytes for each packed one: no text comes near it, a file that is made to fill the memory does
 
 # Each begins with bytes that no text in a usual encoding begins with, or that only such a file has.
 _KINDS = {
@@ -147,6 +149,9 @@ def unpack(data: bytes, source: str) -> bytes:
         unpacked = read(importlib.import_module(module), data, source)
     except ImportError as error:
         raise ImportError(f"{source!a} is {kind}, but this Python lacks the module {module}; {_ADVICE}") from error
+    except _TooLarge:
+        problem = f"unpacks to more than {_most(data):,} bytes, {_RATIO} times its size"
+        raise ValueError(f"no text: {source!a} is {kind} that {problem}; {_ADVICE}") from None
     except _damage() as error:
         what = "ends too early" if isinstance(error, EOFError) else "is damaged"
         name = kind.split()[1]
@@ -154,6 +159,15 @@ def unpack(data: bytes, source: str) -> bytes:
     if within := identify(unpacked):  # unpacked once only: a file can hold itself
         raise ValueError(f"no text: {source!a} is {kind} that holds {within}; {_ADVICE}")
     return unpacked
+
+
+class _TooLarge(Exception):
+    """What is packed is far larger than any text would be."""
+
+
+def _most(packed: bytes) -> int:
+    """Bytes that may be packed in so many."""
+    return max(MOST, _RATIO * len(packed))
 
 
 def _damage() -> tuple[type[Exception], ...]:
@@ -165,13 +179,16 @@ def _damage() -> tuple[type[Exception], ...]:
 
 def _streams(new: Callable[[], Any], data: bytes, padding: bytes = b"") -> bytes:
     """Unpack one stream after the other. The library's own functions drop what follows the first, if it is damaged."""
-    pieces, at = [], 0
+    pieces, at, size, most = [], 0, 0, _most(data)
     while at < len(data):
         stream = new()
         while not stream.eof:
             if at >= len(data):
                 raise EOFError
-            pieces.append(stream.decompress(data[at : at + CHUNK]))
+            pieces.append(stream.decompress(data[at : at + CHUNK], most - size + 1))
+            size += len(pieces[-1])
+            if size > most:
+                raise _TooLarge
             at += CHUNK
         at = min(at, len(data)) - len(stream.unused_data)
         while padding and data.startswith(padding, at):
@@ -192,6 +209,8 @@ def _unzip(zipfile: Any, data: bytes, source: str) -> bytes:
             held = f"{len(names)} files ({listed})" if names else "no file"
             raise ValueError(f"no text: {source!a} is a zip archive of {held}; unpack it and pass what it holds")
         try:
+            if archive.getinfo(names[0]).file_size > _most(data):
+                raise _TooLarge
             return bytes(archive.read(names[0]))
         except (NotImplementedError, RuntimeError) as error:  # a password, or a method that Python does not know
             told = ascii(str(error))[1:-1]

@@ -12,6 +12,7 @@ import numpy as np
 
 from pycharrnn.arguments import Choice, Flag, Integer, Maybe, OneOf, Real, Seed, close
 from pycharrnn.errors import ParameterValueError
+from pycharrnn.messages import shown
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.precision import PRECISIONS
 from pycharrnn.presets import CHOSEN, PRESETS
@@ -217,7 +218,7 @@ class Parameters:
         for name in names:
             if name not in known:
                 question = close(name, known)
-                raise error(f"{cls.__name__} has no parameter {name!a}{question}; it has {', '.join(known)}")
+                raise error(f"{cls.__name__} has no parameter {shown(name)}{question}; it has {', '.join(known)}")
 
     @classmethod
     def preset(cls, name: Literal["auto", "classic", "quick", "minute", "quality"], **overrides: Any) -> Self:

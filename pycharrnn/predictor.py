@@ -320,6 +320,18 @@ class Predictor(Differentiable):
         vocabulary, sampler = self._sampler(length, prompt, temperature, random_state)
         return map(vocabulary.decode, sampler.symbols())
 
+    def _own_randomness(self) -> RandomState:
+        """Where a text's randomness comes from when none is given: each call of one model has its own."""
+        own = self.random_state
+        if own is None or isinstance(own, np.random.Generator):
+            return own
+        with _COUNTING:
+            n = self._n_samples = getattr(self, "_n_samples", 0) + 1
+        if isinstance(own, np.random.SeedSequence):
+            return np.random.SeedSequence(own.entropy, spawn_key=(*own.spawn_key, n))
+        Seed().check("random_state", own)
+        return np.random.SeedSequence([int(own), n])
+
     def _sampler(
         self, length: int | None, prompt: str, temperature: float, random_state: RandomState
     ) -> tuple[Vocabulary, Sampler]:
@@ -328,13 +340,7 @@ class Predictor(Differentiable):
 
         vocabulary, built, state, *_, ngrams = learned(self)
         check(table(Predictor.sample), prompt=prompt, temperature=temperature)
-        if random_state is None and isinstance(self.random_state, (int, np.integer)):
-            with _COUNTING:
-                n = self._n_samples = getattr(self, "_n_samples", 0) + 1
-            random_state = np.random.SeedSequence([int(self.random_state), n])
-        elif random_state is None:
-            random_state = self.random_state
-        rng = generator(random_state)
+        rng = generator(self._own_randomness() if random_state is None else random_state)
         ids = vocabulary.encode(prompt, self._unknown(vocabulary))
         mixture = None
         if ngrams is not None and ngrams.share:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Exact", "Learned", "Trained", "exact", "learned"]
 
+_PICKLED = 1  # the version of a pickled model: another one may have other attributes, or arrays in other places
+
 
 class Learned(NamedTuple):
     """What a training leaves behind. A model swaps all of it at once: no reader sees parts of two trainings.
@@ -154,8 +156,8 @@ class Trained(Parameters):
         ...     CharRNN.load(path).hidden_size
         8
         """
-        state = learned(self).state
-        self._file(learned(self), state.best, state.kept).write(path)
+        found = learned(self)  # once: a training in another thread may replace it
+        self._file(found, found.state.best, found.state.kept).write(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -188,8 +190,7 @@ class Trained(Parameters):
         model = cls(**restored(file.parameters))
         vocabulary = Vocabulary(file.code_points, file.documents)
         built = architecture(model, vocabulary.n_symbols, file.documents)
-        state = State.begin(built, built.flatten(file.weights), descent(model))
-        state.rule = ""  # the moments are not in the file
+        state = State.without_moments(built, built.flatten(file.weights), descent(model).averages)
         state.reach(**file.best)
         if file.squares is not None:
             state.squares = Squares(**file.squares)
@@ -234,6 +235,29 @@ class Trained(Parameters):
         arrays = _arrays(built, weights)
         documents = vocabulary.end is not None
         return ModelFile(parameters, vocabulary.code_points, documents, best, means, arrays, counted)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes and the version of them, for pickles and copies."""
+        return {"pickled": _PICKLED} | vars(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the attributes of a pickle, if it is of this version and its arrays are as long as its network needs.
+
+        Raises
+        ------
+        ValueError
+            If it is not.
+        """
+        version = state.get("pickled")
+        if version != _PICKLED:
+            raise ValueError(
+                f"this {type(self).__name__} was pickled by another version of pycharrnn ({version!a}, not {_PICKLED}):"
+                " train it anew, or write it to a file with save() there and read it with load() here"
+            )
+        found = state.get("_learned")
+        if found is not None:
+            found.state.check(found.architecture)
+        vars(self).update({name: value for name, value in state.items() if name != "pickled"})
 
     def _repr_html_(self) -> str:
         """Return the parameters and what came of the training, for a notebook."""

@@ -8,10 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
-__all__ = ["being_trained", "is_training_here"]
+__all__ = ["LOCK", "being_trained", "is_training_here"]
 
-_LOCK = threading.Lock()
+LOCK = threading.Lock()
 _TRAINED: WeakKeyDictionary[object, tuple[int, int]] = WeakKeyDictionary()  # model -> the process and thread that train
+
+
+def _after_fork() -> None:
+    """In the child, the thread that held the lock may not exist."""
+    global LOCK
+    LOCK = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager
@@ -31,7 +41,7 @@ def being_trained(model: object) -> Iterator[None]:
     ...     is_training_here(model)
     True
     """
-    with _LOCK:
+    with LOCK:
         if _TRAINED.get(model, (0, 0))[0] == os.getpid():
             raise RuntimeError(
                 f"this {type(model).__name__} is being trained already, and a model has one training at a time: wait "
@@ -41,7 +51,7 @@ def being_trained(model: object) -> Iterator[None]:
     try:
         yield
     finally:
-        with _LOCK:
+        with LOCK:
             del _TRAINED[model]
 
 

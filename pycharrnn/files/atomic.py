@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterable
 
-__all__ = ["check_writable", "replace"]
+from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.messages import shown
+
+__all__ = ["check_writable", "file_name", "replace"]
+
+
+def file_name(path: str | os.PathLike[str]) -> str:
+    """Return the name of a file as a str.
+
+    Raises
+    ------
+    ParameterTypeError
+        If the path is none.
+    ParameterValueError
+        If no file can have that name.
+
+    Examples
+    --------
+    >>> file_name(b"model")
+    'model'
+    """
+    try:
+        name = os.fsdecode(path)
+    except TypeError:
+        raise ParameterTypeError("path", f"must be a str or path-like, got {shown(path)}") from None
+    try:
+        possible = b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise ParameterValueError("path", f"must be a name that a file can have, got {shown(name)}")
+    return name
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -39,14 +72,22 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
     Parameters
     ----------
     path : str
-        An existing file keeps its permissions; a symbolic link stays one.
+        An existing file keeps its permissions, and its owner where the system allows it; a symbolic link stays one.
+        Other hard links to the file keep the old one.
     pieces : iterable of bytes
         What the file holds.
 
     Raises
     ------
     OSError
-        If the file cannot be written durably; the path holds the old or the new one, never a part.
+        If the file cannot be written durably; the path holds the old or the new one, never a part. The error names the
+        path.
+
+    Notes
+    -----
+    The new file is written beside the old one, under a name of its own, and then takes its place. A process that is
+    killed meanwhile leaves that part behind: the next call for the path removes it. A part that a process still writes
+    stays, for it is locked.
 
     Examples
     --------
@@ -61,32 +102,94 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "No such directory", folder)
     old = _refuse_what_is_no_file(target, path, "the path ")
+    prefix = f".{base[:40]}."  # cut, because a name may have 255 bytes
+    written = False
+    while not written:
+        temporary = os.path.join(folder, f"{prefix}{os.urandom(8).hex()}.tmp")  # random: no one else's file is met
+        try:
+            _remove_parts(folder, prefix)
+            with contextlib.ExitStack() as held:
+                if written := _write(temporary, pieces, old, held):
+                    os.replace(temporary, target)
+                    _sync(folder)
+        except BaseException as error:
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
+            if isinstance(error, OSError) and error.errno and error.filename in (None, temporary):
+                raise OSError(error.errno, os.strerror(error.errno), path) from error
+            raise
 
-    # Cut, because a name may have 255 bytes; random, so that no one else's file is met.
-    temporary = os.path.join(folder, f".{base[:40]}.{os.urandom(8).hex()}.tmp")
-    mode = 0o666 if old is None else stat.S_IMODE(old)  # and the kernel applies the umask
+
+def _write(temporary: str, pieces: Iterable[bytes], old: os.stat_result | None, held: contextlib.ExitStack) -> bool:
+    """Write a new file, durably, with the owner and the permissions of the old one, if there is one.
+
+    It stays locked until the end of `held`. Return False, with nothing written, if another process has removed it
+    before it was locked.
+    """
+    mode = 0o666 if old is None else stat.S_IMODE(old.st_mode)  # and the kernel applies the umask
+    with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        if not _lock(file.fileno()) or not os.path.lexists(temporary):
+            return False
+        if os.name == "posix":  # elsewhere an open file cannot take another name
+            held.callback(os.close, os.dup(file.fileno()))
+        if old is not None:
+            _own(temporary, old)
+            os.chmod(temporary, mode)
+        file.writelines(pieces)
+        file.flush()
+        os.fsync(file.fileno())
+    return True
+
+
+def _own(temporary: str, old: os.stat_result) -> None:
+    """Give a file the owner and the group of another, if that is allowed: others may only give their own groups."""
+    if not hasattr(os, "chown"):
+        return
+    new = os.stat(temporary)
+    for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
+        if owner in (-1, new.st_uid) and group in (-1, new.st_gid):
+            continue
+        with contextlib.suppress(PermissionError):
+            os.chown(temporary, owner, group)
+
+
+def _remove_parts(folder: str, prefix: str) -> None:
+    """Remove what processes have left that were killed while they wrote a file of this name."""
+    name = re.compile(re.escape(prefix) + r"[0-9a-f]{16}\.tmp")
+    for entry in os.scandir(folder):
+        if not name.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+            continue
+        with contextlib.suppress(OSError):  # gone, or somebody else's
+            descriptor = os.open(entry.path, os.O_RDWR)
+            try:
+                if _lock(descriptor):
+                    os.unlink(entry.path)
+            finally:
+                os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Show that a file is being written, for as long as it is open. False: another process does."""
     try:
-        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            if old is not None:
-                os.chmod(temporary, mode)
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-        raise
-    _sync(folder)
+        import fcntl
+    except ImportError:  # elsewhere no open file can be removed
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
-def _refuse_what_is_no_file(target: str, path: str, subject: str = "") -> int | None:
-    """Return the mode of the file, or None if there is none. Refuse all else: os.replace would replace /dev/null."""
-    mode = os.stat(target).st_mode if os.path.lexists(target) else None
-    if mode is not None and not stat.S_ISREG(mode):
-        code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+def _refuse_what_is_no_file(target: str, path: str, subject: str = "") -> os.stat_result | None:
+    """Return what is known of the file, None if there is none. Refuse all else: os.replace would replace a device."""
+    old = os.stat(target) if os.path.lexists(target) else None
+    if old is not None and not stat.S_ISREG(old.st_mode):
+        code = errno.EISDIR if stat.S_ISDIR(old.st_mode) else errno.EINVAL
         raise OSError(code, f"{subject}is a directory or a device; give the name of a file", path)
-    return mode
+    return old
 
 
 def _sync(folder: str) -> None:

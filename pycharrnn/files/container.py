@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import stat
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from pycharrnn.errors import ModelFileError
-from pycharrnn.files.atomic import replace
+from pycharrnn.files.atomic import file_name, replace
 from pycharrnn.files.header import Claims, Header, Specs, format_name, printable
 from pycharrnn.packing import identify, looks_like_text
 
@@ -23,6 +24,7 @@ Check = Callable[[Tensors, dict[str, Any]], None]
 
 _HEAD = 512  # bytes that tell what another file is
 _MAX_HEADER = 1 << 20  # bounds what parsing untrusted JSON can cost
+_PIECE = 1 << 18  # numbers that are checked at once
 
 
 def save(
@@ -61,6 +63,7 @@ def save(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     container.save(pathlib.Path(folder, "tiny.safetensors"), {"W": np.eye(2)}, {"size": 2})
     """
+    path = file_name(path)
     arrays = {name: np.asarray(tensor) for name, tensor in tensors.items()}
     header = Header(kind, dict(metadata), {name: (array.shape, array.dtype.name) for name, array in arrays.items()})
     format_name(kind)
@@ -76,13 +79,13 @@ def save(
     # JSON would turn the key 1 into "1", a tuple into a list and two surrogates into one character.
     if json.loads(json.dumps(header.metadata, allow_nan=False)) != header.metadata:
         raise ValueError("metadata would not come back from JSON as it is: use str keys and lists")
-    replace(os.fsdecode(path), [head, *body])
+    replace(path, [head, *body])
 
 
 def load(
     path: str | os.PathLike[str], layout: Layout, check: Check | None = None, *, kind: str = "model"
 ) -> tuple[Tensors, dict[str, Any]]:
-    """Read a file that `save` wrote, and nothing else, in at most twice its size of memory.
+    """Read a file that `save` wrote, and nothing else, in hardly more memory than its size.
 
     Parameters
     ----------
@@ -123,8 +126,8 @@ def load(
            [0., 1.]])}, {'size': 2})
     """
     format_name(kind)  # a wrong `kind` is the caller's mistake, not the file's
-    name = os.fsdecode(path)
-    with open(name, "rb") as file:
+    name = file_name(path)
+    with open(name, "rb", opener=_without_waiting) as file:
         try:
             tensors, metadata = _read(file, layout, kind)
             if check is not None:
@@ -137,9 +140,17 @@ def load(
             raise ModelFileError(f"{name!a} {damage}; save it again or fetch the file anew") from error
 
 
+def _without_waiting(name: str, flags: int) -> int:
+    """Open a file; a pipe to which nobody writes would be waited for without end."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _read(file: BinaryIO, layout: Layout, kind: str) -> tuple[Tensors, dict[str, Any]]:
     """Each check relies on those above it; no tensor is read before the header and the length are right."""
-    size = os.fstat(file.fileno()).st_size
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelFileError(f"is not a pycharrnn {kind}: it is a pipe or a device; copy what it gives to a file")
+    size = status.st_size
     head = _head(file, size, kind)
     claims = Claims.parse(head[8:], kind)
     try:
@@ -153,18 +164,23 @@ def _read(file: BinaryIO, layout: Layout, kind: str) -> tuple[Tensors, dict[str,
     if head != header.encode():
         raise ValueError("its header is not canonical JSON (spaces, escapes, repeated keys, order, ...)")
 
-    body = file.read(called_for)
-    if len(body) != called_for:
-        raise ValueError("it was cut short while being read")
-    if header != header.signed([body]):
+    read: Tensors = {}
+    if header != header.signed(_pieces(file, header, read)):
         raise ValueError("its checksum does not match its bytes")
-    tensors = {}
-    for name, (shape, dtype) in specs.items():
-        little = np.dtype(dtype).newbyteorder("<")
-        view: npt.NDArray[Any] = np.ndarray(shape, little, body, header.entries[name]["data_offsets"][0])
-        _check_finite(name, view)
-        tensors[name] = view.astype(dtype)
-    return tensors, claims.metadata
+    for name, array in read.items():
+        _check_finite(name, array)
+    return {name: read[name].astype(specs[name][1], copy=False) for name in specs}, claims.metadata
+
+
+def _pieces(file: BinaryIO, header: Header, read: Tensors) -> Iterator[memoryview]:
+    """Read one tensor after the other into memory of its own, and yield its bytes."""
+    for name in header.entries:
+        shape, dtype = header.specs[name]
+        read[name] = np.empty(shape, np.dtype(dtype).newbyteorder("<"))
+        piece = read[name].reshape(-1).view(np.uint8).data
+        if file.readinto(piece) != len(piece):  # type: ignore[attr-defined]
+            raise ValueError("it was cut short while being read")
+        yield piece
 
 
 def _head(file: BinaryIO, size: int, kind: str) -> bytes:
@@ -192,5 +208,8 @@ def _other(head: bytes, size: int) -> str:
 
 
 def _check_finite(name: str, array: npt.NDArray[Any]) -> None:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if array.dtype.kind != "f":
+        return
+    flat = array.reshape(-1)
+    if not all(np.isfinite(flat[start : start + _PIECE]).all() for start in range(0, flat.size, _PIECE)):
         raise ValueError(f"tensor {name!a} holds NaN or infinite values")

@@ -43,6 +43,7 @@ _OPENERS = {"model": ": use CharRNN.load", "checkpoint": ", and this pycharrnn o
 
 _KEYS = {"format", "format_version", "metadata", "sha256"}
 _NO_DIGEST = "0" * 64
+_MOST_BRACKETS = 10_000  # two for each tensor, and some: a megabyte of them would take long to parse
 _LONGEST = 300  # characters of a file that a message quotes
 
 # NumPy's name -> safetensors' name, in the official writer's order, which aligns every tensor.
@@ -139,7 +140,7 @@ class Header:
         text += " " * (-len(text) % 8)
         return len(text).to_bytes(8, "little") + text.encode("ascii")
 
-    def signed(self, body: Iterable[bytes]) -> Self:
+    def signed(self, body: Iterable[bytes | memoryview]) -> Self:
         """Return the header with the digest of a file with these tensors."""
         import hashlib  # here, for it is slow to import and seldom needed
 
@@ -175,6 +176,8 @@ class Claims(NamedTuple):
     @classmethod
     def parse(cls, text: bytes, kind: str) -> Self:
         """Read the JSON of a header; ModelFileError if the file is something else, ValueError if it is damaged."""
+        if text.count(b"[") + text.count(b"{") > _MOST_BRACKETS:
+            raise ValueError(f"its header has more than {_MOST_BRACKETS:,} brackets")
         header = json.loads(text.decode("ascii"))
         try:
             said = header.pop("__metadata__")["pycharrnn"]

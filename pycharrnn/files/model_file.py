@@ -18,6 +18,8 @@ from pycharrnn.files import container
 __all__ = ["Counted", "ModelFile"]
 
 _BEST = ("n_updates", "smooth_loss", "validation_loss", "training_loss")
+_KEYS = {"params", "n_characters", "documents", "best"}
+_LATER = {"squares", "ngrams"}
 _COUNT = Integer(0, 2**62)
 _FROM_ZERO = Real(zero=True)
 _TEXT = Integer(1, 2**40)
@@ -156,6 +158,8 @@ class ModelFile(NamedTuple):
 
 def _layout_1(metadata: dict[str, Any], weights: Weights, rules: Collection[str]) -> container.Specs:
     """Check what version 1 says of itself, and derive the tensors that it holds from a few bounded integers."""
+    if not _KEYS <= set(metadata) <= _KEYS | _LATER:
+        raise ValueError(f"it has the keys {sorted(metadata)}")
     n_characters = metadata["n_characters"]
     Integer(1, 0x110000).check("n_characters", n_characters)
     documents = metadata["documents"]
@@ -197,8 +201,8 @@ def _size(ngrams: dict[str, Any]) -> int:
     if set(ngrams) != {"share", "n_symbols"}:
         raise ValueError(f"ngrams has the keys {sorted(ngrams)}")
     _FROM_ZERO.check("the share of ngrams", ngrams["share"])
-    if ngrams["share"] > 1:
-        raise ValueError(f"the share of ngrams must be at most 1, got {ngrams['share']}")
+    if type(ngrams["share"]) is not float or ngrams["share"] > 1:
+        raise ValueError(f"the share of ngrams must be a number with a point, at most 1.0, got {ngrams['share']}")
     _TEXT.check("n_symbols of ngrams", ngrams["n_symbols"])
     return int(ngrams["n_symbols"])
 

@@ -96,6 +96,10 @@ class Architecture:
             if name not in table:
                 raise ValueError(f"there is no {kind} {name!r}, only {', '.join(table)}")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone, for pickles: where arrays lie is computed anew."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     @property
     def row(self) -> Cell:
         """What is known of the cell."""

@@ -88,6 +88,18 @@ def aligned(size: int, dtype: npt.DTypeLike) -> Array:
     return room[start : start + n_bytes].view(dtype)
 
 
+def finite(array: Array) -> bool:
+    """Whether no number of an array is NaN or infinite: its sum tells, and costs no memory.
+
+    Examples
+    --------
+    >>> finite(np.ones(3)), finite(np.array([np.inf, -np.inf])), finite(np.full(2, 1e308))
+    (True, False, True)
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())  # finite numbers may have an infinite sum
+
+
 def processors() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from pycharrnn.arrays import Array
 from pycharrnn.network.architecture import Architecture
-from pycharrnn.network.memory import aligned
+from pycharrnn.network.memory import aligned, finite
 from pycharrnn.network.records import Numbers, Record, Run, record
 
 
@@ -154,10 +154,54 @@ class State:
         carried = np.zeros(architecture.carried(batch_size), precision.activations)
         return cls(weights, best, m, v, average, carried, record(Run()), rule.name, Best(0, np.inf))
 
+    @classmethod
+    def without_moments(cls, architecture: Architecture, weights: Array, averages: bool) -> Self:
+        """What a file has of a run: its best weights, which are then the last ones and the average, too, in one memory.
+
+        Nothing changes them in place: training on begins with a copy.
+        """
+        none = aligned(0, architecture.precision.moments)
+        average = weights if averages else aligned(0, architecture.precision.weights)
+        carried = np.zeros(architecture.carried(), architecture.precision.activations)
+        return cls(weights, weights, none, none, average, carried, record(Run()), "", Best(0, np.inf))
+
     def __setstate__(self, values: dict[str, Any]) -> None:
         """Take the arrays as they are, perhaps read-only or mapped from a file. Copy those that are not aligned."""
         for name, value in values.items():
             setattr(self, name, np.require(value, None, "A") if isinstance(value, np.ndarray) else value)
+
+    def check(self, architecture: Architecture) -> None:
+        """Refuse arrays that are not shaped as a network of this architecture needs them.
+
+        Raises
+        ------
+        ValueError
+            If one has another shape or another type.
+
+        Examples
+        --------
+        >>> from pycharrnn.training.optimizers import SGD
+        >>> small = Architecture("rnn", n_symbols=2, hidden_size=4, seq_length=5)
+        >>> state = State.begin(small, small.initial(np.random.default_rng(0)), SGD())
+        >>> state.best = state.best[:8]
+        >>> state.check(small)
+        Traceback (most recent call last):
+        ValueError: best must have the shape (160,) and the type float32, got (8,) and float32
+        """
+        precision, P = architecture.precision, (architecture.layout.size,)
+        wanted: dict[str, tuple[Any, set[tuple[int, ...]]]] = {}
+        wanted |= {"weights": (precision.weights, {P}), "best": (precision.weights, {P})}
+        wanted |= {"m": (precision.moments, {P, (0,)}), "v": (precision.moments, {P, (0,)})}
+        wanted["average"] = precision.weights, {P, (0,)}
+        streams = self.carried.shape[2] if self.carried.ndim == 4 else 1
+        wanted["carried"] = precision.activations, {architecture.carried(streams)}
+        wanted["run"] = record(Run()).dtype, {(1,)}
+        for name, (dtype, shapes) in wanted.items():
+            array = getattr(self, name)
+            if array.dtype != dtype or array.shape not in shapes:
+                shape = " or ".join(map(str, sorted(shapes, reverse=True)))
+                problem = f"the shape {shape} and the type {dtype}, got {array.shape} and {array.dtype}"
+                raise ValueError(f"{name} must have {problem}")
 
     @property
     def judged(self) -> Array:
@@ -179,6 +223,10 @@ class State:
         """In nats per T characters; infinite before the first update."""
         return self.smooth if self.smooth >= 0 else np.inf
 
+    def is_finite(self) -> bool:
+        """Whether training can go on: no weight, no moment and no carried state is NaN or infinite."""
+        return all(finite(array) for array in (self.weights, self.m, self.v, self.average, self.carried))
+
     def draw_seed(self, architecture: Architecture, rng: np.random.Generator) -> None:
         """Draw the seed of masks and of the places where passes begin; draw nothing if the run has neither."""
         if architecture.random or self.batch_size > 1:
@@ -197,9 +245,11 @@ class State:
 
     def keep(self, training: float | None = None, validation: float | None = None) -> None:
         """Keep the present weights as the best ones: they have these losses, in nats per character."""
-        self.best[:] = self.judged
+        best = aligned(self.weights.size, self.weights.dtype)
+        best[:] = self.judged
         known = (nats if nats is not None and math.isfinite(nats) else None for nats in (validation, training))
-        self.kept = Best(self.n_updates, self.smooth_loss, *known)
+        kept = Best(self.n_updates, self.smooth_loss, *known)
+        vars(self).update(best=best, kept=kept)  # both at once, wherever an interrupt comes
 
     def recover(self) -> None:
         """Go back to the best weights, and discard the moments."""

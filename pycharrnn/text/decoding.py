@@ -7,6 +7,7 @@ import threading
 from typing import NamedTuple
 
 from pycharrnn.errors import ParameterValueError
+from pycharrnn.messages import shown
 from pycharrnn.packing import unpack
 
 __all__ = ["MARK", "Fault", "decode", "split_lines", "to_text"]
@@ -161,5 +162,5 @@ def _codec(encoding: str) -> str:
         "a".encode(encoding)  # of any length of data, even none, and not by codecs for other things than text
         return codecs.lookup(encoding).name
     except (LookupError, ValueError):
-        problem = f"must name a text encoding of Python's, like 'utf-8', got {encoding!a}"
+        problem = f"must name a text encoding of Python's, like 'utf-8', got {shown(encoding)}"
         raise ParameterValueError("encoding", problem) from None

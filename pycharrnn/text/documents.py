@@ -9,7 +9,7 @@ from typing import Annotated, BinaryIO, Literal
 
 from pycharrnn.arguments import Choice, Flag, Kind, Maybe, Text
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
-from pycharrnn.messages import Message, advice
+from pycharrnn.messages import Message, advice, shown
 from pycharrnn.output import count
 from pycharrnn.tables import check, table
 from pycharrnn.text.decoding import decode
@@ -188,10 +188,10 @@ def read_documents(
 def _options(field: str | int, delimiter: object, separator: object, encoding: str, skip: bool) -> Options:
     """Return the options for files if each is as it must be."""
     if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n'):
-        problem = f"must be one character, but no quote and no line end, got {delimiter!a}"
+        problem = f"must be one character, but no quote and no line end, got {shown(delimiter)}"
         raise ParameterValueError("delimiter", problem)
     if separator is not None and (not isinstance(separator, str) or not separator):
-        raise ParameterValueError("separator", f"must be a str of at least one character, got {separator!a}")
+        raise ParameterValueError("separator", f"must be a str of at least one character, got {shown(separator)}")
     decode(b"", "", encoding)  # an unknown encoding is no fault of a file in a folder
     return Options(field, delimiter, separator or "", encoding, skip)
 
@@ -207,7 +207,7 @@ def _check(sources: Sequence[Source], options: Options, pattern: str | None) -> 
             raise ParameterValueError("field", f"must be {kinds}, got {field} for {format!r}")
         if options.delimiter is not None and format != "csv":
             tabs = "; its columns are split by tabs" if format == "tsv" else ""
-            raise ParameterValueError("delimiter", f"must go with the format 'csv', got {format!r}{tabs}")
+            raise ParameterValueError("delimiter", f"must go with the format 'csv', got {shown(format)}{tabs}")
     if pattern is not None and not any(os.path.isdir(one.name) for one in sources):
         raise ParameterValueError("pattern", f"must go with a folder, and {sources[0].name!a} is none")
 

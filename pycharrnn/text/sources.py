@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import BinaryIO, NamedTuple, cast
 
 from pycharrnn.errors import ParameterValueError
-from pycharrnn.messages import Message, advice
+from pycharrnn.messages import Message, advice, shown
 from pycharrnn.text.formats import BY_SUFFIX, FORMATS, suffix
 
 __all__ = ["Folder", "Source", "read_file", "source"]
@@ -52,7 +52,7 @@ def read_file(path: str) -> bytes:
 def source(path: object, format: str | None, separator: str | None) -> Source:
     """Return the source with its name for messages and its format; a separator makes the format "parts"."""
     if separator is not None and format is not None:
-        raise ParameterValueError("separator", f"must go without a format, got {format!r}")
+        raise ParameterValueError("separator", f"must go without a format, got {shown(format)}")
     format = "parts" if separator is not None else format
     if isinstance(path, (str, os.PathLike)):
         name = os.fsdecode(path)
@@ -65,7 +65,7 @@ def source(path: object, format: str | None, separator: str | None) -> Source:
     if format is None or format == "files":
         known = ", ".join(name for name, row in FORMATS.items() if row.named)
         what = said if said == "standard input" else "a file object"
-        raise ParameterValueError("format", f"must be one of {known} for {what}, got {format!r}")
+        raise ParameterValueError("format", f"must be one of {known} for {what}, got {shown(format)}")
     return Source(said if isinstance(said, str) else "the file object", format, cast(BinaryIO, path))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pycharrnn.errors import ParameterValueError, UnknownCharacterError, warn
+from pycharrnn.messages import shown
 
 __all__ = ["Vocabulary"]
 
@@ -123,7 +124,7 @@ class Vocabulary:
             kept[known.code_points] = True
         if not kept.any():
             most = f"{counts.max():,}, as often as the commonest character of the text occurs"
-            raise ParameterValueError("min_count", f"must be at most {most}, got {min_count!r}")
+            raise ParameterValueError("min_count", f"must be at most {most}, got {shown(min_count)}")
         rare = int(((counts > 0) & ~kept).sum())
         if rare:
             kept[_REPLACEMENT] = True
@@ -180,7 +181,7 @@ class Vocabulary:
         array([3, 2, 3, 0, 1, 3], dtype=int32)
         """
         if on_unknown not in ("raise", "skip", "replace"):
-            raise ParameterValueError("on_unknown", f"must be 'raise', 'skip' or 'replace', got {on_unknown!a}")
+            raise ParameterValueError("on_unknown", f"must be 'raise', 'skip' or 'replace', got {shown(on_unknown)}")
         documents = isinstance(text, (list, tuple))
         joined: str = "".join(text) if documents else text  # type: ignore[assignment]
         ids = np.empty(len(joined) if isinstance(joined, str) else 0, np.int32)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import IO, Literal
 
 from pycharrnn.arguments import Integer, Real, Text
-from pycharrnn.errors import ParameterTypeError, warn
+from pycharrnn.errors import ParameterTypeError, ParameterValueError, warn
+from pycharrnn.messages import shown
 from pycharrnn.output import write
 from pycharrnn.training.progress import clear_lines
 from pycharrnn.training.run import Run
@@ -37,10 +38,11 @@ def check_callbacks(callbacks: object) -> None:
     pycharrnn.errors.ParameterTypeError: callbacks must be a sequence of callables, such as a list, got <...>
     """
     if not isinstance(callbacks, Sequence):
-        raise ParameterTypeError("callbacks", f"must be a sequence of callables, such as a list, got {callbacks!a}")
+        problem = f"must be a sequence of callables, such as a list, got {shown(callbacks)}"
+        raise ParameterTypeError("callbacks", problem)
     for i, callback in enumerate(callbacks):
         if not callable(callback):
-            raise ParameterTypeError(f"callbacks[{i}]", f"must be callable, got {callback!a}")
+            raise ParameterTypeError(f"callbacks[{i}]", f"must be callable, got {shown(callback)}")
         if (every := getattr(callback, "every", None)) is not None:
             Integer(1, 2**63).check(f"callbacks[{i}].every", every)
 
@@ -68,8 +70,8 @@ class SampleText:
     Raises
     ------
     TypeError
-        If `length` is not an integer, `prompt` not a str or `temperature` not a number; or if `file` is none of
-        these, for example a name or a file that was opened for bytes.
+        If `every` or `length` is not an integer, `prompt` not a str or `temperature` not a number; or if `file` is none
+        of these, for example a name or a file that was opened for bytes.
     ValueError
         If a number is out of range, or nothing can be written to `file`.
 
@@ -92,8 +94,7 @@ class SampleText:
         temperature: float = 1.0,
         file: IO[str] | Literal["stdout"] | None = "stdout",
     ) -> None:
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise ValueError(f"every must be a positive number of updates, got {every!r}")
+        Integer(1, 2**62).check("every", every)
         Integer(0, 2**48).check("length", length)
         Text().check("prompt", prompt)
         Real(zero=True).check("temperature", temperature)
@@ -101,15 +102,31 @@ class SampleText:
             try:
                 file.write("")
             except (AttributeError, TypeError):
-                raise TypeError(f"file must be a file object opened for text, 'stdout' or None, got {file!a}") from None
+                problem = f"must be a file object opened for text, 'stdout' or None, got {shown(file)}"
+                raise ParameterTypeError("file", problem) from None
             except (OSError, ValueError) as error:
-                raise ValueError(f"file must be open for writing, got {file!a}: {error}") from None
+                raise ParameterValueError("file", f"must be open for writing, got {shown(file)}: {error}") from None
         self.every = every
         self.length = length
         self.prompt = prompt
         self.temperature = temperature
         self.file = file
         self._broken: object = None  # the file that has not taken a text
+
+    def on_start(self, run: Run) -> None:
+        """Find out whether the model knows the prompt, before the first update.
+
+        Parameters
+        ----------
+        run : Run
+            The training that begins.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If the prompt has a character that the model does not know, and `on_unknown` is "raise".
+        """
+        run.sample(0, prompt=self.prompt)
 
     def __call__(self, run: Run) -> None:
         """Write a text, keep it and print it."""

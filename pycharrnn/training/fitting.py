@@ -39,7 +39,7 @@ def fit(
     unseen : Unseen or None
         A text to judge by, which also chooses the share of n-grams. None judges by the text that is trained on.
     callbacks : sequence of callable
-        As of `train`.
+        As of `train`. The method `on_start` of one, if it has any, is called with `run` before all else.
     patience : int or None
         Looks of the judge without a new lowest loss after which the training ends.
     shown : bool
@@ -58,6 +58,9 @@ def fit(
     else:
         judge = UnseenText(trainer, run, unseen, patience, progress)
     try:
+        for callback in callbacks:
+            if (on_start := getattr(callback, "on_start", None)) is not None:
+                on_start(run)
         judge.begin()
         train(trainer, run, schedule, judge, [*callbacks, progress])
         judge.finish()

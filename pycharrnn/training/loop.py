@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
             run.note(part.loss[: state.n_updates - part.first], trainer.batch_size)
             _settle(trainer, run, part)
             run.updating += run.seconds - part.begin
-            if state.n_updates < part.first + n or not np.isfinite(state.weights).all():
+            if state.n_updates < part.first + n or not state.is_finite():
                 rollback.recover()
                 _settle(trainer, run, part)
                 run.history.divergences.append(Divergence(state.n_updates, rollback.factor))
@@ -89,7 +90,35 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
                 size = max(1, min(2 * n, int(n * SLICE / max(run.seconds - part.begin, 1e-6))))
                 stop = _call(called, run)
     finally:
-        _settle(trainer, run, part)
+        insist(trainer.settle, rollback.leave_finite, partial(_settle, trainer, run, part))
+
+
+def insist(*steps: Callable[[], object]) -> None:
+    """Take short steps that must be taken, even if an interrupt comes meanwhile: it is raised after them.
+
+    Parameters
+    ----------
+    *steps : callable
+        Each is called without arguments, and once more if an interrupt cut it short: a second call must do no harm.
+
+    Examples
+    --------
+    >>> done = []
+    >>> insist(partial(done.append, "saved"), partial(done.append, "closed"))
+    >>> done
+    ['saved', 'closed']
+    """
+    interrupt: KeyboardInterrupt | None = None
+    for step in steps:
+        taken = False
+        while not taken:
+            try:
+                step()
+                taken = True
+            except KeyboardInterrupt as error:
+                interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
 
 def _settle(trainer: Trainer, run: Run, part: _Slice) -> None:

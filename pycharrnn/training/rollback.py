@@ -55,7 +55,7 @@ class Rollback:
         self._cost = 0.0  # seconds that it took
 
     def mark(self, now: float) -> None:
-        """Remember the present state, unless the last mark is fresh; `now` is in seconds since the run began."""
+        """Remember the present state, which is finite, unless the last mark is fresh; `now` is seconds of the run."""
         if now - self._marked > max(_APART, _COSTS * self._cost):
             begin = time.perf_counter()
             self._marks = [*self._marks[-1:], _Mark(self._trainer.state.copy())]
@@ -83,9 +83,14 @@ class Rollback:
         later = self._marks[len(marks) - 1 :]
         factors = np.concatenate([factor for mark in later for factor in mark.factors])[:n]
         self._trainer.advance(np.empty(n), np.empty(n), factors)
-        if not np.isfinite(state.weights).all():
+        if not state.is_finite():
             state.assign(saved)
         self.factor *= _CUT
         self._forget()
         if self.factor < _CUT ** (_MOST_CUTS + 0.5):
             raise TrainingDivergedError(state.n_updates)
+
+    def leave_finite(self) -> None:
+        """Put back the last good state if an interrupt came before `recover` could: no NaN is ever kept."""
+        if self._marks and not self._trainer.state.is_finite():
+            self._trainer.state.assign(self._marks[-1].state)

@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 SLICE = 0.02  # seconds of updates; after each slice signals, clock and callbacks have their turn
 MEASURED = 1000  # windows that tell the size of gradients
 MARGIN = 2.0  # measured squares that a rule soon forgets begin so many times too large: the first steps are small
+
+
+class _Made(NamedTuple):
+    """A call of the kernel whose updates the state does not know yet."""
+
+    begun: int  # updates made before
+    smoothed: float  # the smooth loss before
+    steps: Ids  # (n), of each window
+    nats: Floats  # (n), what the kernel writes
+    loss: Floats  # (n), the same per T characters of a stream
+    smooth: Floats  # (n)
 
 
 class Trainer:
@@ -81,6 +92,7 @@ class Trainer:
         self._engine = Engine(architecture, architecture.seq_length, self.batch_size, training=True, noise=noise)
         seed = int(state.run["seed"][0])
         self._reading = Reading(ids, architecture.seq_length, self.batch_size, state.n_updates, seed, state.shift)
+        self._made: _Made | None = None
         self._pool: ThreadPoolExecutor | None = None  # of threads beside this one
 
     @property
@@ -114,22 +126,30 @@ class Trainer:
         rates = np.ascontiguousarray(np.broadcast_to(factors * numbers.rate, loss.shape), np.float64)
         windows = self._reading.cut(begun, loss.size)
         self._engine.start(s.carried)
+        self._made = _Made(begun, s.smooth, windows.steps, np.empty(loss.size), loss, smooth)
+        update = Update(self.rule.name, record(numbers), rates, s.m, s.v, s.average)
         try:
-            self._together(windows, Update(self.rule.name, record(numbers), rates, s.m, s.v, s.average), loss)
+            self._together(windows, update, self._made.nats)
         finally:  # an interrupt comes here, too, after some whole updates
-            self._engine.take(s.carried)
-            s.shift = self._reading.shift(s.n_updates)
-            self._smooth(loss, smooth, windows.steps[: s.n_updates - begun])
+            self.settle()
 
-    def _smooth(self, loss: Floats, smooth: Floats, steps: Ids) -> None:
-        """Scale losses to T characters of a stream, and average them.
+    def settle(self) -> None:
+        """Bring the state up to its last update. A second call does no harm: an interrupt may come at any moment.
 
-        In the smooth loss a window of n < T steps weighs n / T, and one of B streams nearly B times as much as one.
+        Losses are scaled to T characters of a stream, and averaged. In the smooth loss a window of n < T steps weighs
+        n / T, and one of B streams nearly B times as much as one.
         """
-        n, share = steps.size, steps / self.architecture.seq_length
-        loss[:n] = loss[:n] / share / self.batch_size
+        if (made := self._made) is None:
+            return
+        s = self.state
+        n = s.n_updates - made.begun
+        self._engine.take(s.carried)
+        s.shift = self._reading.shift(s.n_updates)
+        share = made.steps[:n] / self.architecture.seq_length
+        made.loss[:n] = made.nats[:n] / share / self.batch_size
         weights = 0.001 * self.batch_size / (1 + 0.001 * (self.batch_size - 1)) * share
-        self.state.smooth = _kernels.moving_average(loss[:n], weights, smooth[:n], self.state.smooth)
+        s.smooth = _kernels.moving_average(made.loss[:n], weights, made.smooth[:n], made.smoothed)
+        self._made = None
 
     def measure(self, new: Ids, foreign: bool, squares: Squares | None = None, max_seconds: float = math.inf) -> None:
         """Measure the squares of gradients that a state lacks, and write them into its moment v.
@@ -156,6 +176,7 @@ class Trainer:
         try:
             self._read(min(self.updates_per_epoch, max(1, MEASURED // self.batch_size)), max_seconds)
         except BaseException:  # such as an interrupt: nothing has been measured
+            self._made = None
             s.assign(before)
             self.close()
             raise
@@ -224,14 +245,20 @@ class Trainer:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._most - 1, "pycharrnn")
         meeting, calls = np.zeros(3, np.int32), []
+
+        def come(rank: int) -> None:
+            try:
+                train(Team(rank, size, meeting))
+            except BaseException:
+                meeting[2] = 1  # this thread does not come: the others stop waiting for it
+                raise
+
         try:
             for rank in range(1, size):
-                calls.append(self._pool.submit(train, Team(rank, size, meeting)))
-            train(Team(0, size, meeting))
-        except BaseException:
-            meeting[2] = 1  # this thread does not come: the others stop waiting for it
-            raise
+                calls.append(self._pool.submit(come, rank))
+            come(0)
         finally:
+            meeting[2] = 1  # an interrupt may come before this thread does; after the last meeting nobody looks
             wait(calls)
         for call in calls:
             call.result()

@@ -96,6 +96,7 @@ def train(floating[::1] weights not None,  # (P)                                
         own.rank = team.rank
         own.size = team.size
         own.meeting = &meeting[0]
+    blueprint.check_sizes(weights.shape[0], work.shape[0])
     w = blueprint.window(&own, &weights[0], sizeof(floating))
     w.x, w.y = &x[0], &y[0]
     u.together = numbers[0].clip_norm <= 0 and own.size == 1 and w.T * w.plan.B <= 256
@@ -130,6 +131,7 @@ def loss_and_gradients(const floating[::1] weights not None,  # (P)             
     cdef double total
     memset(&u, 0, sizeof(Step))
     team.seed = seed
+    blueprint.check_sizes(weights.shape[0], work.shape[0])
     w = blueprint.window(&team, &weights[0], sizeof(floating))
     w.x, w.y = &x[0], &y[0]
     with nogil:
@@ -154,6 +156,7 @@ def evaluate(const floating[::1] weights not None,  # (P)                       
     cdef Team team = alone()
     cdef Window w
     cdef Py_ssize_t start = 0, end = ids.shape[0] - 1
+    blueprint.check_sizes(weights.shape[0], work.shape[0])
     w = blueprint.window(&team, &weights[0], sizeof(floating))
     with nogil:
         pack_weights(&w, &work[0])
@@ -173,6 +176,7 @@ def pack(const floating[::1] weights not None,  # (P)                           
     cdef floating[::1] work = space.memory
     cdef Team team = alone()
     cdef Window w
+    blueprint.check_sizes(weights.shape[0], work.shape[0])
     w = blueprint.window(&team, &weights[0], sizeof(floating))
     pack_weights(&w, &work[0])
 
@@ -242,6 +246,7 @@ def sample(const floating[::1] weights not None,   # (P), and packed in the spac
     cdef Py_ssize_t i, j, M = prompt.shape[0], drawn = out.shape[0]
     cdef const floating *top = &work[0] + blueprint._layers[plan.L - 1].h
     cdef const floating *p = &work[0] + plan.p
+    blueprint.check_sizes(weights.shape[0], work.shape[0])
     w = blueprint.window(&team, &weights[0], sizeof(floating))
     with nogil:
         recur_all(&w, False, &work[0])

@@ -1,13 +1,17 @@
 """One training at a time, and readers that see whole models."""
 
 import copy
+import os
+import pickle
 import sys
 import threading
+import time
 import warnings
 
+import numpy as np
 import pytest
 
-from pycharrnn import CharRNN
+from pycharrnn import CharRNN, turns
 from pycharrnn.errors import NotFittedError
 
 
@@ -96,3 +100,92 @@ def test_threads_that_sample_share_no_numbers():
         sys.setswitchinterval(interval)
     again = CharRNN(hidden_size=4, max_updates=2, random_state=0).fit("abcabc" * 9)
     assert sorted(texts) == sorted(again.sample(60) for _ in range(1200))
+
+
+NETWORKS = [
+    {"hidden_size": 8},
+    {"hidden_size": 24, "cell": "lstm"},
+    {"hidden_size": 13, "num_layers": 2, "cell": "gru"},
+]
+
+
+@pytest.mark.parametrize("source", [None, 7, np.int64(7), np.random.SeedSequence(7), np.random.default_rng(7)])
+def test_no_two_texts_of_eight_threads_are_the_same(source):
+    model = CharRNN(hidden_size=4, max_updates=2).fit("abcdefgh" * 9).set_params(random_state=source)
+    texts = []
+    threads = [threading.Thread(target=lambda: texts.extend(model.sample(60) for _ in range(50))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(texts)) == len(texts) == 400
+
+
+@pytest.mark.parametrize("seconds", [2.0, pytest.param(60.0, marks=pytest.mark.slow)])
+def test_readers_see_whole_models_while_the_network_changes(tmp_path, seconds):
+    """Every reader reads one snapshot: no weights of one network with the places of another."""
+    model = CharRNN(hidden_size=8, max_updates=3, random_state=0, verbose=False).fit("abcabc" * 30)
+    failures, done, counts = [], threading.Event(), [0] * 5
+
+    def save(i):
+        path = tmp_path / f"{i}.safetensors"
+        model.save(path)
+        return CharRNN.load(path)
+
+    calls = [
+        lambda i: model.sample(30),
+        lambda i: model.evaluate("abcabc").nats,
+        save,
+        lambda i: pickle.loads(pickle.dumps(model)).sample(3),
+        lambda i: model.loss_and_gradients("abcabc"),
+    ]
+
+    def read(i):
+        while not done.is_set():
+            try:
+                calls[i](i)
+                counts[i] += 1
+            except Exception as error:
+                failures.append((i, error))
+                return
+
+    threads = [threading.Thread(target=read, args=(i,)) for i in range(len(calls))]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    end = time.monotonic() + seconds
+    n = 0
+    try:
+        for thread in threads:
+            thread.start()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            while not failures and (n < 9 or time.monotonic() < end):
+                model.set_params(**{"num_layers": 1, "cell": "rnn"} | NETWORKS[n % 3])
+                model.fit("abcabc" * 20 + "".join(map(chr, range(0x4E00, 0x4E00 + 7 * (n % 5)))))
+                model.partial_fit("abc" * 10 + chr(0x5E00 + n) * 5)
+                n += 1
+    finally:
+        done.set()
+        sys.setswitchinterval(before)
+        for thread in threads:
+            thread.join()
+    assert failures == []
+    assert all(counts)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_fork_while_another_thread_takes_a_turn_does_not_wait_for_it(text):
+    """The lock that is held stays locked in the child, where nobody will release it."""
+    model = CharRNN(hidden_size=4, max_updates=2, random_state=0)
+    with turns.LOCK:
+        child = os.fork()
+        if child == 0:
+            model.fit(text)
+            os._exit(0)
+    end = time.monotonic() + 20
+    while os.waitpid(child, os.WNOHANG)[0] == 0:
+        if time.monotonic() > end:
+            os.kill(child, 9)
+            pytest.fail("the child waits")
+        time.sleep(0.01)

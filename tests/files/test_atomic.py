@@ -57,7 +57,11 @@ def test_a_fault_leaves_the_old_file_and_nothing_else(
             patch.setattr(os, where, fail)
         with pytest.raises(type(error)) as caught:
             storage.save(path, example(seed=2), METADATA)
-    assert caught.value is error
+    if isinstance(error, OSError):
+        assert isinstance(caught.value, OSError)
+        assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    else:
+        assert caught.value is error
     assert os.listdir(path.parent) == ([path.name] if existing else [])
     assert not existing or path.read_bytes() == data
     storage.save(path, example(seed=2), METADATA)
@@ -206,3 +210,127 @@ def test_what_can_be_written_is_left_as_it_is(path: Path, data: bytes) -> None:
     atomic.check_writable(path)
     atomic.check_writable(path.parent / "new")
     assert (path.read_bytes(), os.listdir(path.parent)) == (data, [path.name])
+
+
+def test_what_a_killed_save_left_is_removed_by_the_next_one(path: Path, data: bytes) -> None:
+    """And nothing else: neither a part that is being written, nor files of other names."""
+    parts = [path.parent / f".{path.name}.{digit * 16}.tmp" for digit in "0a"]
+    others = [
+        ".m.safetensors.tmp",
+        f".{path.name}.{'A' * 16}.tmp",
+        f".{path.name}.{'0' * 16}.tmp2",
+        f".n.{'0' * 16}.tmp",
+    ]
+    for part in [*parts, *(path.parent / other for other in others)]:
+        part.write_bytes(b"part")
+    held = path.parent / f".{path.name}.{'b' * 16}.tmp"
+    script = f"""if True:
+        import fcntl, sys
+        with open({str(held)!r}, "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            print(flush=True)
+            sys.stdin.read()
+        """
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        storage.save(path, example(), METADATA)
+        assert sorted(os.listdir(path.parent)) == sorted([path.name, held.name, *others])
+        writer.communicate(b"")
+    storage.save(path, example(), METADATA)
+    assert sorted(os.listdir(path.parent)) == sorted([path.name, *others])
+    assert path.read_bytes() == data
+
+
+def test_a_part_that_another_process_removes_at_once_is_written_anew(
+    path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lexists, removed = os.path.lexists, []
+
+    def remove(name: str) -> bool:
+        if str(name).endswith(".tmp") and len(removed) < 2:
+            removed.append(name)
+            os.unlink(name)
+        return lexists(name)
+
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os.path, "lexists", remove)
+    storage.save(path, example(), METADATA)
+    monkeypatch.undo()
+    assert len(removed) == 2
+    assert path.read_bytes() == data
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_files_of_different_processes_do_not_meet(path: Path, data: bytes) -> None:
+    """Four save and read one path at once."""
+    script = f"""if True:
+        import sys
+        sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(storage.__file__).parents[2])]!r}
+        from container_examples import METADATA, example, layout
+        from pycharrnn.files import container
+        for _ in range(40):
+            container.save({str(path)!r}, example(), METADATA)
+            container.load({str(path)!r}, layout)
+        """
+    writers = [subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE) for _ in range(4)]
+    errors = [writer.communicate(timeout=120)[1].decode() for writer in writers]
+    assert [(writer.returncode, error) for writer, error in zip(writers, errors, strict=True)] == [(0, "")] * 4
+    assert os.listdir(path.parent) == [path.name]
+    assert path.read_bytes() == data
+
+
+def test_the_error_of_a_limit_names_the_file(path: Path, data: bytes) -> None:
+    """EFBIG, at a write; the old file stays."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*m\.safetensors'") as caught:
+            storage.save(path, example(seed=2), METADATA)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert caught.value.filename == str(path)
+    assert os.listdir(path.parent) == [path.name]
+    assert path.read_bytes() == data
+
+
+def test_other_hard_links_keep_the_old_file(path: Path, data: bytes) -> None:
+    other = path.parent / "other"
+    os.link(path, other)
+    storage.save(path, example(seed=2), METADATA)
+    assert other.read_bytes() == data != path.read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+def test_the_owner_stays(path: Path) -> None:
+    os.chown(path, 12345, 54321)
+    os.chmod(path, 0o640)
+    storage.save(path, example(seed=2), METADATA)
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 54321, 0o640)
+
+
+def test_an_owner_that_cannot_stay_is_no_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def refuse(name: str, owner: int, group: int) -> None:
+        calls.append((owner, group))
+        raise PermissionError(errno.EPERM, "Operation not permitted", name)
+
+    real = os.stat
+
+    def foreign(name: Any, *args: Any, **options: Any) -> os.stat_result:
+        found = real(name, *args, **options)
+        if str(name) != str(path):
+            return found
+        return os.stat_result([*found[:4], found.st_uid + 1, found.st_gid + 1, *found[6:]])
+
+    monkeypatch.setattr(os, "stat", foreign)
+    monkeypatch.setattr(os, "chown", refuse)
+    storage.save(path, example(seed=2), METADATA)
+    monkeypatch.undo()
+    assert len(calls) == 2
+    assert same(storage.load(path, layout)[0], example(seed=2))

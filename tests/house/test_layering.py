@@ -53,7 +53,7 @@ HOUSE = {
 # Module -> what it imports of ours at the top.
 MODULES: dict[str, set[str]] = {
     # ground
-    "arguments": {"errors"},
+    "arguments": {"errors", "messages"},
     "arrays": set(),
     "errors": {"messages"},
     "messages": set(),
@@ -63,7 +63,7 @@ MODULES: dict[str, set[str]] = {
     # text
     "text.corpus": {"arrays", "errors", "text.vocabulary"},
     "text.datasets": {"arguments"},
-    "text.decoding": {"errors", "packing"},
+    "text.decoding": {"errors", "messages", "packing"},
     "text.documents": {
         "arguments",
         "errors",
@@ -82,9 +82,9 @@ MODULES: dict[str, set[str]] = {
     "text.reading": {"text.decoding", "text.paths"},
     "text.records": {"messages"},
     "text.sources": {"errors", "messages", "text.formats"},
-    "text.vocabulary": {"errors"},
+    "text.vocabulary": {"errors", "messages"},
     # files
-    "files.atomic": set(),
+    "files.atomic": {"errors", "messages"},
     "files.container": {"errors", "files.atomic", "files.header", "packing"},
     "files.header": {"errors"},
     "files.model_file": {"arguments", "files.container"},
@@ -151,7 +151,7 @@ MODULES: dict[str, set[str]] = {
     },
     "training.baseline": {"arguments", "arrays"},
     "training.budget": {"messages"},
-    "training.callbacks": {"arguments", "errors", "output", "training.progress", "training.run"},
+    "training.callbacks": {"arguments", "errors", "messages", "output", "training.progress", "training.run"},
     "training.descent": {"network.records", "training.optimizers"},
     "training.fitting": {
         "errors",
@@ -210,8 +210,8 @@ MODULES: dict[str, set[str]] = {
     # house
     "__init__": {"errors", "model", "text.vocabulary", "training.callbacks", "versions"},
     "datasets": {"text.datasets"},
-    "derived": {"network.architecture", "parameters", "tables", "training.descent", "training.optimizers"},
-    "gradients": {"arguments", "errors", "network.engine", "tables", "text.corpus", "trained"},
+    "derived": {"messages", "network.architecture", "parameters", "tables", "training.descent", "training.optimizers"},
+    "gradients": {"arguments", "errors", "messages", "network.engine", "tables", "text.corpus", "trained"},
     "interrupts": set(),
     "model": {
         "arguments",
@@ -236,6 +236,7 @@ MODULES: dict[str, set[str]] = {
     "parameters": {
         "arguments",
         "errors",
+        "messages",
         "network.cells",
         "network.precision",
         "presets",

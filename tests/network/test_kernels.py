@@ -731,3 +731,44 @@ def test_only_a_blueprint_is_read_as_one(blueprint):
         _kernels.pack(architecture.initial(np.random.default_rng(0)), space)
     with pytest.raises(TypeError):
         _kernels.Blueprint.__new__(_kernels.Blueprint)
+
+
+def pack(space, plan, layers):
+    architecture = Architecture("lstm", 11, 8, 4, num_layers=2)
+    blueprint = _kernels.Blueprint(plan, layers)
+    _kernels.pack(architecture.initial(np.random.default_rng(0)), space._replace(blueprint=blueprint))
+
+
+@pytest.mark.parametrize("field", ["Kp", "c", "V", "p", "VT", "zero", "r", "z", "top"])
+@pytest.mark.parametrize("place", [-8, 10**12])
+def test_a_plan_whose_arrays_lie_outside_is_refused(field, place):
+    """The kernels check no place: each array lies in the memory or among the weights."""
+    space = workspace(Architecture("lstm", 11, 8, 4, num_layers=2), 3)
+    plan = space.blueprint.plan.copy()
+    plan[field] = place
+    with pytest.raises(ValueError, match=r"of this plan|places of at least 0|weights lie in"):
+        pack(space, plan, space.blueprint.layers)
+
+
+@pytest.mark.parametrize("field", ["U", "W", "b", "h", "s", "hc", "a", "d", "da", "UT", "WT", "x", "dx"])
+@pytest.mark.parametrize("place", [-8, 10**12])
+def test_a_layer_whose_arrays_lie_outside_is_refused(field, place):
+    space = workspace(Architecture("lstm", 11, 8, 4, num_layers=2), 3)
+    layers = space.blueprint.layers.copy()
+    layers[field][1] = place
+    with pytest.raises(ValueError, match=r"of this plan|places are at least 0|weights lie in"):
+        pack(space, space.blueprint.plan, layers)
+
+
+def test_weights_and_memory_that_are_too_short_are_refused():
+    architecture = Architecture("gru", 11, 8, 4)
+    space, weights = workspace(architecture, 3), architecture.initial(np.random.default_rng(0))
+    with pytest.raises(ValueError, match=f"weights of this plan are {weights.size} numbers, not 64"):
+        _kernels.pack(weights[:64], space)
+    with pytest.raises(ValueError, match="memory of this plan"):
+        _kernels.pack(weights, space._replace(memory=space.memory[:64]))
+    ids, losses = np.zeros(4, np.int32), np.empty(3)
+    with pytest.raises(ValueError, match="weights of this plan"):
+        _kernels.evaluate(weights[:64], space, ids, losses)
+    with pytest.raises(ValueError, match="weights of this plan"):
+        _kernels.loss_and_gradients(weights[:64], space, ids[:3], ids[1:], weights[:0].copy(), losses)

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pycharrnn import read_documents
+from pycharrnn import packing, read_documents
 from pycharrnn.packing import identify, looks_like_text, unpack
 from pycharrnn.text.decoding import decode
 from pycharrnn.text.reading import read_text
@@ -230,3 +231,31 @@ def test_modules_are_imported_when_they_are_needed(tmp_path: Path) -> None:
     code = "import sys, numpy; before = set(sys.modules); " + code
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "zip"])
+def test_a_file_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """A text is at most a few times smaller when it is packed; this one is a thousand times."""
+    size = 40 * 2**20
+    monkeypatch.setattr(packing, "MOST", 2**22)
+    path = tmp_path / f"zeros.{suffix}"
+    block = bytes(2**20)
+    if suffix == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros.txt", "w") as file:
+            for _ in range(size // len(block)):
+                file.write(block)
+    else:
+        module: Any = {"gz": gzip, "bz2": bz2, "xz": lzma}[suffix]
+        with module.open(path, "wb") as file:
+            for _ in range(size // len(block)):
+                file.write(block)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"that unpacks to more than 4,194,304 bytes, 100 times its size"):
+            unpack(path.read_bytes(), path.name)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**25
