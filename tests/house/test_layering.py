@@ -43,6 +43,7 @@ HOUSE = {
     "parameters",
     "predictor",
     "presets",
+    "reader",
     "recipes",
     "tasks",
     "trained",
@@ -243,7 +244,9 @@ MODULES: dict[str, set[str]] = {
         "training.optimizers",
         "training.schedules",
     },
-    "predictor": {
+    "predictor": {"arguments", "reader", "tables", "text.vocabulary", "trained"},
+    "presets": set(),
+    "reader": {
         "arguments",
         "arrays",
         "derived",
@@ -255,7 +258,6 @@ MODULES: dict[str, set[str]] = {
         "trained",
         "turns",
     },
-    "presets": set(),
     "recipes": {"derived", "errors", "network.architecture", "parameters", "text.corpus", "training.speed"},
     "tasks": {"parameters", "training.budget", "training.callbacks"},
     "trained": {
@@ -400,7 +402,8 @@ LATE: dict[str, set[str]] = {
         "training.ngrams",
         "training.trainer",
     },
-    "predictor": {"network.evaluation", "sampling.sampler", "sampling.settings", "training.adaptation"},
+    "predictor": {"sampling.sampler", "sampling.settings"},
+    "reader": {"network.evaluation", "training.adaptation"},
     "text.corpus": {"text.reading"},
     "trained": {"files.container", "files.model_file", "lab.notebook", "network.growth", "training.ngrams"},
     "training.history": {"lab.notebook", "lab.plots"},
