@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Self
 
-from pycharrnn.arguments import Integer, Maybe, Real
+from pycharrnn.arguments import Flag, Integer, Maybe, Real
 from pycharrnn.arrays import Ids
 from pycharrnn.derived import settled
 from pycharrnn.errors import ParameterValueError, TrainingDivergedError
 from pycharrnn.gradients import Differentiable
+from pycharrnn.parameters import Parameters
 from pycharrnn.tables import check, table
 from pycharrnn.text.corpus import Corpus, Texts, Unknown, reading_rule
 from pycharrnn.text.vocabulary import Vocabulary
@@ -28,6 +29,11 @@ class Reader(Differentiable):
 
     def _read(self, X: Texts, vocabulary: Vocabulary, name: str = "X") -> Corpus:
         return Corpus.read(X, vocabulary, self._unknown(vocabulary), name)
+
+    def _threads(self) -> int | None:
+        """How many threads read; None: as many as there are processors."""
+        threads: int | None = check(table(Parameters), n_threads=self.n_threads)["n_threads"]
+        return threads
 
     def score(self, X: Texts, y: None = None) -> float:
         """Return the mean log-likelihood of a text: higher is better.
@@ -63,6 +69,7 @@ class Reader(Differentiable):
         X: Texts,
         window: Annotated[int | None, Maybe(Integer(1, 65_536))] = None,
         adapt: Annotated[float | None, Maybe(Real())] = None,
+        exact: Annotated[bool, Flag()] = False,
     ) -> Evaluation:
         """Measure how well the model predicts a text: each character after the first from all before it.
 
@@ -80,6 +87,9 @@ class Reader(Differentiable):
             Learn while reading, with this rate: dynamic evaluation [1]_. Each `seq_length` characters are predicted
             first, and then learned from. The model stays as it is. Losses are lower, and not to be compared with those
             of models that only read. `adapt` says which rates are usual. None only reads.
+        exact : bool, default False
+            Let one stream read the text from its start to its end. Otherwise a long text is read in many places at
+            once, by as many threads as `n_threads` says, many times as fast; the Notes say what that changes.
 
         Returns
         -------
@@ -91,14 +101,22 @@ class Reader(Differentiable):
         NotFittedError
             If the model has not been trained.
         ValueError
-            If the window or the rate is out of range or both are given, if the rate is far too high for the text, if
-            the optimiser keeps no squares of gradients to scale steps by, if the model is to adapt and is mixed with
-            n-grams, if fewer than two characters of the text are known, or if X is running text and the model is of
-            documents, or the other way round.
+            If the window or the rate is out of range or both are given, or `exact` with one of them; if the rate is far
+            too high for the text, if the optimiser keeps no squares of gradients to scale steps by, or if the model is
+            to adapt and is mixed with n-grams; if fewer than two characters of the text are known, or if X is running
+            text and the model is of documents, or the other way round.
         TypeError
             If X is no text, path or sequence of documents, or the window no integer.
         UnknownCharacterError
             If the text has a character that the model does not know, and `on_unknown` is "raise".
+
+        Notes
+        -----
+        Each of up to 192 streams reads a part of the text, and then so far into the next part that its state is the
+        one which was found there: no number of it differs by more than 1e-5 (float64: 1e-9), which is what rounding
+        leaves. The mean loss is that of one stream to 1e-6 nats, usually to 1e-8. In bfloat16 rounding leaves 2e-2, and
+        the mean is the same to 1e-5 or so. A network that remembers for longer than a part makes this slower, not
+        less accurate. Texts of fewer than 4,096 characters, and windows, are always read exactly.
 
         References
         ----------
@@ -119,14 +137,17 @@ class Reader(Differentiable):
 
         found = learned(self)
         vocabulary, built, state, *_, ngrams = found
-        checked = check(table(Reader.evaluate), window=window, adapt=adapt)
+        checked = check(table(Reader.evaluate), window=window, adapt=adapt, exact=exact)
+        if exact and (window is not None or adapt is not None):
+            problem = "a window, which" if window is not None else "adapt, which"
+            raise ParameterValueError("exact", f"must be False with {problem} is always exact, got True")
         if adapt is not None and (window is not None or ngrams is not None):
             problem = "a window" if window is not None else "a model that is mixed with n-grams (ngram_order)"
             raise ParameterValueError("adapt", f"must be None with {problem}, got {adapt!r}")
         ids = self._read(X, vocabulary).ids
         if adapt is not None:
             return Evaluation.of_mean(self._adapted(found, ids, "adapt", checked["adapt"]).nats, len(ids) - 1)
-        nats = losses(built, state.best, ids, checked["window"])
+        nats = losses(built, state.best, ids, checked["window"], exact, self._threads())
         return Evaluation.of(nats if ngrams is None else ngrams.mix(nats, ids, checked["window"]))
 
     def adapt(self, X: Texts, rate: Annotated[float, Real()] = 0.001) -> Self:

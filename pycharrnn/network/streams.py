@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +18,9 @@ from pycharrnn.network.workspace import affordable_steps
 
 _Places = npt.NDArray[np.intp]
 
-MOST = 128  # streams at once: so many rows keep the products of two threads busy
+MOST = 192  # streams at once: so many rows keep the products of two threads busy
 _STEPS = 64  # of a window, at most
-_WINDOW = 0.008  # seconds of a window: after each, signals have their turn
+_WINDOW = 0.015  # seconds of a window: after each, signals have their turn
 _ALONE = 10**8  # multiplications that are not worth a second thread
 
 
@@ -90,9 +91,7 @@ class Streams:
     array([1.1, 1.1, 1.1, 1.1, 1.1, 1.1])
     """
 
-    def __init__(
-        self, architecture: Architecture, weights: Array, n_streams: int, n_threads: int | None = 1
-    ) -> None:
+    def __init__(self, architecture: Architecture, weights: Array, n_streams: int, n_threads: int | None = 1) -> None:
         self.architecture = architecture
         self.n_streams = n_streams
         self.n_threads = n_threads
@@ -224,7 +223,7 @@ def _together(work: _Work, edges: Sequence[int]) -> None:
     from concurrent.futures import ThreadPoolExecutor  # only now: it takes a while to import
 
     with ThreadPoolExecutor(len(edges) - 2) as pool:
-        others = [pool.submit(work.read, lo, hi) for lo, hi in zip(edges[1:-1], edges[2:], strict=True)]
+        others = [pool.submit(work.read, lo, hi) for lo, hi in pairwise(edges[1:])]
         try:
             work.read(0, edges[1])
             for other in others:
