@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple, overload
+from typing import TYPE_CHECKING, Annotated, NamedTuple, overload
 
 import numpy as np
 
-from pycharrnn.arguments import Choice, Flag
+from pycharrnn.arguments import Choice, Flag, Integer, Maybe
 from pycharrnn.arrays import Floats, Ids
-from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.errors import ParameterTypeError, ParameterValueError, UnknownCharacterError
 from pycharrnn.reader import Reader
 from pycharrnn.tables import check, table
+from pycharrnn.text.corpus import Texts, split_documents
+from pycharrnn.text.reading import read_corpus
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.trained import learned
+
+if TYPE_CHECKING:
+    from pycharrnn.sampling.novelty import Novelty, NoveltyIndex
 
 
 class Ranked(NamedTuple):
@@ -47,7 +52,7 @@ class Examiner(Reader):
     @overload
     def surprise(self, X: str, unit: str = ..., exact: bool = ...) -> Floats: ...
     @overload
-    def surprise(self, X: Sequence[str], unit: str = ..., exact: bool = ...) -> list[Floats]: ...
+    def surprise(self, X: list[str] | tuple[str, ...], unit: str = ..., exact: bool = ...) -> list[Floats]: ...
     def surprise(
         self,
         X: str | Sequence[str],
@@ -96,7 +101,7 @@ class Examiner(Reader):
     @overload
     def log_proba(self, X: str, exact: bool = ...) -> float: ...
     @overload
-    def log_proba(self, X: Sequence[str], exact: bool = ...) -> Floats: ...
+    def log_proba(self, X: list[str] | tuple[str, ...], exact: bool = ...) -> Floats: ...
     def log_proba(self, X: str | Sequence[str], exact: Annotated[bool, Flag()] = False) -> float | Floats:
         """Compute the log-probability of a text: the sum of log p over its characters, in nats.
 
@@ -171,21 +176,86 @@ class Examiner(Reader):
             found.append(Ranked(place, float(nats.mean()), nats.size, text))
         return sorted(found, key=lambda ranked: ranked.nats)
 
+    def novelty(
+        self,
+        text: str,
+        corpus: Texts | NoveltyIndex | None = None,
+        n: Annotated[int | None, Maybe(Integer(1, 2**31 - 1))] = None,
+    ) -> Novelty:
+        """Find what of a text stands word for word in the training text.
+
+        Parameters
+        ----------
+        text : str
+            A text, such as a sample.
+        corpus : str, path-like, sequence of these, NoveltyIndex or None, default None
+            The training text. For many texts pass an index of it, which is built once: about a second per million
+            characters. None is the text in the model: one with `ngram_order` holds what was counted.
+        n : int or None, default None
+            Characters of the shortest copy that counts. None is 20, or the n of the index.
+
+        Returns
+        -------
+        Novelty
+            ``(n, n_characters, copied, spans)``: the share that is copied, and where.
+
+        Raises
+        ------
+        NotFittedError
+            If the model has not been trained.
+        ValueError
+            If there is no corpus, or n is out of range or not that of the index.
+        TypeError
+            If the text is no str, or the corpus is of a wrong type.
+        MemoryError
+            If there is too little memory for the index.
+
+        Examples
+        --------
+        >>> from pycharrnn import CharRNN
+        >>> corpus = "the cat sat on the mat. " * 20
+        >>> model = CharRNN(hidden_size=16, random_state=0).fit(corpus)
+        >>> found = model.novelty("a dog sat on a cat", corpus, n=5)
+        >>> round(found.copied, 2), found.spans[0]
+        (0.44, Span(start=5, end=13, place=7, document=None))
+        """
+        from pycharrnn.sampling.novelty import NoveltyIndex  # only now: a program may do without
+
+        checked = check(table(Examiner.novelty), n=n)["n"]
+        vocabulary, *_, ngrams = learned(self)
+        if not isinstance(text, str):
+            raise ParameterTypeError("text", f"must be a str, got {type(text).__name__}")
+        if isinstance(corpus, NoveltyIndex):
+            if checked not in (None, corpus.n):
+                raise ParameterValueError("n", f"must be {corpus.n}, that of the index, or None, got {checked}")
+            return corpus.novelty(text)
+        if corpus is None:
+            if ngrams is None:
+                problem = "must be the training text: only a model that is mixed with n-grams holds it"
+                raise ParameterValueError("corpus", problem)
+            documents = split_documents(ngrams.ids, vocabulary)
+        else:
+            documents = read_corpus(corpus, "corpus")
+        return NoveltyIndex(documents, 20 if checked is None else checked).novelty(text)
+
     def _nats(self, texts: list[str], exact: bool) -> list[Floats]:
         """Nats of each prediction of each text."""
         from pycharrnn.network.evaluation import separate_losses  # only now: a program may do without
 
         vocabulary, built, state, *_, ngrams = learned(self)
-        ids = [self._encoded(text, vocabulary) for text in texts]
+        ids = [self._encoded(text, vocabulary, place) for place, text in enumerate(texts)]
         found = separate_losses(built, state.best, ids, exact, self._threads())
         if ngrams is None:
             return found
         return [ngrams.mix(nats, read) if nats.size else nats for nats, read in zip(found, ids, strict=True)]
 
-    def _encoded(self, text: str, vocabulary: Vocabulary) -> Ids:
-        """The symbols of a text, which a document follows with its end, and begins after one."""
-        ids = vocabulary.encode(text if vocabulary.end is None else [text], self._unknown(vocabulary))
-        return ids
+    def _encoded(self, text: str, vocabulary: Vocabulary, place: int) -> Ids:
+        """The symbols of a text. A document has its end behind it, and that of another one before it."""
+        try:
+            return vocabulary.encode(text if vocabulary.end is None else [text], self._unknown(vocabulary))
+        except UnknownCharacterError as error:
+            character, position, _ = error.args
+            raise UnknownCharacterError(character, position, place) from None
 
 
 def _listed(X: str | Sequence[str], name: str = "X") -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, overload
 import numpy as np
 
 from pycharrnn.arguments import Integer, Maybe, RandomState, Real, Seed, Text, generator
-from pycharrnn.reader import Reader
+from pycharrnn.examiner import Examiner
 from pycharrnn.tables import check, table
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.trained import learned
@@ -21,8 +21,8 @@ _COUNTING = threading.Lock()  # of the texts that a model has drawn
 _LENGTH = Maybe(Integer(0, 2**48))
 
 
-class Predictor(Reader):
-    """What a model does with what it has learned: as a `Reader` it reads texts, and it writes them."""
+class Predictor(Examiner):
+    """What a model does with what it has learned: it reads and examines texts, and writes them."""
 
     @overload
     def sample(

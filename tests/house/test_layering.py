@@ -36,6 +36,7 @@ HOUSE = {
     "__main__",
     "datasets",
     "derived",
+    "examiner",
     "gradients",
     "interrupts",
     "model",
@@ -109,15 +110,35 @@ MODULES: dict[str, set[str]] = {
         "network.records",
         "network.workspace",
     },
-    "network.evaluation": {"arrays", "network.architecture", "network.scoring"},
+    "network.evaluation": {
+        "arrays",
+        "network.architecture",
+        "network.overlapping",
+        "network.scoring",
+        "network.streams",
+    },
     "network.growth": {"arrays", "network.architecture", "network.state"},
     "network.initial": {"_kernels", "arrays"},
     "network.layout": {"arrays"},
     "network.memory": {"arrays", "errors", "messages"},
+    "network.overlapping": {"arrays", "network.architecture", "network.scoring", "network.streams"},
     "network.precision": {"_kernels", "network.records"},
     "network.records": {"_kernels", "arrays"},
-    "network.scoring": {"arrays", "network.architecture", "network.engine", "network.workspace"},
+    "network.scoring": {
+        "arrays",
+        "network.architecture",
+        "network.engine",
+        "network.streams",
+        "network.workspace",
+    },
     "network.state": {"arrays", "network.architecture", "network.memory", "network.records"},
+    "network.streams": {
+        "arrays",
+        "network.architecture",
+        "network.engine",
+        "network.memory",
+        "network.workspace",
+    },
     "network.workspace": {
         "_kernels",
         "arrays",
@@ -128,6 +149,7 @@ MODULES: dict[str, set[str]] = {
         "network.records",
     },
     # sampling
+    "sampling.novelty": {"arguments", "errors", "network.memory", "tables"},
     "sampling.sampler": {
         "arrays",
         "errors",
@@ -212,6 +234,17 @@ MODULES: dict[str, set[str]] = {
     "__init__": {"errors", "model", "text.vocabulary", "training.callbacks", "versions"},
     "datasets": {"text.datasets"},
     "derived": {"network.architecture", "parameters", "tables", "training.descent", "training.optimizers"},
+    "examiner": {
+        "arguments",
+        "arrays",
+        "errors",
+        "reader",
+        "tables",
+        "text.corpus",
+        "text.reading",
+        "text.vocabulary",
+        "trained",
+    },
     "gradients": {"arguments", "errors", "network.engine", "tables", "text.corpus", "trained"},
     "interrupts": set(),
     "model": {
@@ -244,7 +277,7 @@ MODULES: dict[str, set[str]] = {
         "training.optimizers",
         "training.schedules",
     },
-    "predictor": {"arguments", "reader", "tables", "text.vocabulary", "trained"},
+    "predictor": {"arguments", "examiner", "tables", "text.vocabulary", "trained"},
     "presets": set(),
     "reader": {
         "arguments",
@@ -252,6 +285,7 @@ MODULES: dict[str, set[str]] = {
         "derived",
         "errors",
         "gradients",
+        "parameters",
         "tables",
         "text.corpus",
         "text.vocabulary",
@@ -389,8 +423,9 @@ MODULES: dict[str, set[str]] = {
 }
 # Module -> what it imports only inside functions.
 LATE: dict[str, set[str]] = {
-    "__init__": {"datasets", "optim", "text.documents"},
+    "__init__": {"datasets", "optim", "sampling.novelty", "text.documents"},
     "cli.commands": {"benchmark", "lab.report"},
+    "examiner": {"network.evaluation", "sampling.novelty"},
     "gradients": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},
     "model": {
         "network.growth",
