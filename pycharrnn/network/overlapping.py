@@ -23,9 +23,12 @@ _RARE = 8  # of so many parts one may be read again from its start to its end
 def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_threads: int | None = 1) -> Floats:
     """Return the losses of `streamed_losses` but for rounding errors, many times as fast.
 
-    Streams read parts of the text at once, each from a zero state. Then each reads on into the part after its own,
-    until its state is the one that the other stream had there: from there on, what the other one has found holds. If
-    that never comes, because the network remembers for too long, it reads the part to its end, and so on.
+    Documents begin from a zero state: streams read many of them at once, and the bits are those of one stream.
+
+    Of running text, and of very long documents, streams read parts at once, each from a zero state. Then each reads on
+    into the part after its own, until its state is the one that the other stream had there: from there on, what the
+    other one has found holds. If that never comes, because the network remembers for too long, it reads the part to its
+    end, and so on.
 
     Parameters
     ----------
@@ -57,6 +60,10 @@ def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_t
     True
     """
     N = len(ids) - 1
+    if architecture.end >= 0 and (documents := _documents(ids, architecture.end)) is not None:
+        architecture.check(ids)
+        rows = min(MOST, documents.starts.size, N // int(documents.lengths.max()))
+        return Streams(architecture, weights, rows, n_threads).read(ids, documents).losses
     n = min(MOST, N // _SHORTEST)
     if n < _FEW:
         return streamed_losses(architecture, weights, ids)
@@ -71,6 +78,16 @@ def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_t
             reading.losses[rest:] = streamed_losses(architecture, weights, ids[rest:], carried[:, :, :1])
             break
     return reading.losses
+
+
+def _documents(ids: Ids, end: int) -> Pieces | None:
+    """The documents of a text as pieces, or None if one of them is too long for streams to share the text evenly."""
+    N = len(ids) - 1
+    starts = np.flatnonzero(ids[:-1] == end)
+    if not starts.size or starts[0]:  # the text begins within a document
+        starts = np.concatenate([[0], starts])
+    lengths = np.diff(starts, append=N)
+    return Pieces(starts, lengths) if N > 0 and _FEW * lengths.max() <= N else None
 
 
 class _Reading:
