@@ -92,8 +92,8 @@ class Examiner(Reader):
         'd'
         """
         checked = check(table(Examiner.surprise), unit=unit, exact=exact)
-        scale = 1 / np.log(2) if checked["unit"] == "bits" else 1.0
-        found = [nats * scale for nats in self._nats(_listed(X), exact)]
+        unit_nats = np.log(2) if checked["unit"] == "bits" else 1.0
+        found = [nats / unit_nats for nats in self._nats(_listed(X), exact)]
         return found[0] if isinstance(X, str) else found
 
     @overload

@@ -17,7 +17,7 @@ TOLERANCE = {"float32": 1e-5, "float64": 1e-9, "bfloat16": 2e-2}
 _FEW = 4  # streams: with fewer, one reads the text alone
 _SHORTEST = 1024  # symbols of a stream's part
 _LOOK = 64  # symbols after which a stream compares its state, at first
-_RARE = 8  # of so many parts one may be read again from its start to its end
+RARE = 8  # of so many parts one may be read again from its start to its end
 
 
 def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_threads: int | None = 1) -> Floats:
@@ -73,7 +73,7 @@ def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_t
     carried = reading.known[-1][:, :, :-1]
     while wrong.size:
         wrong, carried = reading.again(wrong, carried)
-        if wrong.size > n // _RARE:
+        if wrong.size > n // RARE:
             rest = int(reading.parts.starts[wrong[0]])
             reading.losses[rest:] = streamed_losses(architecture, weights, ids[rest:], carried[:, :, :1])
             break

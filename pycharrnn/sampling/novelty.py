@@ -29,7 +29,7 @@ class Span(NamedTuple):
     start, end : int
         Where it is in the text: ``text[start:end]``.
     place : int
-        Where it begins in the corpus, or in the document of the corpus.
+        Where it begins in the corpus, or in the document of the corpus: the first such place.
     document : int or None
         Which document of the corpus has it; None if the corpus is one text.
     """
@@ -161,7 +161,7 @@ class NoveltyIndex:
             place, length = self._longest(text, start)
             if length >= self.n and start + length > reached:
                 reached = start + length
-                found.append(Span(start, reached, *self._located(place)))
+                found.append(Span(start, reached, *self._located(self._first(place, length))))
                 start = max(start, reached - self.n)
             start += 1
         return tuple(found)
@@ -217,6 +217,12 @@ class NoveltyIndex:
             if best[1] < length:
                 return best
             length *= 2
+
+    def _first(self, place: int, length: int) -> int:
+        """The first place of the corpus that has what so many characters at this place are."""
+        read = self._reading(length)
+        at = bisect_left(self._order, read(place), key=read)
+        return int(self._order[at : bisect_right(self._order, read(place), lo=at, key=read)].min())
 
     def _located(self, place: int) -> tuple[int, int | None]:
         """A place of the corpus as one of a document."""

@@ -123,16 +123,16 @@ def test_overlapping_streams_find_what_one_finds(cell, dtype, atol, rng):
     )
 
 
-@pytest.mark.parametrize("rare", [1, 8])
-def test_a_long_memory_is_followed_to_its_end(rare, rng, monkeypatch):
+@pytest.mark.parametrize(("rare", "H"), [(1, 16), (8, 16), (1, 1)])
+def test_a_long_memory_is_followed_to_its_end(rare, H, rng, monkeypatch):
     """Units that stay on one of two sides for thousands of symbols: no warm-up would do."""
-    monkeypatch.setattr(overlapping, "_RARE", rare)
-    architecture, weights = made(rng, "rnn", hidden_size=16, dtype="float64")
+    monkeypatch.setattr(overlapping, "RARE", rare)
+    architecture, weights = made(rng, "rnn", hidden_size=H, dtype="float64")
     named = architecture.named(weights)
-    named["W"][:] = 1.5 * np.eye(16)
-    named["U"][:, 0] = rng.choice([-2.0, 2.0], 16)  # only the symbol 0 can move a unit to the other side
-    named["U"][:, 1:] = rng.uniform(-0.1, 0.1, (16, 10))
-    named["V"][:] = rng.normal(size=(11, 16))
+    named["W"][:] = 1.5 * np.eye(H)
+    named["U"][:, 0] = rng.choice([-2.0, 2.0], H)  # only the symbol 0 can move a unit to the other side
+    named["U"][:, 1:] = rng.uniform(-0.1, 0.1, (H, 10))
+    named["V"][:] = rng.normal(size=(11, H))
     ids = rng.integers(1, 11, 12_000).astype(np.int32)
     ids[[3, 5000, 5001]] = 0
     one = streamed_losses(architecture, weights, ids)
