@@ -18,12 +18,14 @@ from pycharrnn.versions import show_versions
 
 if TYPE_CHECKING:
     from pycharrnn import datasets, optim
+    from pycharrnn.sampling.novelty import NoveltyIndex
     from pycharrnn.text.documents import read_documents
 
 __all__ = [
     "CharRNN",
     "ModelFileError",
     "NotFittedError",
+    "NoveltyIndex",
     "PathLikeTextWarning",
     "SampleText",
     "TrainingDivergedError",
@@ -42,6 +44,8 @@ def __getattr__(name: str) -> object:
         return import_module(f"pycharrnn.{name}")
     if name == "read_documents":
         return import_module("pycharrnn.text.documents").read_documents
+    if name == "NoveltyIndex":
+        return import_module("pycharrnn.sampling.novelty").NoveltyIndex
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

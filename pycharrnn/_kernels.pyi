@@ -98,6 +98,16 @@ def loss_and_gradients(
     weights: _Real, space: _Space, x: _Ids, y: _Ids, grads: _Real, loss: _Double, seed: int = 0
 ) -> float: ...
 def evaluate(weights: _Real, space: _Space, ids: _Ids, loss: _Double) -> None: ...
+def read_streams(
+    weights: _Real,
+    space: _Space,
+    x: _Ids,
+    y: _Ids,
+    fresh: npt.NDArray[np.uint8],
+    loss: _Double,
+    lo: int,
+    hi: int,
+) -> None: ...
 def pack(weights: _Real, space: _Space) -> None: ...
 def sample(
     weights: _Real, space: _SamplingSpace, prompt: _Ids, drawing: _Record, uniform: _Double, out: _Ids

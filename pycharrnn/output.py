@@ -6,10 +6,11 @@ import re
 import sys
 from typing import Any
 
-__all__ = ["count", "escaped", "write"]
+__all__ = ["Raw", "count", "escaped", "write"]
 
-# Control characters but the line end and the tab, and lone surrogates, which no terminal can show.
-_ESCAPED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Control characters but the line end and the tab; those that change the direction of writing, by which a line may read
+# otherwise than it is; and lone surrogates, which no terminal can show.
+_ESCAPED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def count(n: int, noun: str) -> str:
@@ -24,7 +25,9 @@ def count(n: int, noun: str) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Return a text with escapes for control characters other than line ends and tabs, and for lone surrogates.
+    r"""Return a text with escapes for what would control a terminal, and for lone surrogates.
+
+    That is all control characters other than line ends and tabs, and those that change the direction of writing.
 
     Examples
     --------
@@ -38,8 +41,8 @@ def escaped(text: str) -> str:
 def write(text: str, file: Any) -> None:
     r"""Write a text to a stream, with escapes for the characters that its encoding lacks, and flush it.
 
-    A terminal also gets escapes for control characters, so that no text moves the cursor or changes the title. Any
-    other stream gets the characters as they are.
+    A terminal also gets escapes for control characters, so that no text moves the cursor, changes the title or turns a
+    line around. Any other stream, `Raw` ones among them, gets the characters as they are.
 
     Parameters
     ----------
@@ -70,6 +73,34 @@ def write(text: str, file: Any) -> None:
         file.write(text.encode(encoding, "backslashreplace").decode(encoding))
     if hasattr(file, "flush"):
         file.flush()
+
+
+class Raw:
+    """A stream that gets texts as they are, even if it is a terminal.
+
+    Parameters
+    ----------
+    file : text stream
+        The stream.
+
+    Examples
+    --------
+    >>> write("done\\n", Raw(sys.stdout))
+    done
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.encoding = getattr(file, "encoding", None)
+        self.errors = getattr(file, "errors", None)
+
+    def write(self, text: str) -> object:
+        """Write to the stream, and return what it returns."""
+        return self._file.write(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._file.flush()
 
 
 def is_watched() -> bool:

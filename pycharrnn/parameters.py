@@ -189,8 +189,9 @@ class Parameters:
     n_threads: Annotated[
         int | None,
         Maybe(Integer(1, 1024)),
-        "Threads for a batch, at most one per stream; any number gives the same bits. None takes the processors that "
-        "this process may use, if there is enough work for them; trainings that run at the same time share them.",
+        "Threads for a batch, and for reading long texts, at most one per stream; any number gives the same bits. None "
+        "takes the processors that this process may use, if there is enough work for them; trainings that run at the "
+        "same time share them.",
     ] = None
     random_state: Annotated[
         "int | np.random.Generator | np.random.SeedSequence | None",
@@ -284,7 +285,7 @@ class Parameters:
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters of the constructor. They count from the next `fit` on, but `on_unknown` at once.
+        """Change parameters of the constructor. They count from the next `fit` on; `on_unknown`, `n_threads` at once.
 
         Parameters
         ----------

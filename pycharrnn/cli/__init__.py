@@ -3,7 +3,7 @@
 Exit codes: 0 done; 1 it failed (a file, a text, a model, a training that diverged, a check); 2 wrong usage; 130
 interrupted; 141 nobody reads stdout any more. Text is written as UTF-8, whatever the locale. A lone surrogate becomes
 the three bytes of its code point; only a model that was trained on one from Python knows any. A terminal gets text in
-its own encoding, with escapes for control characters and for what the encoding lacks.
+its own encoding, with escapes for what the encoding lacks and, without --raw, for what would control it.
 """
 
 from __future__ import annotations

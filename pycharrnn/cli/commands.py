@@ -11,7 +11,7 @@ from typing import Any
 
 from pycharrnn import CharRNN, __version__
 from pycharrnn.cli import rows
-from pycharrnn.cli.console import log, print_texts
+from pycharrnn.cli.console import log, print_texts, stdout
 from pycharrnn.cli.failures import Stop, option
 from pycharrnn.cli.inputs import Input, no_text, read_prompt, read_text
 from pycharrnn.cli.job import FIXED, Job
@@ -72,15 +72,16 @@ def _sample(job: Job) -> None:
     given = job.request.arguments(CharRNN.sample) | {"prompt": job.input.text}
     job.model.random_state = None  # or each process would write the same text
     n_samples = given.pop("n_samples", None)
+    file = stdout("raw" in job.request)
     if "stream" not in job.request:
-        print_texts(job.model.sample(n_samples=1 if n_samples is None else n_samples, **given), documents)
+        print_texts(job.model.sample(n_samples=1 if n_samples is None else n_samples, **given), file, documents)
         return
     if n_samples is not None:
         raise Stop("--stream writes one text; leave out --n-samples", 2)
     given.setdefault("length", None if documents else 200)
     for character in job.model.stream(**given):
-        write(character, sys.stdout)
-    write("\n", sys.stdout)
+        write(character, file)
+    write("\n", file)
 
 
 def _evaluate(job: Job) -> None:
@@ -197,6 +198,7 @@ COMMANDS: dict[str, Command] = {
             rows.MINUTES,
             rows.SAMPLE_EVERY,
             rows.SAMPLE,
+            rows.RAW,
             rows.PRESET,
             Either(rows.QUIET, rows.PROGRESS),
             ModelGroup(CharRNN, "quick"),
@@ -215,6 +217,7 @@ COMMANDS: dict[str, Command] = {
             rows.GREEDY,
             rows.N_SAMPLES,
             rows.STREAM,
+            rows.RAW,
             rows.RANDOM_STATE,
             rows.ON_UNKNOWN,
         ],

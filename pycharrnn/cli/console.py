@@ -9,10 +9,10 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from functools import partial
-from typing import TextIO
+from typing import Any, TextIO
 
 from pycharrnn.cli.failures import described
-from pycharrnn.output import escaped, write
+from pycharrnn.output import Raw, escaped, write
 from pycharrnn.training.progress import clear_lines
 
 
@@ -26,11 +26,16 @@ def set_up_stdout() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogatepass")
 
 
-def print_texts(texts: Sequence[str], documents: bool = False) -> None:
+def stdout(raw: bool) -> Any:
+    """Return where texts are written: a terminal gets them with escapes, or as they are."""
+    return Raw(sys.stdout) if raw and sys.stdout is not None else sys.stdout
+
+
+def print_texts(texts: Sequence[str], file: Any, documents: bool = False) -> None:
     """Print texts, one a line; with a blank line between documents if one of them has line ends itself."""
     blank = documents and any("\n" in text or "\r" in text for text in texts)
     if texts:
-        write(("\n\n" if blank else "\n").join(texts) + "\n", sys.stdout)
+        write(("\n\n" if blank else "\n").join(texts) + "\n", file)
 
 
 def log(line: str) -> None:

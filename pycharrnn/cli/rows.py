@@ -115,6 +115,13 @@ PROGRESS = Option(
     action="store_true",
 )
 
+RAW = Option(
+    "--raw",
+    meaning="Print texts as they are on a terminal, too, where control characters act. Without it a terminal gets "
+    "escapes for these, such as \\x1b. A file or a pipe always gets texts as they are.",
+    action="store_true",
+)
+
 # Sampling.
 PROMPT = Option(
     "--prompt",

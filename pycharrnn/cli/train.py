@@ -9,9 +9,10 @@ import shutil
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from pycharrnn import CharRNN, SampleText
-from pycharrnn.cli.console import log, print_texts
+from pycharrnn.cli.console import log, print_texts, stdout
 from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.job import Job
 from pycharrnn.cli.options import Request
@@ -88,7 +89,8 @@ def _fit(job: Job) -> tuple[Run, KeyboardInterrupt | OSError | None]:
     if _talks(job):
         callbacks.append(_Announcement(model, job.input.name))
     if "sample_every" in job.request:
-        callbacks.append(_Watch(job.request["sample_every"]))
+        file: Any = stdout(raw=True) if "raw" in job.request else "stdout"
+        callbacks.append(_Watch(job.request["sample_every"], file=file))
     fit = partial(model.partial_fit, epochs=model.epochs) if "model" in job.request else model.fit
     try:
         fit(job.input.text, callbacks=callbacks)
@@ -145,13 +147,14 @@ def _print_sample(job: Job) -> None:
     """Print what the model writes now: a text from the start of a paragraph or a line on, or documents."""
     text = job.input.text
     wanted = job.request.get("sample")
+    file = stdout("raw" in job.request)
     if isinstance(text, list):
         n_samples = 10 if wanted is None else wanted
-        print_texts(job.model.sample(n_samples=n_samples, temperature=_COOL), documents=True)
+        print_texts(job.model.sample(n_samples=n_samples, temperature=_COOL), file, documents=True)
     elif wanted != 0:
         length = 500 if wanted is None else wanted
         prompt = next(start for start in ("\n\n", "\n", "") if start in text)
-        print_texts([job.model.sample(length, prompt=prompt, temperature=_COOL)])
+        print_texts([job.model.sample(length, prompt=prompt, temperature=_COOL)], file)
 
 
 def _next_commands(request: Request) -> list[str]:

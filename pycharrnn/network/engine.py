@@ -140,8 +140,37 @@ class Engine:
             raise ValueError(f"{len(ids)} symbols have one loss less and one stream, not {losses.size} and {self.B}")
         _kernels.evaluate(weights, self._space, ids, losses)
 
+    # --- many streams -------------------------------------------------------------------------------------------
+
+    def read_streams(self, x: Ids, y: Ids, fresh: npt.NDArray[np.uint8], losses: Floats, lo: int, hi: int) -> None:
+        """Read a window of some streams with packed weights, from their present states, and carry the states.
+
+        Parameters
+        ----------
+        x, y : ndarray of int32, (steps, B)
+            The symbols to read and those to predict, of which only the columns lo to hi count.
+        fresh : ndarray of uint8, (steps, B)
+            1 where a stream begins from a zero state.
+        losses : ndarray of float64, (steps, B)
+            Where the nats of these streams are written.
+        lo, hi : int
+            The streams. Several threads may read, each its own.
+        """
+        shape = (len(x), self.B)
+        if not x.shape == y.shape == fresh.shape == losses.shape == shape or not 0 < len(x) <= self.T:
+            raise ValueError(f"windows of up to {self.T} x {self.B} symbols must be shaped alike, got {x.shape}")
+        if not 0 <= lo < hi <= self.B:
+            raise ValueError(f"streams must be some of the {self.B}, got {lo} .. {hi}")
+        _kernels.read_streams(self._weights, self._space, x, y, fresh, losses, lo, hi)
+
+    def take_streams(self, carried: Array, lo: int, hi: int) -> None:
+        """Copy the states of the streams lo to hi before the next window into their rows of (L, states, B, H)."""
+        for i, layer in enumerate(self._space.first):
+            for s, state in enumerate(layer):
+                carried[i, s, lo:hi] = state[lo:hi]
+
     def pack(self, weights: Array) -> None:
-        """Read these weights in the next call of `draw`; they must not change before the last one."""
+        """Read these weights in the next calls of `draw` and `read_streams`; they must not change before the last."""
         self._check(weights)
         self._weights = weights
         _kernels.pack(weights, self._space)

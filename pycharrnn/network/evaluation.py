@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple, Self
+
+import numpy as np
 
 from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.overlapping import overlapping_losses
 from pycharrnn.network.scoring import cold_losses, streamed_losses
+from pycharrnn.network.streams import MOST, Pieces, Streams
 
 
 class Evaluation(NamedTuple):
@@ -48,8 +53,17 @@ class Evaluation(NamedTuple):
         return cls(nats, nats / math.log(2), perplexity, n_characters)
 
 
-def losses(architecture: Architecture, weights: Array, ids: Ids, window: int | None) -> Floats:
+def losses(
+    architecture: Architecture,
+    weights: Array,
+    ids: Ids,
+    window: int | None,
+    exact: bool = False,
+    n_threads: int | None = 1,
+) -> Floats:
     """Predict each symbol after the first from all before it, or from those of its window: nats of each, (N - 1,).
+
+    Without a window many streams read a long text, unless it is to be `exact`.
 
     Examples
     --------
@@ -60,6 +74,49 @@ def losses(architecture: Architecture, weights: Array, ids: Ids, window: int | N
     >>> len(found), round(Evaluation.of(found).perplexity)
     (39, 4)
     """
-    if window is None:
+    if window is not None:
+        return cold_losses(architecture, weights, ids, window, n_threads)
+    if exact:
         return streamed_losses(architecture, weights, ids)
-    return cold_losses(architecture, weights, ids, window)
+    return overlapping_losses(architecture, weights, ids, n_threads)
+
+
+def separate_losses(
+    architecture: Architecture,
+    weights: Array,
+    texts: Sequence[Ids],
+    exact: bool = False,
+    n_threads: int | None = 1,
+) -> list[Floats]:
+    """Predict each symbol of each text after its first from those before it: nats of each, (N - 1,) of each text.
+
+    Streams read many texts at once, with the bits of one stream; a text that is longer than all others together
+    is read by many streams, unless it is to be `exact`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> small = Architecture("rnn", n_symbols=4, hidden_size=8, seq_length=5)
+    >>> weights = small.initial(np.random.default_rng(0))
+    >>> texts = [np.array(ids, np.int32) for ids in ([0, 1, 2], [3], [2, 1])]
+    >>> [len(found) for found in separate_losses(small, weights, texts)]
+    [2, 0, 1]
+    """
+    sizes = np.array([max(0, len(ids) - 1) for ids in texts])
+    found = [np.empty(0)] * len(texts)
+    if not exact:
+        longest = int(sizes.argmax()) if len(texts) else 0
+        if len(texts) and 2 * sizes[longest] > sizes.sum():
+            found[longest] = overlapping_losses(architecture, weights, texts[longest], n_threads)
+            sizes[longest] = 0
+    which = np.flatnonzero(sizes).tolist()
+    if not which:
+        return found
+    ids = np.concatenate([texts[i] for i in which])
+    architecture.check(ids)
+    lengths = sizes[which]
+    pieces = Pieces(np.cumsum(lengths + 1) - lengths - 1, lengths)
+    read = Streams(architecture, weights, min(MOST, len(which)), n_threads).read(ids, pieces).losses
+    for i, part in zip(which, np.split(read, np.cumsum(lengths)[:-1]), strict=True):
+        found[i] = part
+    return found

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
 from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
+from pycharrnn.network.streams import MOST, Pieces, Streams
 from pycharrnn.network.workspace import affordable_steps
 
 EXCERPTS = 16_384  # symbols that suffice to compare weights by
-_COLD = 64  # windows that are read at once, each from a zero state
 
 
 def streamed_losses(architecture: Architecture, weights: Array, ids: Ids, carried: Array | None = None) -> Floats:
@@ -103,8 +100,9 @@ def parallel_losses(
     length = -(-N // streams)
     starts = np.minimum(np.arange(streams) * length, N - length)
     found = np.empty(N)
-    parts = _Parts(architecture, weights, ids, length, warm_up)
-    found[starts[:, None] + np.arange(length)] = parts.losses(starts, n_threads)
+    found[starts[:, None] + np.arange(length)] = _warm_losses(
+        Streams(architecture, weights, streams, n_threads), ids, starts, length, warm_up
+    )
     return found
 
 
@@ -150,7 +148,18 @@ def excerpt_losses(
         return parallel_losses(architecture, weights, ids, n_threads=n_threads)
     architecture.check(ids)
     places = excerpt_places(N, most, warm_up)
-    return _Parts(architecture, weights, ids, places.shape[1], warm_up).losses(places[:, 0], n_threads).ravel()
+    streams = Streams(architecture, weights, len(places), n_threads)
+    return _warm_losses(streams, ids, places[:, 0], places.shape[1], warm_up).ravel()
+
+
+def _warm_losses(streams: Streams, ids: Ids, starts: npt.NDArray[np.intp], length: int, warm_up: int) -> Floats:
+    """The losses of parts of a text, (parts, length), each read after a warm-up from a zero state."""
+    begins = np.maximum(starts - warm_up, 0)
+    pieces = Pieces(begins, starts + length - begins)
+    found = streams.read(ids, pieces).losses
+    ends = np.cumsum(pieces.lengths)
+    parts: Floats = found[ends[:, None] - length + np.arange(length)]
+    return parts
 
 
 def excerpt_places(N: int, most: int = EXCERPTS, warm_up: int = 128) -> npt.NDArray[np.intp]:
@@ -169,7 +178,7 @@ def excerpt_places(N: int, most: int = EXCERPTS, warm_up: int = 128) -> npt.NDAr
     return (np.arange(excerpts) * (N - length) // (excerpts - 1))[:, None] + np.arange(length)
 
 
-def cold_losses(architecture: Architecture, weights: Array, ids: Ids, window: int) -> Floats:
+def cold_losses(architecture: Architecture, weights: Array, ids: Ids, window: int, n_threads: int | None = 1) -> Floats:
     """Return the losses of a text that is read in windows, each from a zero state.
 
     Parameters
@@ -182,6 +191,8 @@ def cold_losses(architecture: Architecture, weights: Array, ids: Ids, window: in
         The symbols.
     window : int
         Predictions of a window.
+    n_threads : int or None, default 1
+        Threads that share the windows, None as many as there are processors. The bits are the same for any number.
 
     Returns
     -------
@@ -201,54 +212,7 @@ def cold_losses(architecture: Architecture, weights: Array, ids: Ids, window: in
     array([1.1, 1.1, 1.1, 1.1])
     """
     architecture.check(ids)
-    found = np.empty(len(ids) - 1)
-    whole = found.size // window * window
-    parts = _Parts(architecture, weights, ids, window, warm_up=0)
-    for start in range(0, whole, _COLD * window):
-        end = min(start + _COLD * window, whole)
-        found[start:end] = parts.losses(np.arange(start, end, window)).ravel()
-    if whole < found.size:
-        found[whole:] = streamed_losses(architecture, weights, ids[whole:])
-    return found
-
-
-class _Parts(NamedTuple):
-    """Parts of a text, all of one length, that are read at once, each after a warm-up from a zero state."""
-
-    architecture: Architecture
-    weights: Array
-    ids: Ids
-    length: int
-    warm_up: int
-
-    def losses(self, starts: npt.NDArray[np.intp], n_threads: int = 1) -> Floats:
-        """Nats of the symbols after each start, (parts, length), by so many threads."""
-        most = affordable_steps(self.architecture, len(starts), self.warm_up or self.length)
-        T = next(T for T in range(most, 0, -1) if self.warm_up % T == 0)  # a window begins where the part does
-        groups = np.array_split(starts, min(n_threads, len(starts)))
-        halt: list[bool] = []
-        if len(groups) == 1:
-            return self._read(starts, T, halt)
-        from concurrent.futures import ThreadPoolExecutor  # only now: it takes a while to import
-
-        with ThreadPoolExecutor(len(groups)) as pool:
-            try:
-                return np.concatenate(list(pool.map(lambda group: self._read(group, T, halt), groups)))
-            except BaseException:  # the pool is left only when its threads have ended
-                halt.append(True)
-                raise
-
-    def _read(self, starts: npt.NDArray[np.intp], T: int, halt: Sequence[bool]) -> Floats:
-        """Nats of the symbols after each start, in windows of T steps, until there is something in `halt`."""
-        found = np.empty((len(starts), self.length))
-        engine = Engine(self.architecture, T, len(starts))
-        engine.start()
-        for at in range(-self.warm_up, self.length, T):
-            if halt:
-                break
-            steps = np.maximum(starts + np.minimum(at + np.arange(T), self.length - 1)[:, None], 0)
-            losses = engine.losses(self.weights, self.ids[steps], self.ids[steps + 1]).reshape(T, -1)
-            engine.go_on(begun=(starts > 0) | (at >= 0))  # before the first symbol there is nothing
-            new = np.arange(max(at, 0), min(at + T, self.length))
-            found[:, new] = losses[new - at].T
-        return found
+    pieces = Pieces.cut(0, len(ids) - 1, window)
+    if not pieces.starts.size:
+        return np.empty(0)
+    return Streams(architecture, weights, min(MOST, pieces.starts.size), n_threads).read(ids, pieces).losses

@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
-from pycharrnn.arrays import Ids
+from pycharrnn.arrays import Array, Ids
 from pycharrnn.errors import ParameterValueError
 from pycharrnn.text.vocabulary import Vocabulary
 
-__all__ = ["Corpus", "Texts", "Unknown", "check_length", "reading_rule"]
+__all__ = ["Corpus", "Texts", "Unknown", "check_length", "reading_rule", "split_documents"]
 
 PIECES = 16  # of a running text that are held out, at most
 PIECE = 1_000  # symbols that one of them has at least, where there are several
@@ -220,6 +220,22 @@ class Corpus(NamedTuple):
         """Return the id here of each symbol of another vocabulary, in the order of its own ids."""
         ids = self.vocabulary.encode("".join(known))
         return ids if self.vocabulary.end is None else np.append(ids, np.int32(self.vocabulary.end))
+
+
+def split_documents(ids: Array, vocabulary: Vocabulary) -> str | list[str]:
+    """Turn ids back into a text, or into documents, of which the first and the last may be cut off.
+
+    Examples
+    --------
+    >>> corpus = Corpus.learn(["anna", "bob"])
+    >>> split_documents(corpus.ids[2:], corpus.vocabulary)
+    ['nna', 'bob']
+    """
+    if vocabulary.end is None:
+        return vocabulary.decode(ids)
+    parts = np.split(ids, np.flatnonzero(ids == vocabulary.end))
+    documents = [vocabulary.decode(part[part != vocabulary.end]) for part in parts]
+    return [document for document in documents if document]
 
 
 def _check_kind(text: str | list[str], vocabulary: Vocabulary) -> None:

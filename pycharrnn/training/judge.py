@@ -24,6 +24,7 @@ _WHOLE = 0.4  # seconds that reading all of a text may take
 _PART = 20  # a look may take 1 / _PART of a time limit
 _FORWARD = 2.5  # reading a text is so many times as fast as training on it
 _OPERATIONS = 2e8  # weights times symbols: a slow processor does fifty times as many in a second
+_QUICK = 25  # times _OPERATIONS take half a second on a slow processor
 _FAR = 10  # times the loss of guessing: a divergence. The first steps of AdaGrad may reach five times
 
 
@@ -228,7 +229,8 @@ class UnseenText(Judge):
     def interrupted(self) -> None:
         """Compare the last weights by a small part of the text if there was no look yet: this must be quick."""
         if self._seconds is None and self.run.n_updates > self.run.first:
-            self.compare(self.read(EXCERPTS))
+            most = int(_QUICK * _OPERATIONS / self.trainer.architecture.layout.size)
+            self.compare(self.read(min(EXCERPTS, max(EXCERPTS // 8, most))))
 
 
 class TrainingText(Judge):

@@ -80,6 +80,7 @@ cdef class Blueprint:
         w.team = team
         w.T = plan.T
         w.x = w.y = NULL
+        w.fresh = NULL
         w.weights = weights
         return w
 

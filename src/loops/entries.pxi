@@ -168,6 +168,27 @@ def evaluate(const floating[::1] weights not None,  # (P)                       
             start += w.T
 
 
+def read_streams(const floating[::1] weights not None,  # (P), and packed in the space                        in
+                 space not None,                    # blueprint; memory: row 0 of h and s is the state before the
+                                                    # window in, after it out
+                 const int32_t[:, ::1] x not None,  # (T, B): of the streams lo .. hi                         in
+                 const int32_t[:, ::1] y not None,  # (T, B)                                                  in
+                 const uint8_t[:, ::1] fresh not None,  # (T, B): the steps that begin from a zero state      in
+                 double[:, ::1] loss not None,      # (T, B): nats                                            out
+                 Py_ssize_t lo, Py_ssize_t hi,
+                 ):
+    """-log p of the symbols that some streams predict. Threads may read others of the same space meanwhile."""
+    cdef Blueprint blueprint = <Blueprint?>space.blueprint
+    cdef floating[::1] work = space.memory
+    cdef Team team = alone()
+    cdef Window w
+    w = blueprint.window(&team, &weights[0], sizeof(floating))
+    w.T = x.shape[0]
+    w.x, w.y, w.fresh = &x[0, 0], &y[0, 0], &fresh[0, 0]
+    with nogil:
+        forward_streams(&w, lo, hi, &work[0], &loss[0, 0])
+
+
 def pack(const floating[::1] weights not None,  # (P)                                     in
          space not None,                        # blueprint in; memory: packed weights  out
          ):

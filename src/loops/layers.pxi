@@ -34,6 +34,11 @@ cdef inline void step_forward(const Window *w, const Layer *layer, core_cell_ste
     w.cell.forward(step)
 
 
+cdef inline bint is_start(const Window *w, Py_ssize_t row) noexcept nogil:
+    """Whether the symbol of row t * B + b is read from a zero state: it begins a document, or another text."""
+    return w.x[row] == w.plan.end or (w.fresh is not NULL and w.fresh[row] != 0)
+
+
 cdef void layer_forward(const Window *w, const Layer *layer,
                         Py_ssize_t lo, Py_ssize_t hi,  # the streams
                         floating *work,  # WT, zero, h[0], s[0]; a = x @ U.T, if there are inputs  in; h, s, a  out
@@ -59,7 +64,7 @@ cdef void layer_forward(const Window *w, const Layer *layer,
             step.s0 = work + layer.s + q * plan.Hs
             step.h = work + layer.hc + q * plan.Hs
             step.s = work + layer.sc + q * plan.Hs
-            step_forward(w, layer, &step, w.x[q] == plan.end, <const floating *>work)
+            step_forward(w, layer, &step, is_start(w, q), <const floating *>work)
             if zones(plan):
                 zone(w, layer, q, &step, h + (plan.B + i) * plan.Hs, work + layer.s + (q + plan.B) * plan.Hs)
 

@@ -1,6 +1,6 @@
 # Matrix products, and the threads that share them.
 from cython cimport floating
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint64_t
 
 cdef struct Team:
     # The threads of one call: what each does is a share of rows or columns, and after each phase they meet.
@@ -19,6 +19,7 @@ cdef struct Window:
     Py_ssize_t T                 # steps, at most plan.T
     const int32_t *x             # (T, B): the symbols that are read     in
     const int32_t *y             # (T, B): those that are predicted      in
+    const uint8_t *fresh         # (T, B): where a stream begins from a zero state, beside documents; NULL: nowhere  in
     const void *weights          # (P)                                   in
 
 

@@ -36,6 +36,40 @@ cdef double forward(const Window *w,
     return total
 
 
+cdef void forward_streams(const Window *w,
+                          Py_ssize_t lo, Py_ssize_t hi,  # the streams
+                          floating *work,      # UT, WT, VT, row 0 of h and s in; h, s, a, p (softmax)  out; row 0 = row T
+                          double *loss,        # (T, B): the columns lo .. hi  out, nats
+                          ) noexcept nogil:
+    """The losses of these streams alone, without masks; then their state is carried.
+
+    No stream needs another one, so threads that share the streams of a space never meet.
+    """
+    cdef const Plan *plan = w.plan
+    cdef const Layer *layer
+    cdef Py_ssize_t q, t, row, n_bytes = (hi - lo) * plan.Hs * sizeof(floating)
+    for q in range(plan.L):
+        layer = &w.layers[q]
+        if layer.I:
+            for t in range(w.T):
+                row = t * plan.B
+                if q == 0:
+                    embed(w, row + lo, row + hi, work)
+                project(w, layer, row + lo, row + hi, work)
+        layer_forward(w, layer, lo, hi, work)
+    for t in range(w.T):
+        row = t * plan.B
+        head_forward(w, row + lo, row + hi, False, <const floating *>work + plan.top, work)
+        w.k.softmax(hi - lo, plan.K, work + plan.p + (row + lo) * plan.Kp, plan.Kp, w.y + row + lo, 0,
+                    loss + row + lo)
+    for q in range(plan.L):
+        layer = &w.layers[q]
+        row = w.T * plan.B
+        memcpy(work + layer.h + lo * plan.Hs, work + layer.h + (row + lo) * plan.Hs, n_bytes)
+        if w.cell.states > 1:
+            memcpy(work + layer.s + lo * plan.Hs, work + layer.s + (row + lo) * plan.Hs, n_bytes)
+
+
 cdef void backward(const Window *w,
                    double factor,
                    floating *work,          # UB, WB, h, s, a, p (softmax) in; p = dlogits, da  out

@@ -122,9 +122,7 @@ def test_train_writes_a_model_that_sample_reads(tmp_path: Path, book: str, text:
     assert trained.stdout.endswith(b"\n")
     begin, done, after = trained.stderr.decode().splitlines()
     assert re.fullmatch("training a GRU of 8 units on '.*book.txt' for 60 updates; Ctrl-C ends it early", begin)
-    pattern = (
-        r"done: 60 updates on '.*book.txt' in [\d.]+ s, \d\.\d{3} nats per character on 10 % of the text, "
-    )
+    pattern = r"done: 60 updates on '.*book.txt' in [\d.]+ s, \d\.\d{3} nats per character on 10 % of the text, "
     pattern += r"which it has not seen \(counting 5-grams: \d\.\d{3}\); wrote '.*new.safetensors'"
     assert re.fullmatch(pattern, done)
     assert after == f"next: pycharrnn sample {path} --temperature 0.6"
@@ -233,9 +231,7 @@ def test_the_validation_loss_is_named_and_compared(
 ) -> None:
     path = str(tmp_path / "m")
     assert main(["train", book, "-o", path, "--validation-fraction", "0.25", *QUICK]) == 0
-    pattern = (
-        r", (\S+) nats per character on 25 % of the text, which it has not seen \(counting 5-grams: \S+\)"
-    )
+    pattern = r", (\S+) nats per character on 25 % of the text, which it has not seen \(counting 5-grams: \S+\)"
     found = re.search(pattern, capsys.readouterr().err)
     assert found
     assert found[1] == f"{CharRNN.load(path).best_.validation_loss:.3f}"

@@ -151,6 +151,29 @@ def test_ctrl_c_ends_a_long_validation(text, threads):
     assert len(model.sample(10)) == 10
 
 
+@pytest.mark.parametrize(("hidden_size", "expected"), [(8, 16_384), (600, 2048)])
+def test_the_look_after_an_interrupt_is_quick(hidden_size, expected, text, monkeypatch):
+    """A large network reads fewer characters in the same time."""
+    amounts = []
+    read = judge.excerpt_losses
+
+    def recorded(*args, n_threads):
+        amounts.append(args[3])
+        return read(*args, n_threads=n_threads)
+
+    def interrupt(run):
+        if run.n_updates == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(judge, "excerpt_losses", recorded)
+    interrupt.every = 1
+    model = small(hidden_size=hidden_size, cell="lstm", num_layers=2)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(text, validation=text * 3, callbacks=[interrupt])
+    assert amounts[-1] == expected
+    assert model.best_.n_updates in (0, 2)
+
+
 def test_a_limit_of_time_includes_the_looks(text, monkeypatch):
     read = judge.excerpt_losses
 
