@@ -87,7 +87,8 @@ class Predictor(Differentiable):
         adapt : float or None, default None
             Learn while reading, with this rate: dynamic evaluation [1]_. Each `seq_length` characters are predicted
             first, and then learned from. The model stays as it is. Losses are lower, and not to be compared with those
-            of models that only read. `adapt` says which rates are usual. None only reads.
+            of models that only read. The state restarts with each `window`, the learning goes on. `adapt` says which
+            rates are usual. None only reads.
 
         Returns
         -------
@@ -99,10 +100,9 @@ class Predictor(Differentiable):
         NotFittedError
             If the model has not been trained.
         ValueError
-            If the window or the rate is out of range or both are given, if the rate is far too high for the text, if
-            the optimiser keeps no squares of gradients to scale steps by, if the model is to adapt and is mixed with
-            n-grams, if fewer than two characters of the text are known, or if X is running text and the model is of
-            documents, or the other way round.
+            If the window or the rate is out of range, if the rate is far too high for the text, if the model is to
+            adapt and is mixed with n-grams, if fewer than two characters of the text are known, or if X is running text
+            and the model is of documents, or the other way round.
         TypeError
             If X is no text, path or sequence of documents, or the window no integer.
         UnknownCharacterError
@@ -128,12 +128,13 @@ class Predictor(Differentiable):
         found = learned(self)
         vocabulary, built, state, *_, ngrams = found
         checked = check(table(Predictor.evaluate), window=window, adapt=adapt)
-        if adapt is not None and (window is not None or ngrams is not None):
-            problem = "a window" if window is not None else "a model that is mixed with n-grams (ngram_order)"
-            raise ParameterValueError("adapt", f"must be None with {problem}, got {adapt!r}")
+        if adapt is not None and ngrams is not None:
+            problem = "must be None with a model that is mixed with n-grams (ngram_order)"
+            raise ParameterValueError("adapt", f"{problem}, got {adapt!r}")
         ids = self._read(X, vocabulary).ids
         if adapt is not None:
-            return Evaluation.of_mean(self._adapted(found, ids, "adapt", checked["adapt"]).nats, len(ids) - 1)
+            adapted = self._adapted(found, ids, "adapt", checked["adapt"], checked["window"])
+            return Evaluation.of_mean(adapted.nats, len(ids) - 1)
         nats = losses(built, state.best, ids, checked["window"])
         return Evaluation.of(nats if ngrams is None else ngrams.mix(nats, ids, checked["window"]))
 
@@ -141,7 +142,9 @@ class Predictor(Differentiable):
         """Learn the manner of a text in one reading.
 
         It costs hardly more than an evaluation, and is gentler than `partial_fit`: a step after each `seq_length`
-        characters, without momentum, which weighs each weight by how much it varied in training.
+        characters, without momentum. Each weight steps by the rate times its gradient over the root of its mean squared
+        gradient in training. SGD and momentum keep no squares: they are then those of the first 16 windows of the text.
+        So the size of steps, and nothing else, depends on characters that are yet to be read.
 
         Parameters
         ----------
@@ -186,18 +189,17 @@ class Predictor(Differentiable):
             self._learned = found._replace(state=state)
         return self
 
-    def _adapted(self, found: Learned, ids: Ids, name: str, rate: float) -> Adaptation:
+    def _adapted(self, found: Learned, ids: Ids, name: str, rate: float, window: int | None = None) -> Adaptation:
         """What the best weights become when they read a text; `name` is that of the rate in errors."""
-        from pycharrnn.training.adaptation import adapt, mean_squares  # only now: few programs adapt a model
+        from pycharrnn.training.adaptation import adapt, mean_squares, measured_squares  # only now: few programs do
 
         _, built, state, _, chosen, _ = found
         batch_size = state.batch_size if state.rule else settled(self, chosen).batch_size  # of the training
         squares = mean_squares(built, state, batch_size)
         if squares is None:
-            problem = f"keeps no squares of gradients, by which steps are scaled, got {self.optimizer!r}"
-            raise ParameterValueError("optimizer", f"{problem}; train with adam, rmsprop or adagrad")
+            squares = measured_squares(built, state.best, ids)
         try:
-            return adapt(built, state.best, squares, ids, rate)
+            return adapt(built, state.best, squares, ids, rate, window)
         except TrainingDivergedError:
             problem = f"must be lower for this text, got {rate:g}: the weights become far worse than guessing"
             raise ParameterValueError(name, problem) from None

@@ -142,6 +142,7 @@ MODULES: dict[str, set[str]] = {
         "arrays",
         "errors",
         "network.architecture",
+        "network.engine",
         "network.growth",
         "network.memory",
         "network.records",
