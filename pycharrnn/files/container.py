@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pycharrnn.errors import ModelFileError
 from pycharrnn.files.atomic import replace
 from pycharrnn.files.header import Claims, Header, Specs, format_name, printable
+from pycharrnn.files.rounding import BFLOAT16, rounded, widened
 from pycharrnn.packing import identify, looks_like_text
 
 __all__ = ["Layout", "Specs", "Tensors", "load", "save"]
@@ -31,6 +32,7 @@ def save(
     metadata: Mapping[str, Any],
     *,
     kind: str = "model",
+    narrow: Collection[str] = (),
 ) -> None:
     """Write arrays and metadata to one file: the same bytes for the same input, all of them or none.
 
@@ -45,6 +47,8 @@ def save(
         limit is 1 MiB with the names of the tensors; long series of numbers belong in a tensor.
     kind : {"model", "checkpoint"}
         `load` must be told the same.
+    narrow : collection of str, default ()
+        Names of tensors of float32 or float64 that are rounded to bfloat16.
 
     Raises
     ------
@@ -62,14 +66,19 @@ def save(
     ...     container.save(pathlib.Path(folder, "tiny.safetensors"), {"W": np.eye(2)}, {"size": 2})
     """
     arrays = {name: np.asarray(tensor) for name, tensor in tensors.items()}
-    header = Header(kind, dict(metadata), {name: (array.shape, array.dtype.name) for name, array in arrays.items()})
+    types = {name: BFLOAT16 if name in narrow else array.dtype.name for name, array in arrays.items()}
+    header = Header(kind, dict(metadata), {name: (array.shape, types[name]) for name, array in arrays.items()})
     format_name(kind)
     body = []
     for name in header.entries:
-        dtype = arrays[name].dtype.newbyteorder("<")
+        array = arrays[name]
+        if name in narrow:
+            _check_finite(name, array)  # a NaN may round to a number
+            array = rounded(array)
+        dtype = array.dtype.newbyteorder("<")
         # A snapshot in C order: the bytes that are checked and hashed are the bytes that are written.
-        body.append(arrays[name].astype(dtype, copy=False).tobytes())
-        _check_finite(name, np.frombuffer(body[-1], dtype))
+        body.append(array.astype(dtype, copy=False).tobytes())
+        _check_finite(name, _numbers(np.frombuffer(body[-1], dtype), types[name]))
     head = header.signed(body).encode()
     if len(head) - 8 > _MAX_HEADER:
         raise ValueError(f"metadata and names take {len(head) - 8} bytes; {_MAX_HEADER} are allowed")
@@ -99,7 +108,7 @@ def load(
     Returns
     -------
     tensors : dict of str to ndarray
-        Writable, each with memory of its own, in native byte order.
+        Writable, each with memory of its own, in native byte order; bfloat16 as float32.
     metadata : dict
         Equal to what was saved.
 
@@ -160,10 +169,11 @@ def _read(file: BinaryIO, layout: Layout, kind: str) -> tuple[Tensors, dict[str,
         raise ValueError("its checksum does not match its bytes")
     tensors = {}
     for name, (shape, dtype) in specs.items():
-        little = np.dtype(dtype).newbyteorder("<")
+        little = np.dtype("uint16" if dtype == BFLOAT16 else dtype).newbyteorder("<")
         view: npt.NDArray[Any] = np.ndarray(shape, little, body, header.entries[name]["data_offsets"][0])
-        _check_finite(name, view)
-        tensors[name] = view.astype(dtype)
+        found = _numbers(view, dtype)
+        _check_finite(name, found)
+        tensors[name] = found.astype("float32" if dtype == BFLOAT16 else dtype)
     return tensors, claims.metadata
 
 
@@ -189,6 +199,11 @@ def _other(head: bytes, size: int) -> str:
     if kind is not None and kind != "a safetensors file":
         return f"looks like {kind}"
     return "looks like text" if kind is None and looks_like_text(head) else ""
+
+
+def _numbers(stored: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    """The numbers of a tensor: itself, but for bfloat16, of which NumPy sees the bits."""
+    return widened(stored) if dtype == BFLOAT16 else stored
 
 
 def _check_finite(name: str, array: npt.NDArray[Any]) -> None:
