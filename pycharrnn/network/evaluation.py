@@ -48,8 +48,10 @@ class Evaluation(NamedTuple):
         return cls(nats, nats / math.log(2), perplexity, n_characters)
 
 
-def losses(architecture: Architecture, weights: Array, ids: Ids, window: int | None) -> Floats:
+def losses(architecture: Architecture, weights: Array, ids: Ids, window: int | None, unsmooth: float = 0.0) -> Floats:
     """Predict each symbol after the first from all before it, or from those of its window: nats of each, (N - 1,).
+
+    `unsmooth` is the part of the label smoothing that is taken off.
 
     Examples
     --------
@@ -60,6 +62,10 @@ def losses(architecture: Architecture, weights: Array, ids: Ids, window: int | N
     >>> len(found), round(Evaluation.of(found).perplexity)
     (39, 4)
     """
+    if unsmooth * architecture.label_smoothing > 0:
+        from pycharrnn.network.unsmoothing import unsmoothed_losses  # only now: few models need it
+
+        return unsmoothed_losses(architecture, weights, ids, window, unsmooth)
     if window is None:
         return streamed_losses(architecture, weights, ids)
     return cold_losses(architecture, weights, ids, window)

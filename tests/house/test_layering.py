@@ -118,6 +118,7 @@ MODULES: dict[str, set[str]] = {
     "network.records": {"_kernels", "arrays"},
     "network.scoring": {"arrays", "network.architecture", "network.engine", "network.workspace"},
     "network.state": {"arrays", "network.architecture", "network.memory", "network.records"},
+    "network.unsmoothing": {"arrays", "network.architecture", "network.engine", "network.workspace"},
     "network.workspace": {
         "_kernels",
         "arrays",
@@ -412,6 +413,7 @@ LATE: dict[str, set[str]] = {
         "training.ngrams",
         "training.trainer",
     },
+    "network.evaluation": {"network.unsmoothing"},
     "predictor": {"network.evaluation", "sampling.sampler", "sampling.settings", "training.adaptation"},
     "text.corpus": {"text.reading"},
     "trained": {"files.container", "files.model_file", "lab.notebook", "network.growth", "training.ngrams"},
