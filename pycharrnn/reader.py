@@ -69,7 +69,9 @@ class Reader(Differentiable):
         X: Texts,
         window: Annotated[int | None, Maybe(Integer(1, 65_536))] = None,
         adapt: Annotated[float | None, Maybe(Real())] = None,
+        unsmooth: Annotated[float, Real(zero=True, below=1)] = 0.0,
         exact: Annotated[bool, Flag()] = False,
+        ngrams: Annotated[bool, Flag()] = True,
     ) -> Evaluation:
         """Measure how well the model predicts a text: each character after the first from all before it.
 
@@ -86,10 +88,16 @@ class Reader(Differentiable):
         adapt : float or None, default None
             Learn while reading, with this rate: dynamic evaluation [1]_. Each `seq_length` characters are predicted
             first, and then learned from. The model stays as it is. Losses are lower, and not to be compared with those
-            of models that only read. `adapt` says which rates are usual. None only reads.
+            of models that only read. The state restarts with each `window`, the learning goes on; n-grams take no part.
+            `adapt` says which rates are usual. None only reads.
+        unsmooth : float in [0, 1), default 0.0
+            The part of `label_smoothing` that is taken off the probabilities of the K characters:
+            max(q - unsmooth label_smoothing / K, q / 10), divided by their sum. A half suits most models. 0 takes none.
         exact : bool, default False
             Let one stream read the text from its start to its end. Otherwise a long text is read in many places at
             once, by as many threads as `n_threads` says, many times as fast; the Notes say what that changes.
+        ngrams : bool, default True
+            Whether n-grams take part, where the model has them. False measures the network alone.
 
         Returns
         -------
@@ -101,10 +109,9 @@ class Reader(Differentiable):
         NotFittedError
             If the model has not been trained.
         ValueError
-            If the window or the rate is out of range or both are given, or `exact` with one of them; if the rate is far
-            too high for the text, if the optimiser keeps no squares of gradients to scale steps by, or if the model is
-            to adapt and is mixed with n-grams; if fewer than two characters of the text are known, or if X is running
-            text and the model is of documents, or the other way round.
+            If an argument is out of range, or `exact` is given with a window or `adapt`, or `unsmooth` with `adapt`; if
+            the rate is far too high for the text; if fewer than two characters of the text are known; or if X is
+            running text and the model is of documents, or the other way round.
         TypeError
             If X is no text, path or sequence of documents, or the window no integer.
         UnknownCharacterError
@@ -137,25 +144,32 @@ class Reader(Differentiable):
         from pycharrnn.network.evaluation import Evaluation, losses  # only now, as in `sample`: a program may do one
 
         found = learned(self)
-        vocabulary, built, state, *_, ngrams = found
-        checked = check(table(Reader.evaluate), window=window, adapt=adapt, exact=exact)
+        checked = check(
+            table(Reader.evaluate), window=window, adapt=adapt, unsmooth=unsmooth, exact=exact, ngrams=ngrams
+        )
         if exact and (window is not None or adapt is not None):
             problem = "a window, which" if window is not None else "adapt, which"
             raise ParameterValueError("exact", f"must be False with {problem} is always exact, got True")
-        if adapt is not None and (window is not None or ngrams is not None):
-            problem = "a window" if window is not None else "a model that is mixed with n-grams (ngram_order)"
-            raise ParameterValueError("adapt", f"must be None with {problem}, got {adapt!r}")
-        ids = self._read(X, vocabulary).ids
+        if adapt is not None and checked["unsmooth"]:
+            raise ParameterValueError("adapt", f"must be None with unsmooth, got {adapt!r}")
+        ids = self._read(X, found.vocabulary).ids
         if adapt is not None:
-            return Evaluation.of_mean(self._adapted(found, ids, "adapt", checked["adapt"]).nats, len(ids) - 1)
-        nats = losses(built, state.best, ids, checked["window"], exact, self._threads())
-        return Evaluation.of(nats if ngrams is None else ngrams.mix(nats, ids, checked["window"]))
+            adapted = self._adapted(found, ids, "adapt", checked["adapt"], checked["window"])
+            return Evaluation.of_mean(adapted.nats, len(ids) - 1)
+        how = checked["window"], checked["unsmooth"], exact, self._threads()
+        nats = losses(found.architecture, found.state.best, ids, *how)
+        if ngrams and found.ngrams is not None:
+            nats = found.ngrams.mix(nats, ids, checked["window"])
+        return Evaluation.of(nats)
 
     def adapt(self, X: Texts, rate: Annotated[float, Real()] = 0.001) -> Self:
         """Learn the manner of a text in one reading.
 
         It costs hardly more than an evaluation, and is gentler than `partial_fit`: a step after each `seq_length`
-        characters, without momentum, which weighs each weight by how much it varied in training.
+        characters, without momentum. Each weight steps by the rate times its gradient over the root of its mean squared
+        gradient in training. SGD and momentum keep no squares: they are then those of the first 16 windows of the text.
+        So the size of steps, and nothing else, depends on characters that are yet to be read. The n-grams
+        of a mixture stay as they are.
 
         Parameters
         ----------
@@ -200,18 +214,17 @@ class Reader(Differentiable):
             self._learned = found._replace(state=state)
         return self
 
-    def _adapted(self, found: Learned, ids: Ids, name: str, rate: float) -> Adaptation:
+    def _adapted(self, found: Learned, ids: Ids, name: str, rate: float, window: int | None = None) -> Adaptation:
         """What the best weights become when they read a text; `name` is that of the rate in errors."""
-        from pycharrnn.training.adaptation import adapt, mean_squares  # only now: few programs adapt a model
+        from pycharrnn.training.adaptation import adapt, mean_squares, measured_squares  # only now: few programs do
 
         _, built, state, _, chosen, _ = found
         batch_size = state.batch_size if state.rule else settled(self, chosen).batch_size  # of the training
         squares = mean_squares(built, state, batch_size)
         if squares is None:
-            problem = f"keeps no squares of gradients, by which steps are scaled, got {self.optimizer!r}"
-            raise ParameterValueError("optimizer", f"{problem}; train with adam, rmsprop or adagrad")
+            squares = measured_squares(built, state.best, ids)
         try:
-            return adapt(built, state.best, squares, ids, rate)
+            return adapt(built, state.best, squares, ids, rate, window)
         except TrainingDivergedError:
             problem = f"must be lower for this text, got {rate:g}: the weights become far worse than guessing"
             raise ParameterValueError(name, problem) from None

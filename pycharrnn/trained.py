@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn.arguments import generator
+from pycharrnn.arguments import Choice, Maybe, generator
 from pycharrnn.arrays import Array
 from pycharrnn.derived import architecture, descent, plain, restored, settled
 from pycharrnn.errors import NotFittedError
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.state import Best, Squares, State
 from pycharrnn.parameters import Parameters, check_parameters
+from pycharrnn.tables import check, table
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.training.history import History
 from pycharrnn.training.optimizers import OPTIMIZERS
@@ -117,7 +118,12 @@ class Trained(Parameters):
     def best_(self) -> Best:
         return learned(self).state.kept
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        dtype: Annotated[Literal["bfloat16"] | None, Maybe(Choice("bfloat16"))] = None,
+    ) -> None:
         """Write the model to one safetensors file: weights, vocabulary and parameters.
 
         Without `ngram_order` the file has nothing of the training text. With it the file HOLDS THE TEXT whose n-grams
@@ -130,13 +136,19 @@ class Trained(Parameters):
         ----------
         path : str or path-like
             The file to write.
+        dtype : {"bfloat16"} or None, default None
+            "bfloat16" rounds the weights of the file to 8 significant bits: half the size for float32. The model that
+            is read from it has these rounded weights, as float32. They predict nearly as well, but training on begins
+            from them, and steps smaller than the rounding are lost. The losses of `best_` are those before. None keeps
+            every bit.
 
         Raises
         ------
         NotFittedError
             If the model has not been trained.
         ValueError, TypeError
-            If a parameter has been set to a value that it cannot have: `load` would refuse such a file.
+            If a parameter has been set to a value that it cannot have: `load` would refuse such a file. If a weight is
+            too large for the type of the file.
         OSError
             If the file cannot be written; an old one is then left as it was.
 
@@ -157,7 +169,8 @@ class Trained(Parameters):
         8
         """
         found = learned(self)  # once: a training in another thread may replace it
-        self._file(found, found.state.best, found.state.kept).write(path)
+        narrow = check(table(Trained.save), dtype=dtype)["dtype"] is not None
+        self._file(found, found.state.best, found.state.kept)._replace(narrow=narrow).write(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -241,6 +241,12 @@ def draw(logits, temperature, u, smoothing=0.0):
     return int(min(np.searchsorted(np.cumsum(p), u, side="right"), len(p) - 1))
 
 
+def unsmoothed(q, smoothing, part):
+    """Shares q (..., K) without a part of what smoothing gave to all alike; of each a tenth stays at least."""
+    p = np.maximum(q - part * smoothing / q.shape[-1], q / 10)
+    return p / p.sum(axis=-1, keepdims=True)
+
+
 # --- ordered ----------------------------------------------------------------------------------------------------
 
 

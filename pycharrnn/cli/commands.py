@@ -96,7 +96,8 @@ def _evaluate(job: Job) -> None:
 
 
 def _adapt(job: Job) -> None:
-    job.model.adapt(job.input.text, **job.request.arguments(CharRNN.adapt)).save(job.request["output"])
+    adapted = job.model.adapt(job.input.text, **job.request.arguments(CharRNN.adapt))
+    adapted.save(job.request["output"], dtype=job.request.get("save_dtype"))
     log(f"done: adapted to {job.input.name}; wrote {job.request['output']!r}")
 
 
@@ -195,6 +196,7 @@ COMMANDS: dict[str, Command] = {
             *_text_options(),
             rows.MODEL,
             rows.OUTPUT,
+            rows.SAVE_DTYPE,
             rows.MINUTES,
             rows.SAMPLE_EVERY,
             rows.SAMPLE,
@@ -242,6 +244,7 @@ COMMANDS: dict[str, Command] = {
             rows.MODEL_FILE,
             *_text_options(required=True),
             rows.ADAPTED,
+            rows.SAVE_DTYPE,
             *parameters(CharRNN.adapt),
             rows.ON_UNKNOWN,
         ],

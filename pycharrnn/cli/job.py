@@ -85,6 +85,8 @@ def check_kind(job: Job) -> None:
 
 def check_outputs(request: Request) -> None:
     """Find out before the training, not after it, that a file cannot be written."""
+    if "save_dtype" in request and "output" not in request:
+        raise Stop("--save-dtype is of the file that --output names; add --output FILE", 2)
     taken = {os.path.realpath(path): "the text" for path in request.get("TEXT", ()) if path != "-"}
     for name in ("output", "save"):
         if name not in request:

@@ -6,6 +6,7 @@ import argparse
 import re
 from typing import get_args
 
+from pycharrnn import CharRNN
 from pycharrnn.arguments import Integer, Maybe, Real, Seed
 from pycharrnn.cli.options import OF_MODEL, Option, names_of
 from pycharrnn.parameters import Unknown
@@ -77,6 +78,12 @@ OUTPUT = Option(
     metavar="FILE",
 )
 ADAPTED = Option(*("-o", "--output"), meaning="The file for the adapted model.", metavar="FILE", required=True)
+SAVE_DTYPE = Option(
+    "--save-dtype",
+    meaning="Round the weights of the file to bfloat16: half the size, for a model that only writes and is evaluated. "
+    "(default: as they are)",
+    choices=names_of(table(CharRNN.save)["dtype"].kind),
+)
 SAVE = Option("--save", meaning="The file for the model. (default: none)", metavar="FILE")
 ON_UNKNOWN = Option(
     "--on-unknown",

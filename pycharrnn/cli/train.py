@@ -34,7 +34,7 @@ def train(job: Job) -> None:
         _check_learned(job.model, run)
     with job.interrupts.held():
         if "output" in job.request:
-            job.model.save(job.request["output"])
+            job.model.save(job.request["output"], dtype=job.request.get("save_dtype"))
         by = getattr(stopped, "by", "")
         log(f"{'interrupted' + by if stopped else 'done'}: {_summary(job, run)}")
     if isinstance(stopped, KeyboardInterrupt):

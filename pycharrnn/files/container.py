@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pycharrnn.errors import ModelFileError
 from pycharrnn.files.atomic import file_name, replace
 from pycharrnn.files.header import Claims, Header, Specs, format_name, printable
+from pycharrnn.files.rounding import BFLOAT16, rounded, widened
 from pycharrnn.packing import identify, looks_like_text
 
 __all__ = ["Layout", "Specs", "Tensors", "load", "save"]
@@ -33,6 +34,7 @@ def save(
     metadata: Mapping[str, Any],
     *,
     kind: str = "model",
+    narrow: Collection[str] = (),
 ) -> None:
     """Write arrays and metadata to one file: the same bytes for the same input, all of them or none.
 
@@ -47,6 +49,8 @@ def save(
         limit is 1 MiB with the names of the tensors; long series of numbers belong in a tensor.
     kind : {"model", "checkpoint"}
         `load` must be told the same.
+    narrow : collection of str, default ()
+        Names of tensors of float32 or float64 that are rounded to bfloat16.
 
     Raises
     ------
@@ -65,14 +69,19 @@ def save(
     """
     path = file_name(path)
     arrays = {name: np.asarray(tensor) for name, tensor in tensors.items()}
-    header = Header(kind, dict(metadata), {name: (array.shape, array.dtype.name) for name, array in arrays.items()})
+    types = {name: BFLOAT16 if name in narrow else array.dtype.name for name, array in arrays.items()}
+    header = Header(kind, dict(metadata), {name: (array.shape, types[name]) for name, array in arrays.items()})
     format_name(kind)
     body = []
     for name in header.entries:
-        dtype = arrays[name].dtype.newbyteorder("<")
+        array = arrays[name]
+        if name in narrow:
+            _check_finite(name, array)  # a NaN may round to a number
+            array = rounded(array)
+        dtype = array.dtype.newbyteorder("<")
         # A snapshot in C order: the bytes that are checked and hashed are the bytes that are written.
-        body.append(arrays[name].astype(dtype, copy=False).tobytes())
-        _check_finite(name, np.frombuffer(body[-1], dtype))
+        body.append(array.astype(dtype, copy=False).tobytes())
+        _check_finite(name, _numbers(np.frombuffer(body[-1], dtype), types[name]))
     head = header.signed(body).encode()
     if len(head) - 8 > _MAX_HEADER:
         raise ValueError(f"metadata and names take {len(head) - 8} bytes; {_MAX_HEADER} are allowed")
@@ -102,7 +111,7 @@ def load(
     Returns
     -------
     tensors : dict of str to ndarray
-        Writable, each with memory of its own, in native byte order.
+        Writable, each with memory of its own, in native byte order; bfloat16 as float32.
     metadata : dict
         Equal to what was saved.
 
@@ -167,16 +176,18 @@ def _read(file: BinaryIO, layout: Layout, kind: str) -> tuple[Tensors, dict[str,
     read: Tensors = {}
     if header != header.signed(_pieces(file, header, read)):
         raise ValueError("its checksum does not match its bytes")
-    for name, array in read.items():
+    tensors = {name: _numbers(array, header.specs[name][1]) for name, array in read.items()}
+    for name, array in tensors.items():
         _check_finite(name, array)
-    return {name: read[name].astype(specs[name][1], copy=False) for name in specs}, claims.metadata
+    types = {name: "float32" if dtype == BFLOAT16 else dtype for name, (_, dtype) in specs.items()}
+    return {name: tensors[name].astype(dtype, copy=False) for name, dtype in types.items()}, claims.metadata
 
 
 def _pieces(file: BinaryIO, header: Header, read: Tensors) -> Iterator[memoryview]:
     """Read one tensor after the other into memory of its own, and yield its bytes."""
     for name in header.entries:
         shape, dtype = header.specs[name]
-        read[name] = np.empty(shape, np.dtype(dtype).newbyteorder("<"))
+        read[name] = np.empty(shape, np.dtype("uint16" if dtype == BFLOAT16 else dtype).newbyteorder("<"))
         piece = read[name].reshape(-1).view(np.uint8).data
         if file.readinto(piece) != len(piece):  # type: ignore[attr-defined]
             raise ValueError("it was cut short while being read")
@@ -205,6 +216,11 @@ def _other(head: bytes, size: int) -> str:
     if kind is not None and kind != "a safetensors file":
         return f"looks like {kind}"
     return "looks like text" if kind is None and looks_like_text(head) else ""
+
+
+def _numbers(stored: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    """The numbers of a tensor: itself, but for bfloat16, of which NumPy sees the bits."""
+    return widened(stored) if dtype == BFLOAT16 else stored
 
 
 def _check_finite(name: str, array: npt.NDArray[Any]) -> None:

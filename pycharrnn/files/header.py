@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from pycharrnn.errors import ModelFileError
+from pycharrnn.files.rounding import BFLOAT16
 
 __all__ = ["Claims", "Header", "Specs", "format_name", "printable"]
 
@@ -47,7 +48,10 @@ _MOST_BRACKETS = 10_000  # two for each tensor, and some: a megabyte of them wou
 _LONGEST = 300  # characters of a file that a message quotes
 
 # NumPy's name -> safetensors' name, in the official writer's order, which aligns every tensor.
-_DTYPES = {"int64": "I64", "float64": "F64", "float32": "F32", "uint32": "U32", "int32": "I32", "uint8": "U8"}
+_DTYPES = {
+    **{"int64": "I64", "float64": "F64", "float32": "F32", "uint32": "U32", "int32": "I32"},
+    **{BFLOAT16: "BF16", "uint8": "U8"},
+}
 
 
 def format_name(kind: str) -> str:
@@ -119,7 +123,7 @@ class Header:
         entries = {}
         end = 0
         for name, (shape, dtype) in sorted(self.specs.items(), key=lambda item: (order.index(item[1][1]), item[0])):
-            start, end = end, end + math.prod(shape) * np.dtype(dtype).itemsize
+            start, end = end, end + math.prod(shape) * (2 if dtype == BFLOAT16 else np.dtype(dtype).itemsize)
             entries[name] = {"dtype": _DTYPES[dtype], "shape": list(shape), "data_offsets": [start, end]}
         return entries
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pycharrnn.arguments import Choice, Integer, Real
 from pycharrnn.files import container
+from pycharrnn.files.rounding import BFLOAT16
 
 __all__ = ["Counted", "ModelFile"]
 
@@ -67,6 +68,8 @@ class ModelFile(NamedTuple):
         The weights by name, shaped as in the equations.
     ngrams : Counted or None, default None
         The training text, if its n-grams are mixed with the network.
+    narrow : bool, default False
+        Whether the file has the weights rounded to bfloat16. What is read from such a file is float32.
 
     Examples
     --------
@@ -89,6 +92,7 @@ class ModelFile(NamedTuple):
     squares: dict[str, Any] | None
     weights: dict[str, npt.NDArray[Any]]
     ngrams: Counted | None = None
+    narrow: bool = False
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the file, version 1: the same bytes for the same content, all of them or none.
@@ -117,7 +121,9 @@ class ModelFile(NamedTuple):
         if self.ngrams is not None:
             metadata["ngrams"] = {"share": self.ngrams.share, "n_symbols": self.ngrams.ids.size}
             tensors["text"] = self.ngrams.ids
-        container.save(path, tensors, metadata)
+        if self.narrow:
+            metadata["weights"] = BFLOAT16
+        container.save(path, tensors, metadata, narrow=self.weights if self.narrow else ())
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], weights: Weights, rules: Collection[str]) -> Self:
@@ -153,7 +159,8 @@ class ModelFile(NamedTuple):
         code_points = tensors.pop("vocabulary")
         ngrams = Counted(metadata["ngrams"]["share"], tensors.pop("text")) if "ngrams" in metadata else None
         parameters, documents, best = (metadata[name] for name in ("params", "documents", "best"))
-        return cls(parameters, code_points, documents, best, metadata.get("squares"), tensors, ngrams)
+        squares, narrow = metadata.get("squares"), "weights" in metadata
+        return cls(parameters, code_points, documents, best, squares, tensors, ngrams, narrow)
 
 
 def _layout_1(metadata: dict[str, Any], weights: Weights, rules: Collection[str]) -> container.Specs:
@@ -170,6 +177,9 @@ def _layout_1(metadata: dict[str, Any], weights: Weights, rules: Collection[str]
     specs = weights(parameters, n_characters + documents, documents)
     if "squares" in metadata:
         _check_squares(metadata["squares"], specs, rules)
+    if "weights" in metadata:
+        Choice(BFLOAT16).check("weights", metadata["weights"])
+        specs = {name: (shape, BFLOAT16) for name, (shape, _) in specs.items()}
     specs = specs | {"vocabulary": ((n_characters,), "uint32")}
     if ("ngrams" in metadata) != (parameters.get("ngram_order") is not None):
         raise ValueError("there must be n-grams if there is an ngram_order, and only then")

@@ -140,6 +140,13 @@ class Engine:
             raise ValueError(f"{len(ids)} symbols have one loss less and one stream, not {losses.size} and {self.B}")
         _kernels.evaluate(weights, self._space, ids, losses)
 
+    def shares(self) -> Array:
+        """What the last window predicted, (T * B, K), until the next one: all symbols of each step, which sum to one.
+
+        After `read` the first rows are the steps of its last window, of which there are at most T.
+        """
+        return self._space.shares
+
     # --- many streams -------------------------------------------------------------------------------------------
 
     def read_streams(self, x: Ids, y: Ids, fresh: npt.NDArray[np.uint8], losses: Floats, lo: int, hi: int) -> None:

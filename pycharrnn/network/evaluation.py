@@ -58,12 +58,14 @@ def losses(
     weights: Array,
     ids: Ids,
     window: int | None,
+    unsmooth: float = 0.0,
     exact: bool = False,
     n_threads: int | None = 1,
 ) -> Floats:
     """Predict each symbol after the first from all before it, or from those of its window: nats of each, (N - 1,).
 
-    Without a window many streams read a long text, unless it is to be `exact`.
+    `unsmooth` is the part of the label smoothing that is taken off. Without it and a window many streams read a long
+    text, unless it is to be `exact`.
 
     Examples
     --------
@@ -74,6 +76,10 @@ def losses(
     >>> len(found), round(Evaluation.of(found).perplexity)
     (39, 4)
     """
+    if unsmooth * architecture.label_smoothing > 0:
+        from pycharrnn.network.unsmoothing import unsmoothed_losses  # only now: few models need it
+
+        return unsmoothed_losses(architecture, weights, ids, window, unsmooth)
     if window is not None:
         return cold_losses(architecture, weights, ids, window, n_threads)
     if exact:

@@ -36,6 +36,8 @@ class Workspace(NamedTuple):
         The loss of each prediction of a window, if it is for training.
     logits : ndarray of float64, (K,)
         Scratch: the logits of the symbol that is drawn next.
+    shares : ndarray, (T * B, K)
+        A view of the softmax of each prediction.
     """
 
     blueprint: _kernels.Blueprint
@@ -46,6 +48,7 @@ class Workspace(NamedTuple):
     seen: Ids
     losses: Floats
     logits: Floats
+    shares: Array
 
     def put(self, carried: Array | None) -> None:
         """Begin from this state, (L, states, B, H), or from zeros."""
@@ -161,6 +164,7 @@ def workspace(
         seen=np.zeros(K, np.int32),
         losses=np.zeros(T * B if training else 0),
         logits=np.zeros(_padded(K)),
+        shares=memory[lay.offsets["p"] :][: T * B * _padded(K)].reshape(T * B, -1)[:, :K],
     )
 
 

@@ -11,17 +11,18 @@ import numpy as np
 from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.errors import TrainingDivergedError
 from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.engine import Engine
 from pycharrnn.network.growth import mean
 from pycharrnn.network.memory import aligned
-from pycharrnn.network.records import Numbers
+from pycharrnn.network.records import Numbers, Run, Update, Windows, record
 from pycharrnn.network.state import State
 from pycharrnn.training.optimizers import OPTIMIZERS, Adam
-from pycharrnn.training.trainer import SLICE, Trainer
+from pycharrnn.training.trainer import SLICE
 
 _LEAST = 0.1  # times the mean of its array: what a square counts at least, or rare symbols would take huge steps
-
-
 _FAR = 3  # times the loss of guessing
+_MEASURED = 16  # windows whose gradients tell how large those of a text are, where training has kept none
+_RULE = "rmsprop"  # with a decay of 1: squares that stay as they are
 
 
 class Adaptation(NamedTuple):
@@ -37,20 +38,6 @@ class Adaptation(NamedTuple):
 
     nats: float
     weights: Array
-
-
-class _Step(NamedTuple):
-    """The step of RMSProp with squares that stay as they are."""
-
-    rate: float
-    name: str = "rmsprop"
-    moments: tuple[str, ...] = ("v",)
-    start: float = 0.0
-    sums: bool = False
-    averages: bool = False
-
-    def numbers(self) -> Numbers:
-        return Numbers(self.rate, math.inf, 0.0, 0.0, decay=1.0, eps=1e-30)
 
 
 def mean_squares(architecture: Architecture, state: State, batch_size: int) -> Array | None:
@@ -84,9 +71,41 @@ def mean_squares(architecture: Architecture, state: State, batch_size: int) -> A
     elif not state.rule:
         unread = _power(Adam.beta2, max(1, state.n_updates))
     found *= batch_size / (max(1, state.n_updates) if OPTIMIZERS[rule].sums else max(1 - unread, 1e-6))
-    for view in architecture.named(found).values():
+    return _lifted(architecture, found)
+
+
+def measured_squares(architecture: Architecture, weights: Array, ids: Ids) -> Array:
+    """Return the mean squared gradient of each weight in the first 16 windows of a text, which stay as they are.
+
+    The state is carried from one window to the next. Krause et al. (2018) measure them on the training text.
+
+    Examples
+    --------
+    >>> small = Architecture("rnn", n_symbols=2, hidden_size=4, seq_length=5)
+    >>> weights = small.initial(np.random.default_rng(0))
+    >>> bool(measured_squares(small, weights, np.array([0, 1, 1] * 9, np.int32)).max() > 0)
+    True
+    """
+    architecture.check(ids)
+    found = aligned(weights.size, architecture.precision.moments)
+    T, carried = architecture.seq_length, None
+    starts = range(0, min(len(ids) - 1, _MEASURED * T), T)
+    for start in starts:
+        window = ids[start : start + T + 1]
+        engine = Engine(architecture, len(window) - 1, training=True, noise=False)
+        engine.start(carried)
+        _, gradients = engine.gradients(weights, window[:-1], window[1:])
+        found += gradients * gradients
+        carried = engine.after()
+    found /= len(starts)
+    return _lifted(architecture, found)
+
+
+def _lifted(architecture: Architecture, squares: Array) -> Array:
+    """Raise each square, in place, to a share of the mean of its array."""
+    for view in architecture.named(squares).values():
         np.maximum(view, _LEAST * mean(view) or 1.0, out=view)
-    return found
+    return squares
 
 
 def _power(x: float, n: int) -> float:
@@ -99,8 +118,10 @@ def _power(x: float, n: int) -> float:
     return found
 
 
-def adapt(architecture: Architecture, weights: Array, squares: Array, ids: Ids, rate: float) -> Adaptation:
-    """Read a text, window by window, and learn from each window after it has been predicted.
+def adapt(
+    architecture: Architecture, weights: Array, squares: Array, ids: Ids, rate: float, window: int | None = None
+) -> Adaptation:
+    """Read a text, `seq_length` symbols at a time, and learn from them after they have been predicted.
 
     Parameters
     ----------
@@ -114,6 +135,8 @@ def adapt(architecture: Architecture, weights: Array, squares: Array, ids: Ids, 
         The text.
     rate : float
         The learning rate, above 0.
+    window : int or None, default None
+        Predictions after which the state is zero again; what has been learned stays. None carries it to the end.
 
     Returns
     -------
@@ -138,31 +161,49 @@ def adapt(architecture: Architecture, weights: Array, squares: Array, ids: Ids, 
     >>> round(adapt(small, weights, np.ones_like(weights), ids, rate=0.2).nats, 1), round(float(np.log(4)), 1)
     (0.2, 1.4)
     """
-    step = _Step(rate)
+    architecture.check(ids)
     own = aligned(weights.size, weights.dtype)
     own[:] = weights
-    state = State.begin(architecture, own, step)
-    state.v[:] = squares
-    trainer = Trainer(architecture, state, step, ids, noise=False)
-    losses = np.empty(trainer.updates_per_epoch)
-    _read(trainer, losses)
-    T = architecture.seq_length
-    last = len(ids) - 1 - (losses.size - 1) * T  # symbols of the last window; losses are as of whole ones
-    nats = (T * math.fsum(losses[:-1]) + last * float(losses[-1])) / T / (len(ids) - 1)
-    first = float(losses[0]) / T  # which no step has touched
+    windows = _windows(ids, architecture.seq_length, window)
+    losses = np.empty(windows.steps.size)
+    _read(architecture, own, squares, windows, rate, losses)
+    nats = math.fsum(losses) / (len(ids) - 1)
+    first = float(losses[0]) / int(windows.steps[0])  # which no step has touched
     if not np.isfinite(own).all() or nats > max(first, _FAR * math.log(architecture.n_symbols)):
-        raise TrainingDivergedError(state.n_updates)
+        raise TrainingDivergedError(losses.size)
     return Adaptation(nats, own)
 
 
-def _read(trainer: Trainer, losses: Floats) -> None:
-    """Make an update for each loss, in slices, so that signals have their turn."""
-    done, size = 0, 1
+def _windows(ids: Ids, T: int, window: int | None) -> Windows:
+    """The text of one stream in windows of at most T steps, none of them across a place where the state is zero."""
+    N = len(ids) - 1
+    between = window or N  # steps from one zero state to the next
+    starts = (np.arange(0, N, between)[:, None] + np.arange(0, between, T)).ravel()
+    starts = starts[starts < N]
+    steps = np.diff(starts, append=N).astype(np.int32)
+    return Windows(ids[:-1], ids[1:], steps, (starts % between == 0).astype(np.uint8)[:, None])
+
+
+def _read(
+    architecture: Architecture, weights: Array, squares: Array, windows: Windows, rate: float, losses: Floats
+) -> None:
+    """Change the weights in place by an update for each loss, in slices, so that signals have their turn."""
+    engine = Engine(architecture, architecture.seq_length, training=True, noise=False)
+    engine.start()
+    none = aligned(0, architecture.precision.moments)
+    v = aligned(squares.size, architecture.precision.moments)
+    v[:] = squares
+    numbers, run = record(Numbers(rate, math.inf, 0.0, 0.0, decay=1.0, eps=1e-30)), record(Run())
+    done, at, size = 0, 0, 1
     while done < losses.size:
         begin = time.perf_counter()
-        part = losses[done : done + size]
-        trainer.advance(part, np.empty(part.size))
-        done += part.size
-        if trainer.state.n_updates < done:
-            raise TrainingDivergedError(trainer.state.n_updates)
-        size = max(1, min(2 * size, int(part.size * SLICE / max(time.perf_counter() - begin, 1e-6))))
+        n = min(size, losses.size - done)
+        steps = windows.steps[done : done + n]
+        end = at + int(steps.sum())
+        part = Windows(windows.x[at:end], windows.y[at:end], steps, windows.fresh[done : done + n])
+        update = Update(_RULE, numbers, np.full(n, rate), none, v, aligned(0, weights.dtype))
+        engine.train(weights, part, update, run, losses[done : done + n])
+        done, at = done + n, end
+        if int(run["n_updates"][0]) < done:
+            raise TrainingDivergedError(int(run["n_updates"][0]))
+        size = max(1, min(2 * size, int(n * SLICE / max(time.perf_counter() - begin, 1e-6))))

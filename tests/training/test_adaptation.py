@@ -11,7 +11,7 @@ from pycharrnn.cli import main
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.text.corpus import Corpus
-from pycharrnn.training.adaptation import adapt, mean_squares
+from pycharrnn.training.adaptation import adapt, mean_squares, measured_squares
 
 OTHER = "the sea is nobler than the slings, said the mind. " * 12
 
@@ -19,27 +19,71 @@ OTHER = "the sea is nobler than the slings, said the mind. " * 12
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize(("layers", "more"), [(1, {}), (2, {"dropout": 0.5, "label_smoothing": 0.3, "zoneout": 0.2})])
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("n", [2, 30, 41])  # a short window at the end, or none
-def test_it_is_the_twins(cell, layers, more, documents, n):
+@pytest.mark.parametrize(("n", "restart"), [(2, None), (30, None), (41, None), (41, 10), (41, 13), (41, 7), (41, 99)])
+def test_it_is_the_twins(cell, layers, more, documents, n, restart):
+    """With a short window at the end, or none; with states that restart, or not."""
     rng = np.random.default_rng(0)
     architecture = Architecture(cell, 7, 9, 10, "float64", documents, layers, **more)
     named = {name: rng.normal(0, 0.4, shape) for name, shape in architecture.shapes.items()}
     weights = architecture.flatten(named)
     squares = rng.uniform(0.5, 2, weights.size)
     ids = rng.integers(0, 7, n).astype(np.int32)
-    found = adapt(architecture, weights, squares, ids, 0.02)
+    found = adapt(architecture, weights, squares, ids, 0.02, restart)
     scale = {name: np.array(view) for name, view in architecture.named(squares).items()}
-    state, total = np.zeros(architecture.carried()), 0.0
+    state, total, at = np.zeros(architecture.carried()), 0.0, 0
     stay = np.array([more.get("zoneout", 0.0), 0.0])[: state.shape[1], None, None]
-    for at in range(0, n - 1, 10):
-        x, y = (ids[at + shift : min(at + 10, n - 1) + shift, None] for shift in (0, 1))
+    while at < n - 1:
+        if restart and at % restart == 0:
+            state = np.zeros_like(state)
+        end = min(at + 10, n - 1, (at // restart + 1) * restart if restart else n)
+        x, y = (ids[at + shift : end + shift, None] for shift in (0, 1))
         loss, grads, state = reference.loss_and_gradients(named, x, y, state, architecture.end, cell, stay=stay)
         total += loss
         named = {name: value - 0.02 * grads[name] / np.sqrt(scale[name]) for name, value in named.items()}
+        at = end
     assert_allclose(found.nats, total / (n - 1), rtol=1e-12)
     for name, value in architecture.named(found.weights).items():
         assert_allclose(value, named[name], rtol=1e-10, atol=1e-12, err_msg=name)
     assert_allclose(architecture.named(weights)["V"], architecture.named(architecture.flatten(named))["V"], atol=1)
+
+
+@pytest.mark.parametrize("n", [4, 90, 400])
+def test_squares_that_are_measured_are_the_twins(n):
+    """Of the first 16 windows, or of fewer, without dropout and smoothing."""
+    rng = np.random.default_rng(0)
+    architecture = Architecture("gru", 7, 9, 10, "float64", False, 2, dropout=0.5, label_smoothing=0.3)
+    named = {name: rng.normal(0, 0.4, shape) for name, shape in architecture.shapes.items()}
+    ids = rng.integers(0, 6, n).astype(np.int32)  # the last symbol does not occur
+    found = measured_squares(architecture, architecture.flatten(named), ids)
+    state, squares = np.zeros(architecture.carried()), []
+    for at in range(0, min(n - 1, 160), 10):
+        x, y = (ids[at + shift : min(at + 10, n - 1) + shift, None] for shift in (0, 1))
+        _, grads, state = reference.loss_and_gradients(named, x, y, state, architecture.end, "gru")
+        squares.append({name: grad**2 for name, grad in grads.items()})
+    assert len(squares) == min(16, -(-(n - 1) // 10))
+    for name, value in architecture.named(found).items():
+        mean = np.mean([each[name] for each in squares], axis=0)
+        assert_allclose(value, np.maximum(mean, 0.1 * mean.mean()), rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+@pytest.mark.parametrize("documents", [False, True])
+def test_a_rule_without_squares_adapts(text, tmp_path, optimizer, documents):
+    X, other = (text.split("\n")[:-1], OTHER.split(". ")[:-1]) if documents else (text, OTHER)
+    model = small(optimizer=optimizer, learning_rate=0.02, on_unknown="skip", max_updates=300).fit(X)
+    model.save(tmp_path / "m")
+    found = model.evaluate(other, adapt=0.003).nats
+    assert found < model.evaluate(other).nats
+    assert CharRNN.load(tmp_path / "m").evaluate(other, adapt=0.003).nats == found
+    assert model.adapt(other, 0.003).evaluate(other).nats < found
+
+
+def test_it_learns_on_where_the_state_restarts(text):
+    model = small(cell="gru", optimizer="adam", learning_rate=0.01, on_unknown="skip", max_updates=300).fit(text)
+    cold, learned_from = (model.evaluate(OTHER, window=20, adapt=rate).nats for rate in (None, 0.003))
+    assert learned_from < cold
+    assert_allclose(model.evaluate(OTHER, window=20, adapt=1e-12).nats, cold, rtol=1e-5)
+    assert model.evaluate(OTHER, window=10**4, adapt=0.003) == model.evaluate(OTHER, adapt=0.003)
 
 
 @pytest.mark.parametrize("B", [1, 3])
@@ -137,10 +181,6 @@ def test_rates_that_cannot_be(text, rate):
 
 
 def test_what_cannot_be_adapted(text):
-    with pytest.raises(ValueError, match="optimizer keeps no squares of gradients"):
-        small(optimizer="sgd").fit(text).evaluate(text, adapt=0.01)
-    with pytest.raises(ValueError, match="adapt must be None with a window, got 0"):
-        small(optimizer="adam").fit(text).evaluate(text, window=5, adapt=0.01)
     with pytest.raises(ValueError, match="adapt must be None with a model that is mixed with n-grams"):
         small(optimizer="adam", ngram_order=3).fit(text).evaluate(text, adapt=0.01)
     with pytest.raises(ValueError, match="not been trained"):
@@ -161,14 +201,14 @@ def test_a_rate_that_is_far_too_high_leaves_the_model_as_it_was(text, rate):
 def test_an_interrupt_leaves_the_model_as_it_was(text, monkeypatch):
     model = small(optimizer="adam").fit(text)
     before = model.evaluate(text)
-    advance, calls = "pycharrnn.training.trainer.Trainer.advance", []
+    train, calls = "pycharrnn.network.engine.Engine.train", []
 
     def interrupted(self, *given):
         calls.append(given)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(advance, interrupted)
+        patch.setattr(train, interrupted)
         with pytest.raises(KeyboardInterrupt):
             model.adapt(text, rate=0.01)
     assert calls
@@ -186,4 +226,4 @@ def test_the_command(text, tmp_path, capsys):
     assert found[1] < found[0]
     assert main(["eval", str(tmp_path / "m"), str(tmp_path / "t"), "--adapt", "0"]) == 2
     assert "--adapt must be finite and above 0" in capsys.readouterr().err
-    assert main(["eval", str(tmp_path / "m"), str(tmp_path / "t"), "--adapt", "1", "--window", "5"]) == 2
+    assert main(["eval", str(tmp_path / "m"), str(tmp_path / "t"), "--adapt", "0.003", "--window", "20"]) == 0
