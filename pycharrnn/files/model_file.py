@@ -20,7 +20,7 @@ __all__ = ["Counted", "ModelFile"]
 
 _BEST = ("n_updates", "smooth_loss", "validation_loss", "training_loss")
 _KEYS = {"params", "n_characters", "documents", "best"}
-_LATER = {"squares", "ngrams"}
+_LATER = {"squares", "ngrams", "weights"}
 _COUNT = Integer(0, 2**62)
 _FROM_ZERO = Real(zero=True)
 _TEXT = Integer(1, 2**40)

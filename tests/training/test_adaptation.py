@@ -181,10 +181,20 @@ def test_rates_that_cannot_be(text, rate):
 
 
 def test_what_cannot_be_adapted(text):
-    with pytest.raises(ValueError, match="adapt must be None with a model that is mixed with n-grams"):
-        small(optimizer="adam", ngram_order=3).fit(text).evaluate(text, adapt=0.01)
+    with pytest.raises(ValueError, match=r"adapt must be None with unsmooth, got 0\.01"):
+        small(optimizer="adam", label_smoothing=0.1).fit(text).evaluate(text, adapt=0.01, unsmooth=0.5)
     with pytest.raises(ValueError, match="not been trained"):
         small().adapt(text)
+
+
+def test_n_grams_take_no_part(text):
+    how = {"optimizer": "adam", "validation_fraction": 0.1}
+    mixed, plain = small(**how, ngram_order=3).fit(text), small(**how).fit(text)
+    assert mixed.evaluate(text, adapt=0.01) == plain.evaluate(text, adapt=0.01)
+    assert mixed.evaluate(text, ngrams=False) == plain.evaluate(text) != mixed.evaluate(text)
+    share = mixed.ngram_share_
+    assert mixed.adapt(text).evaluate(text, ngrams=False) == plain.adapt(text).evaluate(text)
+    assert mixed.ngram_share_ == share
 
 
 @pytest.mark.parametrize("rate", [10.0, 1e38])

@@ -281,7 +281,7 @@ def test_a_training_that_is_undone_to_its_start_is_a_divergence(text):
         batch_size=32,
         seq_length=64,
         validation_fraction=0.1,
-        max_seconds=0.3,
+        max_seconds=2.0,
         epochs=None,
         random_state=0,
     )

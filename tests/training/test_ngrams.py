@@ -112,7 +112,7 @@ def test_the_last_symbols_of_long_texts_are_counted(monkeypatch):
     assert_array_equal(both.ids, np.concatenate([IDS[-20:], IDS[:100]]))
     assert (most_counted(None), most_counted(1.0), most_counted(1e-9)) == (120, 120, 2)
     monkeypatch.undo()
-    assert (most_counted(10.0), most_counted(1e6)) == (500_000, LONGEST)
+    assert (most_counted(10.0), most_counted(1e6)) == (4_000_000, LONGEST)
 
 
 def test_there_must_be_memory_to_count(monkeypatch):
