@@ -17,6 +17,7 @@ from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.job import Job
 from pycharrnn.cli.options import Request
 from pycharrnn.network.cells import CELLS
+from pycharrnn.trained import learned
 from pycharrnn.training.run import Run
 
 _COOL = 0.6  # the temperature of the texts in the end: fewer slips than at 1, and still the model's own words
@@ -133,12 +134,15 @@ def _summary(job: Job, run: Run) -> str:
     quality = f"{run.nats:.3f} nats per character"
     if model.best_.validation_loss is not None:
         share = 100 * model.chosen_["validation_fraction"]
-        quality = (
-            f"{model.best_.validation_loss:.3f} nats per character on {share:.3g} % of the "
-            f"{'documents' if job.input.documents else 'text'}, "
-            "which it has not seen"
-        )
-        quality += "" if counted is None else f" (counting {model.history_.baseline_order}-grams: {counted:.3f})"
+        ngrams, loss, beside = learned(model).ngrams, model.best_.validation_loss, []
+        if ngrams is not None and ngrams.loss is not None:
+            beside.append(f"the network alone: {loss:.3f}")
+            loss = ngrams.loss
+        if counted is not None:
+            beside.append(f"counting {model.history_.baseline_order}-grams: {counted:.3f}")
+        what = "documents" if job.input.documents else "text"
+        quality = f"{loss:.3f} nats per character on {share:.3g} % of the {what}, which it has not seen"
+        quality += f" ({'; '.join(beside)})" if beside else ""
     file = "no file written (no --output)" if output is None else f"wrote {output!r}"
     return f"{run.n_updates - run.first:,} updates on {job.input.name} in {run.seconds:.1f} s, {quality}; {file}"
 

@@ -15,7 +15,7 @@ from pycharrnn.network.scoring import EXCERPTS, excerpt_losses, excerpt_places, 
 from pycharrnn.training.baseline import KneserNey
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.history import Look
-from pycharrnn.training.ngrams import NGrams, likeliest_share
+from pycharrnn.training.ngrams import NGrams
 from pycharrnn.training.run import Run
 from pycharrnn.training.trainer import SLICE, Trainer
 
@@ -224,7 +224,7 @@ class UnseenText(Judge):
     def keep(self, nats: float) -> None:
         self.trainer.state.keep(validation=nats)
         if self._ngrams is not None:
-            self._ngrams.share = likeliest_share(self._counted, self._nats)
+            self._ngrams.choose(self._counted, self._nats)
 
     def interrupted(self) -> None:
         """Compare the last weights by a small part of the text if there was no look yet: this must be quick."""

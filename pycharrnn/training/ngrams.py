@@ -44,6 +44,8 @@ class NGrams:
     ----------
     ids : ndarray of uint8 or int32, (N,)
         The text, of 256 symbols or fewer in bytes.
+    loss : float or None
+        The loss of the mixture on the text that chose the share, in nats per symbol; None where nobody knows.
 
     Notes
     -----
@@ -62,6 +64,7 @@ class NGrams:
         self.end = end
         self.order = order
         self.share = share
+        self.loss: float | None = None
         self._model: KneserNey | None = None
         self._counting = threading.Lock()
 
@@ -112,6 +115,19 @@ class NGrams:
             start = max(0, first - self.order)  # nothing further back counts
             row[:] = self.nats(ids[start : last + 2])[first - start :]
         return found.ravel()
+
+    def choose(self, ngrams: Floats, network: Floats) -> None:
+        """Take the share under which a text is likeliest, from the losses of both on it, (N,) each.
+
+        Examples
+        --------
+        >>> ngrams = NGrams([0, 1], n_symbols=2, end=None, order=3)
+        >>> ngrams.choose(np.log([2.0, 2.0, 8.0]), np.log([4.0, 4.0, 2.0]))
+        >>> round(ngrams.share, 2), round(ngrams.loss, 2)
+        (0.56, 1.0)
+        """
+        self.share = likeliest_share(ngrams, network)
+        self.loss = float(mixed(ngrams, network, self.share).mean())
 
     def mix(self, network: Floats, ids: Ids, window: int | None = None) -> Floats:
         """The losses of the mixture on a text, (N - 1,), from those of the network."""
