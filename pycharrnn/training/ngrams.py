@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pycharrnn.arrays import Floats, Ids
 from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.network.memory import claim
+from pycharrnn.waiting import interruptibly
 
 if TYPE_CHECKING:
     from pycharrnn.training.baseline import KneserNey
@@ -85,12 +86,12 @@ class NGrams:
                     Message("the ", Setting("ngram_order"), f" {self.order} of {self.ids.size:,} characters"),
                     advice("lower {ngram_order}, or train on a shorter text"),
                 )
-                self._model = KneserNey(self.order).fit(self.ids, self.n_symbols, self.end)
+                self._model = interruptibly(KneserNey(self.order).fit, self.ids, self.n_symbols, self.end)
             return self._model
 
     def nats(self, ids: Ids, window: int | None = None) -> Floats:
         """The losses of the n-grams alone on a text, (N - 1,); no context reaches beyond its window."""
-        return self.model().nats(ids, window)
+        return interruptibly(self.model().nats, ids, window)
 
     def excerpt_nats(self, ids: Ids, places: npt.NDArray[np.intp]) -> Floats:
         """The losses of the n-grams alone on excerpts of a text.

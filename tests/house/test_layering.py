@@ -30,7 +30,7 @@ FLOORS: dict[str, set[str]] = {
     "cli": {"files", "ground", "house", "network", "text", "training"},
 }
 # Modules that lie in no folder of their own floor.
-GROUND = {"_kernels", "arguments", "arrays", "errors", "messages", "output", "packing", "tables"}
+GROUND = {"_kernels", "arguments", "arrays", "errors", "messages", "output", "packing", "tables", "waiting"}
 HOUSE = {
     "__init__",
     "__main__",
@@ -60,6 +60,7 @@ MODULES: dict[str, set[str]] = {
     "output": set(),
     "packing": set(),
     "tables": {"arguments"},
+    "waiting": set(),
     # text
     "text.corpus": {"arrays", "errors", "text.vocabulary"},
     "text.datasets": {"arguments"},
@@ -174,6 +175,7 @@ MODULES: dict[str, set[str]] = {
         "training.ngrams",
         "training.run",
         "training.trainer",
+        "waiting",
     },
     "training.loop": {
         "arrays",
@@ -185,7 +187,7 @@ MODULES: dict[str, set[str]] = {
         "training.schedules",
         "training.trainer",
     },
-    "training.ngrams": {"arrays", "messages", "network.memory"},
+    "training.ngrams": {"arrays", "messages", "network.memory", "waiting"},
     "training.optimizers": {"_kernels", "arguments", "network.records", "tables"},
     "training.pace": set(),
     "training.progress": {"training.run"},
