@@ -34,6 +34,7 @@ GROUND = {"_kernels", "arguments", "arrays", "errors", "messages", "output", "pa
 HOUSE = {
     "__init__",
     "__main__",
+    "beginning",
     "datasets",
     "derived",
     "gradients",
@@ -210,7 +211,8 @@ MODULES: dict[str, set[str]] = {
     },
     "training.windows": {"arrays", "network.records"},
     # house
-    "__init__": {"errors", "model", "text.vocabulary", "training.callbacks", "versions"},
+    "__init__": {"beginning", "errors", "model", "text.vocabulary", "training.callbacks", "versions"},
+    "beginning": set(),
     "datasets": {"text.datasets"},
     "derived": {"messages", "network.architecture", "parameters", "tables", "training.descent", "training.optimizers"},
     "gradients": {"arguments", "errors", "messages", "network.engine", "tables", "text.corpus", "trained"},
