@@ -194,7 +194,7 @@ MODULES: dict[str, set[str]] = {
     "training.progress": {"training.run"},
     "training.rollback": {"arrays", "errors", "network.state", "training.trainer"},
     "training.run": {"arrays", "training.budget", "training.history"},
-    "training.schedules": {"arguments", "arrays", "errors", "tables"},
+    "training.schedules": {"arguments", "arrays", "errors", "messages", "tables"},
     "training.speed": {"arrays", "network.architecture", "network.memory", "network.state", "training.trainer"},
     "training.trainer": {
         "_kernels",
