@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Self, overload
 
@@ -17,14 +16,13 @@ from pycharrnn.tables import check, table
 from pycharrnn.text.corpus import Corpus, Texts, Unknown, reading_rule
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.trained import Learned, learned
-from pycharrnn.turns import being_trained
+from pycharrnn.turns import being_trained, next_text
 
 if TYPE_CHECKING:
     from pycharrnn.network.evaluation import Evaluation
     from pycharrnn.sampling.sampler import Sampler
     from pycharrnn.training.adaptation import Adaptation
 
-_COUNTING = threading.Lock()  # of the texts that a model has drawn
 _LENGTH = Maybe(Integer(0, 2**48))
 
 
@@ -325,8 +323,7 @@ class Predictor(Differentiable):
         own = self.random_state
         if own is None or isinstance(own, np.random.Generator):
             return own
-        with _COUNTING:
-            n = self._n_samples = getattr(self, "_n_samples", 0) + 1
+        n = next_text(self)
         if isinstance(own, np.random.SeedSequence):
             return np.random.SeedSequence(own.entropy, spawn_key=(*own.spawn_key, n))
         Seed().check("random_state", own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ class NGrams:
         self.order = order
         self.share = share
         self._model: KneserNey | None = None
-        self._counting = threading.Lock()
+        self._counting = os.getpid(), threading.Lock()
 
     def __reduce__(self) -> tuple[type[NGrams], tuple[Any, ...]]:
         return type(self), (self.ids, self.n_symbols, self.end, self.order, self.share)  # a copy counts anew
@@ -79,7 +80,11 @@ class NGrams:
         """
         from pycharrnn.training.baseline import KneserNey  # only now: a model may never predict
 
-        with self._counting:
+        process, lock = self._counting
+        if process != os.getpid():  # a thread that the fork has left behind may hold it
+            lock = threading.Lock()
+            self._counting = os.getpid(), lock
+        with lock:
             if self._model is None:
                 claim(
                     self.ids.size * (self.order * _BYTES + _COUNTING),
