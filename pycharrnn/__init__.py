@@ -1,20 +1,24 @@
 """Character-level recurrent networks for the CPU: ``CharRNN().fit(text).sample(200)``."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+from pycharrnn.beginning import end_at_once
 
-from pycharrnn.errors import (
+end_at_once()  # first, for the other imports take a while
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
+
+from pycharrnn.errors import (  # noqa: E402
     ModelFileError,
     NotFittedError,
     PathLikeTextWarning,
     TrainingDivergedError,
     UnknownCharacterError,
 )
-from pycharrnn.model import CharRNN
-from pycharrnn.text.vocabulary import Vocabulary
-from pycharrnn.training.callbacks import SampleText
-from pycharrnn.versions import __version__ as __version__
-from pycharrnn.versions import show_versions
+from pycharrnn.model import CharRNN  # noqa: E402
+from pycharrnn.text.vocabulary import Vocabulary  # noqa: E402
+from pycharrnn.training.callbacks import SampleText  # noqa: E402
+from pycharrnn.versions import __version__ as __version__  # noqa: E402
+from pycharrnn.versions import show_versions  # noqa: E402
 
 if TYPE_CHECKING:
     from pycharrnn import datasets, optim

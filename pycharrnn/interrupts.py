@@ -1,6 +1,6 @@
 """Signals that ask a program to end: each raises an exception, as Ctrl-C does, so that what is learned can be saved.
 
-Only the command line uses this: an `import`, or a call of the library, changes no handler.
+Only the command line uses this: an `import` by another program, or a call of the library, changes no handler.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, overload
 
@@ -13,11 +12,11 @@ from pycharrnn.examiner import Examiner
 from pycharrnn.tables import check, table
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.trained import learned
+from pycharrnn.turns import next_text
 
 if TYPE_CHECKING:
     from pycharrnn.sampling.sampler import Sampler
 
-_COUNTING = threading.Lock()  # of the texts that a model has drawn
 _LENGTH = Maybe(Integer(0, 2**48))
 
 
@@ -145,8 +144,7 @@ class Predictor(Examiner):
         own = self.random_state
         if own is None or isinstance(own, np.random.Generator):
             return own
-        with _COUNTING:
-            n = self._n_samples = getattr(self, "_n_samples", 0) + 1
+        n = next_text(self)
         if isinstance(own, np.random.SeedSequence):
             return np.random.SeedSequence(own.entropy, spawn_key=(*own.spawn_key, n))
         Seed().check("random_state", own)

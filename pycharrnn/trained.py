@@ -129,8 +129,9 @@ class Trained(Parameters):
         Without `ngram_order` the file has nothing of the training text. With it the file HOLDS THE TEXT whose n-grams
         are counted, and whoever has the file can read it. A loaded model counts them anew when it first needs them.
 
-        The same model gives the same bytes. An existing file is replaced only once the new one is complete. In a
-        callback `run.save` writes the model that is being trained.
+        The same model gives the same bytes. An existing file is replaced only once the new one is complete; it keeps
+        its permissions, and its owner where the system allows it, and other hard links keep the old file. In a callback
+        `run.save` writes the model that is being trained.
 
         Parameters
         ----------
@@ -150,7 +151,7 @@ class Trained(Parameters):
             If a parameter has been set to a value that it cannot have: `load` would refuse such a file. If a weight is
             too large for the type of the file.
         OSError
-            If the file cannot be written; an old one is then left as it was.
+            If the file cannot be written; an old one is then left as it was. The error names the file.
 
         Notes
         -----

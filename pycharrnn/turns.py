@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
-__all__ = ["LOCK", "being_trained", "is_training_here"]
+__all__ = ["LOCK", "being_trained", "is_training_here", "next_text"]
 
 LOCK = threading.Lock()
 _TRAINED: WeakKeyDictionary[object, tuple[int, int]] = WeakKeyDictionary()  # model -> the process and thread that train
@@ -53,6 +53,22 @@ def being_trained(model: object) -> Iterator[None]:
     finally:
         with LOCK:
             del _TRAINED[model]
+
+
+def next_text(model: object) -> int:
+    """Count the texts that a model has drawn, in whichever threads.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> model = CharRNN()
+    >>> next_text(model), next_text(model)
+    (1, 2)
+    """
+    with LOCK:
+        n: int = vars(model).get("_n_samples", 0) + 1
+        vars(model)["_n_samples"] = n
+    return n
 
 
 def is_training_here(model: object) -> bool:

@@ -117,7 +117,17 @@ def _report(job: Job) -> None:
     title = os.path.basename(os.path.abspath(paths[0])) if len(paths) == 1 else job.input.name
     job.model.set_params(verbose=job.request.get("verbose", True))  # in a pipe it is a line every 30 s
     given = job.request.arguments(report.write) | {"model": job.model, "source": title, "log": log}
-    done = report.write(job.request["output"], job.input.text, **given)
+    try:
+        done = report.write(job.request["output"], job.input.text, **given)
+    except KeyboardInterrupt as error:
+        if not hasattr(job.model, "vocabulary_"):
+            raise
+        with job.interrupts.held():
+            path = job.request.get("save", f"{job.request['output']}.safetensors")
+            job.model.save(path)
+            by = getattr(error, "by", "")
+            log(f"interrupted{by}: {job.model.n_updates_:,} updates; wrote the model to {path!r}")
+        raise Stop("", getattr(error, "code", 130)) from None
     if "save" in job.request:
         job.model.save(job.request["save"])
     files = " and ".join(repr(job.request[name]) for name in ("output", "save") if name in job.request)

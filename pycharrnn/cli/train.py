@@ -35,7 +35,7 @@ def train(job: Job) -> None:
         _check_learned(job.model, run)
     with job.interrupts.held():
         if "output" in job.request:
-            job.model.save(job.request["output"], dtype=job.request.get("save_dtype"))
+            _save(job)
         by = getattr(stopped, "by", "")
         log(f"{'interrupted' + by if stopped else 'done'}: {_summary(job, run)}")
     if isinstance(stopped, KeyboardInterrupt):
@@ -45,6 +45,22 @@ def train(job: Job) -> None:
     _print_sample(job)
     if _talks(job) and (lines := _next_commands(job.request)):
         log("\n".join(("next: " if line is lines[0] else "      ") + line for line in lines))
+
+
+def _save(job: Job) -> None:
+    """Save the model; if there is no room, or no longer a folder, elsewhere: a training is too dear to lose."""
+    output = job.request["output"]
+    try:
+        job.model.save(output, dtype=job.request.get("save_dtype"))
+    except OSError as error:
+        import tempfile  # only now: it is slow to import
+
+        try:
+            spare = os.path.join(tempfile.mkdtemp(prefix="pycharrnn-"), os.path.basename(output))
+            job.model.save(spare, dtype=job.request.get("save_dtype"))
+        except OSError:
+            raise error from None
+        raise Stop(f"{output!r}: {error.strerror}; the model is in {spare!r} instead", 1) from None
 
 
 class _Watch(SampleText):

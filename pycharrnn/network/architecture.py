@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from pycharrnn import _kernels
 from pycharrnn.arrays import Array, Ids
 from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.network.cells import CELLS, Cell
-from pycharrnn.network.initial import normal, orthogonal
+from pycharrnn.network.initial import fill, normal, orthogonal
 from pycharrnn.network.layout import Layout
 from pycharrnn.network.memory import aligned, claim
 from pycharrnn.network.precision import PRECISIONS, Precision
@@ -234,13 +234,13 @@ class Architecture:
             if name[0] == "b":
                 view[...] = np.repeat(self.row.biases, self.hidden_size)
             elif name in reading:
-                view[...] = normal(rng, reading[name], view.shape)
+                fill(view, partial(normal, rng, reading[name]))
             elif how == "orthogonal" and name[0] == "W":
                 view[...] = orthogonal(rng, view.shape)
             elif view.ndim > 1 and how == "normal":
-                view[...] = normal(rng, spread, view.shape)
+                fill(view, partial(normal, rng, spread))
             elif view.ndim > 1:
-                view[...] = rng.uniform(-spread, spread, view.shape)
+                fill(view, partial(rng.uniform, -spread, spread))
         return flat
 
     # --- states and symbols -------------------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from pycharrnn import _kernels
 from pycharrnn.arrays import Array
 
+_PIECE = 1 << 20  # numbers that are drawn at once
 _TAIL = 3.65  # standard deviations beyond which NumPy takes its normal numbers from a logarithm
 
 
@@ -20,6 +23,22 @@ def normal(rng: np.random.Generator, scale: float, shape: tuple[int, ...]) -> Ar
     """
     drawn = rng.normal(0.0, scale, shape)
     return np.where(np.abs(drawn) > _TAIL * scale, drawn.astype(np.float32), drawn)
+
+
+def fill(array: Array, draw: Callable[..., Any]) -> None:
+    """Draw the numbers of an array, one piece after the other, so that signals have their turn.
+
+    Examples
+    --------
+    >>> array = np.empty((3, 2))
+    >>> fill(array, np.random.default_rng(0).random)
+    >>> bool((array == np.random.default_rng(0).random((3, 2))).all())
+    True
+    """
+    rows = max(1, _PIECE // max(1, math.prod(array.shape[1:])))
+    for start in range(0, len(array), rows):
+        part = array[start : start + rows]
+        part[...] = draw(part.shape)
 
 
 def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -98,7 +98,7 @@ class SampleText:
         Integer(0, 2**48).check("length", length)
         Text().check("prompt", prompt)
         Real(zero=True).check("temperature", temperature)
-        if file is not None and file != "stdout":
+        if file is not None and not (isinstance(file, str) and file == "stdout"):
             try:
                 file.write("")
             except (AttributeError, TypeError):

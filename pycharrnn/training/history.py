@@ -130,8 +130,8 @@ class History:
         Each look at a fixed part of the training text. These looks choose the best weights if there is no validation
         text.
     baseline : float or None
-        The loss of the validation text by a Kneser-Ney model of `baseline_order`-grams of the training text, in nats
-        per character: what counting achieves.
+        The loss of the validation text by a Kneser-Ney model of `baseline_order`-grams of the training text, or of its
+        last five million characters, in nats per character: what counting achieves.
     baseline_order : int
         5.
     texts : list of Sample

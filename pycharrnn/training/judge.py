@@ -18,8 +18,10 @@ from pycharrnn.training.history import Look
 from pycharrnn.training.ngrams import NGrams
 from pycharrnn.training.run import Run
 from pycharrnn.training.trainer import SLICE, Trainer
+from pycharrnn.waiting import interruptibly
 
 _COUNTED = 50_000  # characters per second of a time limit: counting the n-grams of so long a text is cheap
+MOST_COUNTED = 5_000_000  # characters, the last ones: each takes some 200 bytes while it is counted
 _WHOLE = 0.4  # seconds that reading all of a text may take
 _PART = 20  # a look may take 1 / _PART of a time limit
 _FORWARD = 2.5  # reading a text is so many times as fast as training on it
@@ -198,8 +200,9 @@ class UnseenText(Judge):
         limit = self.run.budget.max_seconds
         if limit is None or len(ids) <= _COUNTED * limit:
             end = None if architecture.end < 0 else architecture.end
-            counted = KneserNey(history.baseline_order).fit(ids, architecture.n_symbols, end)
-            history.baseline = float(counted.nats(self.text).mean())
+            model = KneserNey(history.baseline_order)
+            interruptibly(model.fit, ids[-MOST_COUNTED:], architecture.n_symbols, end)
+            history.baseline = float(interruptibly(model.nats, self.text).mean())
 
     def losses(self, most: int) -> Floats:
         self._nats = super().losses(most)

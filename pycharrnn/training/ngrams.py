@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from pycharrnn.arrays import Floats, Ids
 from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.network.memory import claim
+from pycharrnn.waiting import interruptibly
 
 if TYPE_CHECKING:
     from pycharrnn.training.baseline import KneserNey
@@ -66,7 +68,7 @@ class NGrams:
         self.share = share
         self.loss: float | None = None
         self._model: KneserNey | None = None
-        self._counting = threading.Lock()
+        self._counting = os.getpid(), threading.Lock()
 
     def __reduce__(self) -> tuple[type[NGrams], tuple[Any, ...]]:
         return type(self), (self.ids, self.n_symbols, self.end, self.order, self.share)  # a copy counts anew
@@ -81,19 +83,23 @@ class NGrams:
         """
         from pycharrnn.training.baseline import KneserNey  # only now: a model may never predict
 
-        with self._counting:
+        process, lock = self._counting
+        if process != os.getpid():  # a thread that the fork has left behind may hold it
+            lock = threading.Lock()
+            self._counting = os.getpid(), lock
+        with lock:
             if self._model is None:
                 claim(
                     self.ids.size * (self.order * _BYTES + _COUNTING),
                     Message("the ", Setting("ngram_order"), f" {self.order} of {self.ids.size:,} characters"),
                     advice("lower {ngram_order}, or train on a shorter text"),
                 )
-                self._model = KneserNey(self.order).fit(self.ids, self.n_symbols, self.end)
+                self._model = interruptibly(KneserNey(self.order).fit, self.ids, self.n_symbols, self.end)
             return self._model
 
     def nats(self, ids: Ids, window: int | None = None) -> Floats:
         """The losses of the n-grams alone on a text, (N - 1,); no context reaches beyond its window."""
-        return self.model().nats(ids, window)
+        return interruptibly(self.model().nats, ids, window)
 
     def excerpt_nats(self, ids: Ids, places: npt.NDArray[np.intp]) -> Floats:
         """The losses of the n-grams alone on excerpts of a text.

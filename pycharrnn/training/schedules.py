@@ -11,6 +11,7 @@ import numpy as np
 from pycharrnn.arguments import Integer, Real, Several
 from pycharrnn.arrays import Floats
 from pycharrnn.errors import ParameterValueError
+from pycharrnn.messages import shown
 from pycharrnn.tables import Checked
 
 __all__ = ["Constant", "Cosine", "Plateau", "Step"]
@@ -208,7 +209,7 @@ class Step(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if any(share > 1 for share in self.at):
-            raise ParameterValueError("at", f"must be shares of the budget, from 0 to 1, got {self.at!r}")
+            raise ParameterValueError("at", f"must be shares of the budget, from 0 to 1, got {shown(self.at)}")
         object.__setattr__(self, "at", tuple(self.at))  # of a list, or an array
 
     def after_warmup(self, progress: Floats, validation: Sequence[float]) -> Floats:

@@ -80,6 +80,7 @@ def test_errors_are_short_and_name_the_parameter(model, value):
         "warmup": lambda: Step(warmup=value),
         "patience": lambda: Plateau(patience=value),
         "every": lambda: SampleText(every=value),
+        "file": lambda: SampleText(file=value),
         "length": lambda: SampleText(length=value),
         "temperature": lambda: model.sample(3, temperature=value),
         "n_samples": lambda: model.sample(3, n_samples=value),
@@ -107,6 +108,11 @@ def test_errors_are_short_and_name_the_parameter(model, value):
         assert name in str(caught.value)
         assert len(str(caught.value)) < 500
     assert pickle.dumps(model) == before
+
+
+def test_many_shares_are_not_shown():
+    with pytest.raises(ValueError, match=r"^at must be shares of the budget, from 0 to 1, got a list of 50,000$"):
+        Step(at=list(range(50_000)))
 
 
 def test_short_values_are_shown_as_they_are():

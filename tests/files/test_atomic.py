@@ -212,6 +212,7 @@ def test_what_can_be_written_is_left_as_it_is(path: Path, data: bytes) -> None:
     assert (path.read_bytes(), os.listdir(path.parent)) == (data, [path.name])
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere an open file cannot be removed, and needs no lock")
 def test_what_a_killed_save_left_is_removed_by_the_next_one(path: Path, data: bytes) -> None:
     """And nothing else: neither a part that is being written, nor files of other names."""
     parts = [path.parent / f".{path.name}.{digit * 16}.tmp" for digit in "0a"]
@@ -242,6 +243,7 @@ def test_what_a_killed_save_left_is_removed_by_the_next_one(path: Path, data: by
     assert path.read_bytes() == data
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere an open file cannot be removed")
 def test_a_part_that_another_process_removes_at_once_is_written_anew(
     path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +264,7 @@ def test_a_part_that_another_process_removes_at_once_is_written_anew(
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a file that is read cannot be replaced")
 def test_files_of_different_processes_do_not_meet(path: Path, data: bytes) -> None:
     """Four save and read one path at once."""
     script = f"""if True:
@@ -313,6 +316,7 @@ def test_the_owner_stays(path: Path) -> None:
     assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 54321, 0o640)
 
 
+@pytest.mark.skipif(not hasattr(os, "chown"), reason="files have no owner here")
 def test_an_owner_that_cannot_stay_is_no_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 

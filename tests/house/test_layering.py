@@ -30,10 +30,11 @@ FLOORS: dict[str, set[str]] = {
     "cli": {"files", "ground", "house", "network", "text", "training"},
 }
 # Modules that lie in no folder of their own floor.
-GROUND = {"_kernels", "arguments", "arrays", "errors", "messages", "output", "packing", "tables"}
+GROUND = {"_kernels", "arguments", "arrays", "errors", "messages", "output", "packing", "tables", "waiting"}
 HOUSE = {
     "__init__",
     "__main__",
+    "beginning",
     "datasets",
     "derived",
     "examiner",
@@ -62,6 +63,7 @@ MODULES: dict[str, set[str]] = {
     "output": set(),
     "packing": set(),
     "tables": {"arguments"},
+    "waiting": set(),
     # text
     "text.corpus": {"arrays", "errors", "text.vocabulary"},
     "text.datasets": {"arguments"},
@@ -188,6 +190,7 @@ MODULES: dict[str, set[str]] = {
         "training.ngrams",
         "training.run",
         "training.trainer",
+        "waiting",
     },
     "training.loop": {
         "arrays",
@@ -199,13 +202,13 @@ MODULES: dict[str, set[str]] = {
         "training.schedules",
         "training.trainer",
     },
-    "training.ngrams": {"arrays", "messages", "network.memory"},
+    "training.ngrams": {"arrays", "messages", "network.memory", "waiting"},
     "training.optimizers": {"_kernels", "arguments", "network.records", "tables"},
     "training.pace": set(),
     "training.progress": {"training.run"},
     "training.rollback": {"arrays", "errors", "network.state", "training.trainer"},
     "training.run": {"arrays", "training.budget", "training.history"},
-    "training.schedules": {"arguments", "arrays", "errors", "tables"},
+    "training.schedules": {"arguments", "arrays", "errors", "messages", "tables"},
     "training.speed": {"arrays", "network.architecture", "network.memory", "network.state", "training.trainer"},
     "training.trainer": {
         "_kernels",
@@ -222,7 +225,8 @@ MODULES: dict[str, set[str]] = {
     },
     "training.windows": {"arrays", "network.records"},
     # house
-    "__init__": {"errors", "model", "text.vocabulary", "training.callbacks", "versions"},
+    "__init__": {"beginning", "errors", "model", "text.vocabulary", "training.callbacks", "versions"},
+    "beginning": set(),
     "datasets": {"text.datasets"},
     "derived": {"messages", "network.architecture", "parameters", "tables", "training.descent", "training.optimizers"},
     "examiner": {

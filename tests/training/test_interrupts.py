@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from pycharrnn import CharRNN, interrupts
 from pycharrnn.cli import main
 from pycharrnn.files import container as storage
 from pycharrnn.interrupts import Interrupted, Interrupts
-from pycharrnn.lab import report
+from pycharrnn.lab import experiments, report
 from pycharrnn.text import datasets
 
 COMMAND = [sys.executable, "-m", "pycharrnn"]
@@ -254,6 +255,67 @@ def test_what_fails_while_signals_wait_is_told(
     monkeypatch.setattr(storage, "save", full)
     assert main(["train", book, "-o", str(tmp_path / "m"), "--max-updates", "2"]) == 1
     assert capsys.readouterr().err.endswith("No space left on device\n")
+
+
+@pytest.mark.parametrize("module", ["pycharrnn.errors", "numpy.version", "numpy.random", "pycharrnn.trained"])
+def test_an_interrupt_of_a_command_that_begins_prints_no_traceback(module: str, tmp_path: Path) -> None:
+    """While modules are imported, the signal ends the process as it ends any other."""
+    args = [sys.executable, "-X", "importtime", *COMMAND[1:], "train", str(tmp_path / "none.txt")]
+    with subprocess.Popen(args, stderr=subprocess.PIPE, env=ENVIRONMENT, preexec_fn=hear, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.split()[-1] == module:  # it has been imported
+                break
+        process.send_signal(signal.SIGINT)
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode in (-signal.SIGINT, 130)
+
+
+def test_the_library_changes_no_handler_when_it_is_imported(tmp_path: Path) -> None:
+    script = "import signal; h = signal.getsignal(2); import pycharrnn; assert signal.getsignal(2) is h; print('same')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=ENVIRONMENT, cwd=tmp_path, preexec_fn=hear, capture_output=True, timeout=60
+    )
+    assert done.stdout == b"same\n"
+
+
+def test_a_full_disk_at_the_end_of_a_training_loses_no_model(
+    tmp_path: Path, book: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save, path = storage.save, tmp_path / "full" / "m"
+    path.parent.mkdir()
+    spare = tmp_path / "spare"
+    spare.mkdir()
+
+    def full(name: str, *args: Any, **options: Any) -> None:
+        if str(name) == str(path):
+            raise OSError(28, "No space left on device", str(path))
+        save(name, *args, **options)
+
+    monkeypatch.setattr(storage, "save", full)
+    monkeypatch.setattr(tempfile, "tempdir", str(spare))
+    assert main(["train", book, "-o", str(path), "--max-updates", "30", "--hidden-size", "8"]) == 1
+    (found,) = spare.glob("pycharrnn-*/m")
+    told = f"{str(path)!r}: No space left on device; the model is in {str(found)!r} instead\n"
+    assert capsys.readouterr().err.endswith(told)
+    assert CharRNN.load(found).best_.n_updates > 0
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--save"]])
+def test_an_interrupted_report_keeps_the_model(
+    tmp_path: Path, book: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    page, path = tmp_path / "r.html", tmp_path / ("saved" if options else "r.html.safetensors")
+    monkeypatch.setattr(experiments, "memorise", lambda *args: signal.raise_signal(signal.SIGTERM))
+    more = [*options, str(path)] if options else []
+    args = ["report", book, "-o", str(page), "--max-updates", "20", "--hidden-size", "8", "--seq-lengths", "5", *more]
+    assert main([*args, "--max-entries", "2"]) == 143
+    assert f"interrupted by SIGTERM: 20 updates; wrote the model to {str(path)!r}" in capsys.readouterr().err
+    assert len(CharRNN.load(path).sample(5)) == 5
+    assert not page.exists()
 
 
 def test_the_examples_run() -> None:
