@@ -1,6 +1,8 @@
 """What is evaluated is the whole model, on a text as a whole or in cold windows."""
 
+import numpy as np
 import pytest
+import reference
 from numpy.testing import assert_allclose, assert_array_equal
 from small import learned, small
 
@@ -35,3 +37,19 @@ def test_cold_windows_start_from_zero(text, window):
     assert_allclose(model.evaluate(some, 1000).nats, model.evaluate(some).nats, rtol=1e-6)
     with pytest.raises(ValueError, match=r"^window must be"):
         model.evaluate(some, window=0)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-5), ("float64", 1e-10)])
+def test_a_long_text_takes_what_the_twin_finds(text, cell, dtype, rtol):
+    """It is read in several places at once; the twin reads from its start to its end, in float64."""
+    model = small(cell=cell, dtype=dtype, num_layers=2, max_updates=400).fit(text)
+    architecture, state = learned(model).architecture, learned(model).state
+    ids = model.vocabulary_.encode((text * 9)[:6000])
+    named = {name: value.astype(np.float64) for name, value in architecture.named(state.best).items()}
+    zeros = np.zeros(architecture.carried())
+    p, *_ = reference.predict(named, ids[:-1, None], zeros, -1, cell)
+    expected = -np.log(p[np.arange(len(ids) - 1), 0, ids[1:]]).mean()
+    assert_allclose(model.evaluate(model.vocabulary_.decode(ids)).nats, expected, rtol=rtol)
+    assert_allclose(model.evaluate(model.vocabulary_.decode(ids), exact=True).nats, expected, rtol=rtol)
+    assert_allclose(model.score(model.vocabulary_.decode(ids)), -expected, rtol=rtol)
