@@ -23,6 +23,13 @@ def simd_selected():
     return (<bytes>core_selected()).decode()
 
 
+def products_by(str precision not None):
+    """What makes the matrix products of a precision, with the instruction set in force."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!a}")
+    return "multiplication and addition" if simd_selected() == "baseline" else "fused multiply-add"
+
+
 def simd_select(str name not None):
     """Put an instruction set in force for every kernel called from now on."""
     if core_select(name.encode()) != 0:
