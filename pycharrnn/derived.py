@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pycharrnn.errors import ParameterValueError
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.parameters import Parameters, check_parameters
 from pycharrnn.tables import table
@@ -38,6 +39,31 @@ def architecture(params: Parameters, n_symbols: int, documents: bool, **instead:
     """
     fields = {name: getattr(params, name) for name in Architecture.__dataclass_fields__ if hasattr(params, name)}
     return Architecture(**(fields | {"n_symbols": n_symbols, "documents": documents} | instead))
+
+
+def check_network(params: Parameters, trained: Architecture) -> None:
+    """Refuse parameters of another network than the one that training is to go on with.
+
+    Raises
+    ------
+    ParameterValueError
+        If one differs; the error names it.
+
+    Examples
+    --------
+    >>> lab = architecture(Parameters(), n_symbols=80, documents=False)
+    >>> check_network(Parameters(epochs=3), lab)
+    >>> check_network(Parameters(dtype="float64"), lab)
+    Traceback (most recent call last):
+    ...
+    pycharrnn.errors.ParameterValueError: dtype must stay 'float32' while the same network trains on, got 'float64'; ...
+    """
+    for name, value in vars(trained).items():
+        given = getattr(params, name, value)
+        if given != value:
+            problem = f"must stay {value!r} while the same network trains on, got {given!r}"
+            advice = f"call set_params({name}={value!r}), or fit, which trains a new network"
+            raise ParameterValueError(name, f"{problem}; {advice}")
 
 
 def settled(params: Parameters, chosen: Mapping[str, Any]) -> Parameters:

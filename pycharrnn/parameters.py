@@ -283,7 +283,7 @@ class Parameters:
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters of the constructor. They count from the next `fit` on, but `on_unknown` at once.
+        """Change parameters of the constructor. They count from the next training on, but `on_unknown` at once.
 
         Parameters
         ----------

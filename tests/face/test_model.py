@@ -436,12 +436,12 @@ def test_metadata_that_cannot_be(tmp_path, model, monkeypatch, change):
 
     save = storage.save
 
-    def lie(path, tensors, metadata):
+    def lie(path, tensors, metadata, **how):
         if change.get("params"):
             metadata = metadata | {"params": metadata["params"] | change["params"]}
         else:
             metadata = metadata | change
-        save(path, tensors, metadata)
+        save(path, tensors, metadata, **how)
 
     monkeypatch.setattr(storage, "save", lie)
     path = tmp_path / "model.safetensors"

@@ -213,7 +213,7 @@ MODULES: dict[str, set[str]] = {
     # house
     "__init__": {"errors", "model", "text.vocabulary", "training.callbacks", "versions"},
     "datasets": {"text.datasets"},
-    "derived": {"network.architecture", "parameters", "tables", "training.descent", "training.optimizers"},
+    "derived": {"errors", "network.architecture", "parameters", "tables", "training.descent", "training.optimizers"},
     "gradients": {"arguments", "errors", "network.engine", "tables", "text.corpus", "trained"},
     "interrupts": set(),
     "model": {
