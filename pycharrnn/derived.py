@@ -67,16 +67,23 @@ def check_network(params: Parameters, trained: Architecture) -> None:
 
 
 def settled(params: Parameters, chosen: Mapping[str, Any]) -> Parameters:
-    """Return the parameters with what was chosen for the text in place of the defaults.
+    """Return the parameters with what was chosen for the text in place of the open ones.
+
+    Open are those that `auto` names; if it names none, those that have their defaults.
 
     Examples
     --------
-    >>> found = settled(Parameters(auto=True, hidden_size=20), {"hidden_size": 256, "batch_size": 16})
-    >>> found.auto, found.hidden_size, found.batch_size
-    (False, 20, 16)
+    >>> chosen = {"hidden_size": 256, "num_layers": 2}
+    >>> found = settled(Parameters(auto=True, hidden_size=20), chosen)
+    >>> found.auto, found.hidden_size, found.num_layers
+    (False, 20, 2)
+    >>> settled(Parameters(auto=["hidden_size"]), chosen).num_layers
+    1
     """
     given = {name: getattr(params, name) for name in table(Parameters)}
-    free = {name: value for name, value in chosen.items() if given[name] == table(Parameters)[name].default}
+    named = None if isinstance(params.auto, bool) else set(params.auto)
+    usual = {name for name, row in table(Parameters).items() if given[name] == row.default}
+    free = {name: value for name, value in chosen.items() if name in (usual if named is None else named)}
     return Parameters(**(given | free | {"auto": False}))
 
 

@@ -256,9 +256,9 @@ class CharRNN(Predictor):
         params = check_parameters(self)
         chosen = {}
         if params.auto:
-            from pycharrnn.recipes import choose
+            from pycharrnn.choosing import choose_for
 
-            chosen = choose(params, corpus, begin)
+            chosen = choose_for(params, corpus, begin)
             params = check_parameters(settled(params, chosen))
         budget = Budget.of(vars(params) | passes)
         rng, rule = generator(params.random_state), descent(params)

@@ -34,6 +34,7 @@ GROUND = {"_kernels", "arguments", "arrays", "errors", "messages", "output", "pa
 HOUSE = {
     "__init__",
     "__main__",
+    "choosing",
     "datasets",
     "derived",
     "gradients",
@@ -213,6 +214,7 @@ MODULES: dict[str, set[str]] = {
     # house
     "__init__": {"errors", "model", "text.vocabulary", "training.callbacks", "versions"},
     "datasets": {"text.datasets"},
+    "choosing": {"derived", "errors", "parameters", "recipes", "text.corpus", "training.speed"},
     "derived": {"errors", "network.architecture", "parameters", "tables", "training.descent", "training.optimizers"},
     "gradients": {"arguments", "errors", "network.engine", "tables", "text.corpus", "trained"},
     "interrupts": set(),
@@ -238,7 +240,6 @@ MODULES: dict[str, set[str]] = {
     "optim": {"training.optimizers", "training.schedules"},
     "parameters": {
         "arguments",
-        "errors",
         "network.cells",
         "network.precision",
         "presets",
@@ -258,8 +259,8 @@ MODULES: dict[str, set[str]] = {
         "trained",
         "turns",
     },
-    "presets": set(),
-    "recipes": {"derived", "errors", "network.architecture", "parameters", "text.corpus", "training.speed"},
+    "presets": {"arguments", "errors"},
+    "recipes": {"derived", "parameters"},
     "tasks": {"parameters", "training.budget", "training.callbacks"},
     "trained": {
         "arguments",
@@ -405,7 +406,7 @@ LATE: dict[str, set[str]] = {
     "gradients": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},
     "model": {
         "network.growth",
-        "recipes",
+        "choosing",
         "sampling.sampler",
         "sampling.settings",
         "training.fitting",
