@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pycharrnn.errors import ParameterValueError
 from pycharrnn.messages import shown
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.parameters import Parameters, check_parameters
@@ -42,17 +43,49 @@ def architecture(params: Parameters, n_symbols: int, documents: bool, **instead:
     return Architecture(**(fields | {"n_symbols": n_symbols, "documents": documents} | instead))
 
 
-def settled(params: Parameters, chosen: Mapping[str, Any]) -> Parameters:
-    """Return the parameters with what was chosen for the text in place of the defaults.
+def check_network(params: Parameters, trained: Architecture) -> None:
+    """Refuse parameters of another network than the one that training is to go on with.
+
+    Raises
+    ------
+    ParameterValueError
+        If one differs; the error names it.
 
     Examples
     --------
-    >>> found = settled(Parameters(auto=True, hidden_size=20), {"hidden_size": 256, "batch_size": 16})
-    >>> found.auto, found.hidden_size, found.batch_size
-    (False, 20, 16)
+    >>> lab = architecture(Parameters(), n_symbols=80, documents=False)
+    >>> check_network(Parameters(epochs=3), lab)
+    >>> check_network(Parameters(dtype="float64"), lab)
+    Traceback (most recent call last):
+    ...
+    pycharrnn.errors.ParameterValueError: dtype must stay 'float32' while the same network trains on, got 'float64'; ...
+    """
+    for name, value in vars(trained).items():
+        given = getattr(params, name, value)
+        if given != value:
+            problem = f"must stay {value!r} while the same network trains on, got {given!r}"
+            advice = f"call set_params({name}={value!r}), or fit, which trains a new network"
+            raise ParameterValueError(name, f"{problem}; {advice}")
+
+
+def settled(params: Parameters, chosen: Mapping[str, Any]) -> Parameters:
+    """Return the parameters with what was chosen for the text in place of the open ones.
+
+    Open are those that `auto` names; if it names none, those that have their defaults.
+
+    Examples
+    --------
+    >>> chosen = {"hidden_size": 256, "num_layers": 2}
+    >>> found = settled(Parameters(auto=True, hidden_size=20), chosen)
+    >>> found.auto, found.hidden_size, found.num_layers
+    (False, 20, 2)
+    >>> settled(Parameters(auto=["hidden_size"]), chosen).num_layers
+    1
     """
     given = {name: getattr(params, name) for name in table(Parameters)}
-    free = {name: value for name, value in chosen.items() if given[name] == table(Parameters)[name].default}
+    named = None if isinstance(params.auto, bool) else set(params.auto)
+    usual = {name for name, row in table(Parameters).items() if given[name] == row.default}
+    free = {name: value for name, value in chosen.items() if name in (usual if named is None else named)}
     return Parameters(**(given | free | {"auto": False}))
 
 

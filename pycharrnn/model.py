@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import numpy as np
 
 from pycharrnn.arguments import Integer, Maybe, generator
-from pycharrnn.derived import architecture, descent, settled
+from pycharrnn.derived import architecture, check_network, descent, settled
 from pycharrnn.errors import warn
 from pycharrnn.network.state import Best, State
 from pycharrnn.output import is_watched
@@ -203,7 +203,8 @@ class CharRNN(Predictor):
             If X has a character that the model does not know, `on_unknown` is "replace", and the model knows none of
             U+FFFD, the question mark and the space.
         ValueError
-            If X is running text and the model is of documents, or the other way round; if there is no limit.
+            If X is running text and the model is of documents, or the other way round; if there is no limit; if a
+            parameter of the network, such as `hidden_size`, `dtype` or `dropout`, is not as it was in `fit`.
         RuntimeError, TypeError, TrainingDivergedError, KeyboardInterrupt
             As of `fit`.
 
@@ -234,6 +235,7 @@ class CharRNN(Predictor):
             params = check_parameters(self)
             if self.__sklearn_is_fitted__():
                 params = settled(params, self._learned.chosen)
+                check_network(params, self._learned.architecture)
                 self._go_on(X, Task(params, Budget.of(vars(params) | passes), callbacks, begin))
             else:
                 self._begin(Corpus.learn(X, params.min_count), None, passes, callbacks, begin)
@@ -254,9 +256,9 @@ class CharRNN(Predictor):
         params = check_parameters(self)
         chosen = {}
         if params.auto:
-            from pycharrnn.recipes import choose
+            from pycharrnn.choosing import choose_for
 
-            chosen = choose(params, corpus, begin)
+            chosen = choose_for(params, corpus, begin)
             params = check_parameters(settled(params, chosen))
         budget = Budget.of(vars(params) | passes)
         rng, rule = generator(params.random_state), descent(params)

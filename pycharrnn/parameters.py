@@ -4,18 +4,17 @@ A new parameter is a field of `Parameters`: name, type, kind, meaning and defaul
 """
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from pycharrnn.arguments import Choice, Flag, Integer, Maybe, OneOf, Real, Seed, close
-from pycharrnn.errors import ParameterValueError
 from pycharrnn.messages import shown
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.precision import PRECISIONS
-from pycharrnn.presets import CHOSEN, PRESETS
+from pycharrnn.presets import PRESETS, Open, opened
 from pycharrnn.tables import PlainSignature, check, table
 from pycharrnn.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
 from pycharrnn.training.schedules import SCHEDULES, Schedule, ScheduleName
@@ -131,11 +130,11 @@ class Parameters:
         "U3, ... ~ N(0, 4 / hidden_size).",
     ] = None
     auto: Annotated[
-        bool,
-        Flag(),
+        bool | Sequence[str],
+        Open(),
         "Whether `fit` chooses the network, its regularisation, the batch and the learning rate: for the text, for "
         "`max_seconds` and for the speed of this machine, which it measures. Parameters that are not the defaults stay "
-        "as they are. `chosen_` tells what was chosen.",
+        "as they are; with a list of names all but these stay. `chosen_` tells what was chosen.",
     ] = False
     epochs: Annotated[int | None, _COUNT, "Passes over the text. None is no limit."] = 4
     max_updates: Annotated[
@@ -229,10 +228,10 @@ class Parameters:
         ----------
         name : {"auto", "classic", "quick", "minute", "quality"}
             "auto" chooses the network when it sees the text: for the text, the time and this machine; it takes 60
-            seconds. "classic" is ``CharRNN()``. "quick" trains a GRU for 25 seconds, or for 20 epochs if the text is
-            small: what the command ``pycharrnn train`` does by default. "minute" trains two GRU layers for 60 seconds,
-            "quality" two larger LSTM layers, with much dropout and label smoothing, for 15 minutes. Another
-            `max_seconds` stretches or shortens the schedule of each.
+            seconds. Overrides stay, and the rest is chosen to go with them. "classic" is ``CharRNN()``. "quick" trains
+            a GRU for 25 seconds, or for 20 epochs if the text is small: what the command ``pycharrnn train`` does by
+            default. "minute" trains two GRU layers for 60 seconds, "quality" two larger LSTM layers, with much dropout
+            and label smoothing, for 15 minutes. Another `max_seconds` stretches or shortens the schedule of each.
         **overrides
             Parameters in place of the preset's.
 
@@ -244,7 +243,7 @@ class Parameters:
         Raises
         ------
         ValueError
-            If there is no preset of that name, or if "auto" is to keep a default that it would replace.
+            If there is no preset of that name.
         TypeError
             If an override is no parameter.
 
@@ -256,12 +255,10 @@ class Parameters:
         """
         Choice(*PRESETS).check("name", name)
         cls._refuse_others(overrides, TypeError)
-        if name == "auto":
-            for given in CHOSEN & overrides.keys():
-                if overrides[given] == cls._defaults()[given]:
-                    problem = f"{overrides[given]!r} is the default, which auto replaces by what fits; leave it out"
-                    raise ParameterValueError(given, problem)
-        return cls(**(PRESETS[name].parameters | overrides))
+        found = PRESETS[name].parameters | overrides
+        if name == "auto" and found["auto"] is True:
+            found["auto"] = opened(overrides, cls._defaults())
+        return cls(**found)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's parameters by name.
@@ -285,8 +282,7 @@ class Parameters:
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters of the constructor. They count from the next `fit` on; `on_unknown`, `n_threads` at once.
-
+        """Change parameters of the constructor. `on_unknown` and `n_threads` count at once, others from the next training.
         Parameters
         ----------
         **params

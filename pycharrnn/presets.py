@@ -1,6 +1,9 @@
-"""Presets: parameters that go well together, by name."""
+"""Presets: parameters that go well together, by name; and what `auto` may choose."""
 
 from typing import Any, NamedTuple
+
+from pycharrnn.arguments import Choice, Flag, Several
+from pycharrnn.errors import ParameterTypeError, ParameterValueError
 
 
 class Preset(NamedTuple):
@@ -59,6 +62,49 @@ CHOSEN = frozenset(
         *("optimizer", "learning_rate", "schedule", "clip_value", "clip_norm", "ema_decay", "ngram_order"),
     }
 )
+
+
+class Open(Flag):
+    """True, False, or the names of parameters: what `auto` may choose.
+
+    Examples
+    --------
+    >>> Open().native(("cell", "dropout"))
+    ['cell', 'dropout']
+    """
+
+    noun = "True, False or a list of names of parameters"
+    type = "bool or sequence of str"
+    names = Several(Choice(*sorted(CHOSEN)))
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise an error that names the parameter unless `value` is one of these."""
+        if isinstance(value, bool):
+            return
+        if isinstance(value, (list, tuple)):
+            self.names.check(name, value)
+            return
+        error = ParameterValueError if isinstance(value, str) else ParameterTypeError
+        raise error(name, f"must be {self.noun}, got {value!a}")
+
+    def native(self, value: Any) -> Any:
+        """Return a bool or a list of str."""
+        return list(value) if isinstance(value, (list, tuple)) else value
+
+
+def opened(overrides: dict[str, Any], defaults: dict[str, Any]) -> bool | list[str]:
+    """Return the `auto` that keeps all `overrides`: True if they are no defaults, else the names of the others.
+
+    Examples
+    --------
+    >>> opened({"hidden_size": 7}, {"hidden_size": 100}), "cell" in opened({"cell": "rnn"}, {"cell": "rnn"})
+    (True, False)
+    """
+    if all(overrides[name] != defaults[name] for name in CHOSEN & overrides.keys()):
+        return True
+    return sorted(CHOSEN - overrides.keys())
+
+
 PRESETS = {
     "auto": Preset(
         "The network that fits the text, the time and this machine; 60 seconds.",

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from pycharrnn.derived import architecture, descent, settled
-from pycharrnn.errors import ParameterValueError
-from pycharrnn.network.architecture import Architecture
+from pycharrnn.derived import architecture, settled
 from pycharrnn.parameters import Parameters
-from pycharrnn.text.corpus import Corpus
-from pycharrnn.training.speed import characters_per_second
 
 _MEASURING = 0.015  # the share of the time that measuring takes, about
 _UPDATES = 3  # for which there must be time to measure a network
@@ -25,6 +21,31 @@ _LARGE = 500_000  # characters: a smaller part of a larger text tells enough
 _ORDERS = 7, 9  # of the n-grams of a short and of a longer text; more gain little
 _AVERAGED = 0.25  # the share of the updates that the average of the weights remembers
 _PASSES = 10  # passes over the text that it remembers at most
+Speed = Callable[[Parameters, float], float]
+"""Characters per second with some parameters, measured in about so many seconds."""
+
+
+class Subject(NamedTuple):
+    """A text in numbers.
+
+    Parameters
+    ----------
+    n_characters : int
+        Predictions in one pass over it.
+    n_symbols : int
+        Different symbols.
+    documents : bool
+        Whether it is documents.
+
+    Examples
+    --------
+    >>> Subject(1_000_000, 65, False).n_symbols
+    65
+    """
+
+    n_characters: int
+    n_symbols: int
+    documents: bool
 
 
 class Recipe(NamedTuple):
@@ -82,42 +103,35 @@ LONG = (
 )
 
 
-def choose(params: Parameters, corpus: Corpus, begin: float) -> dict[str, Any]:
+def choose(params: Parameters, subject: Subject, seconds: float, speed: Speed) -> dict[str, Any]:
     """Choose parameters for a text.
 
     Parameters
     ----------
     params : Parameters
-        What is given. Parameters that are not the defaults stay as they are.
-    corpus : Corpus
+        What is given. Parameters that are not open stay as they are, and constrain the choice of the others.
+    subject : Subject
         The text.
-    begin : float
-        When the training began, by `time.perf_counter`.
+    seconds : float
+        What is left of the time.
+    speed : callable
+        How fast this machine trains with some parameters.
 
     Returns
     -------
     dict of str to object
         What was chosen: a value for each name in `presets.CHOSEN`.
 
-    Raises
-    ------
-    ParameterValueError
-        If there is no time limit.
-
     Examples
     --------
-    >>> corpus = Corpus.learn("to be or not to be " * 500)
-    >>> found = choose(Parameters(auto=True, max_seconds=0.5), corpus, time.perf_counter())
-    >>> found["cell"], found["batch_size"], found["epochs"]
-    ('gru', 16, None)
+    >>> found = choose(Parameters(auto=True), Subject(10**6, 65, False), 20.0, lambda params, most: 250_000.0)
+    >>> found["cell"], found["hidden_size"], found["epochs"]
+    ('gru', 96, None)
     """
-    if params.max_seconds is None:
-        raise ParameterValueError("max_seconds", "must be given with auto: the network depends on the time, got None")
-    n = corpus.n_predicted
-    batch_size = max(1, min(16, n // 256))
+    n = subject.n_characters
     usual = {
         "seq_length": 64,
-        "batch_size": batch_size,
+        "batch_size": max(1, min(16, n // 256)),
         "optimizer": "adam",
         "clip_value": None,
         "clip_norm": 64.0,
@@ -125,14 +139,16 @@ def choose(params: Parameters, corpus: Corpus, begin: float) -> dict[str, Any]:
         "validation_fraction": (0.05 if n >= _LARGE else 0.1) if n >= _FEW else 0.0,
         "ngram_order": _ORDERS[n >= _SHORT] if n >= _FEW else None,
     }
-    left = (params.max_seconds - (time.perf_counter() - begin)) * _UPDATING
-    clock = _Clock(params, corpus, usual, _MEASURING * params.max_seconds)
-    chosen, n_read = _largest(QUICK, clock, left)
+    left = seconds * _UPDATING
+    clock = _Clock(params, subject, usual, speed, _MEASURING * seconds)
+    chosen, n_read = _largest(_within(QUICK, clock), clock, left)
     how = quick(n_read / n)
-    recipes = SHORT if n < _SHORT else LONG
-    if n_read > _OFTEN * n and left * clock.speed(recipes[0].parameters) > max(_OFTEN * n, recipes[0].least):
+    recipes = _within(SHORT if n < _SHORT else LONG, clock)
+    first = recipes[0]
+    if n_read > _OFTEN * n and left * clock.speed(first.parameters) > max(_OFTEN * n, first.least):
         chosen, n_read = _largest(recipes, clock, left, _OFTEN)
-        how = thorough(n, n_read, 64 * batch_size)
+        used = clock.settled(chosen)
+        how = thorough(n, n_read, used.seq_length * used.batch_size)
     return usual | chosen | how
 
 
@@ -188,6 +204,21 @@ def thorough(n_characters: float, n_read: float, window: int) -> dict[str, Any]:
     }
 
 
+def _within(recipes: Sequence[Recipe], clock: _Clock) -> list[Recipe]:
+    """The recipes whose networks differ with what is fixed, from small to large.
+
+    Of recipes that give the same network the one stays whose own network is nearest to it in size: its learning rate
+    and the characters that it needs are those of such a network.
+    """
+    nearest: dict[float, tuple[float, Recipe]] = {}
+    for recipe in recipes:
+        size = clock.products(recipe.parameters)
+        distance = abs(math.log(clock.products(recipe.parameters, fixed=False) / size))
+        if size not in nearest or distance < nearest[size][0]:
+            nearest[size] = distance, recipe
+    return [nearest[size][1] for size in sorted(nearest)]
+
+
 def _largest(recipes: Sequence[Recipe], clock: _Clock, seconds: float, passes: int = 0) -> tuple[dict[str, Any], float]:
     """The largest network that reads as much as it needs, and the text so many times, and how much it reads."""
     n_characters = clock.n_characters
@@ -210,11 +241,14 @@ def _largest(recipes: Sequence[Recipe], clock: _Clock, seconds: float, passes: i
 class _Clock:
     """How fast this machine trains networks on a text. All measurements share `max_seconds`."""
 
-    def __init__(self, params: Parameters, corpus: Corpus, usual: dict[str, Any], max_seconds: float) -> None:
+    def __init__(
+        self, params: Parameters, subject: Subject, usual: dict[str, Any], speed: Speed, max_seconds: float
+    ) -> None:
         self._params = params
-        self.n_characters = corpus.n_predicted
-        self._corpus = corpus
+        self.n_characters = subject.n_characters
+        self._subject = subject
         self._usual = usual
+        self._measure = speed
         self._end = time.perf_counter() + max_seconds
         self._known: tuple[float, float] | None = None  # characters per second, and products of each
 
@@ -222,22 +256,18 @@ class _Clock:
         """Characters per second: measured, or, when the time is over, as many products as were measured last."""
         products = self.products(chosen)
         left = self._end - time.perf_counter()
-        params = self._settled(chosen)
+        params = self.settled(chosen)
         if self._known is None or left > _UPDATES * params.seq_length * params.batch_size / self._known[0]:
-            speed = characters_per_second(
-                self._network(chosen), descent(params), self._corpus.ids, params.batch_size, params.n_threads, left / 3
-            )
-            self._known = speed, products
+            self._known = self._measure(params, left / 3), products
         return self._known[0] * self._known[1] / products
 
-    def products(self, chosen: dict[str, Any]) -> float:
-        """Multiplications for each character that is read forwards."""
-        network = self._network(chosen)
+    def products(self, chosen: dict[str, Any], fixed: bool = True) -> float:
+        """Multiplications for each character that is read forwards, with what is fixed or with nothing fixed."""
+        params = self.settled(chosen) if fixed else Parameters(**(self._usual | chosen))
+        network = architecture(params, self._subject.n_symbols, self._subject.documents)
         gathered = 0 if network.embedding_size else network.shapes["U"][0] * network.n_symbols
         return float(network.n_parameters - gathered)
 
-    def _settled(self, chosen: dict[str, Any]) -> Parameters:
+    def settled(self, chosen: dict[str, Any]) -> Parameters:
+        """The parameters with these for the open ones."""
         return settled(self._params, self._usual | chosen)
-
-    def _network(self, chosen: dict[str, Any]) -> Architecture:
-        return architecture(self._settled(chosen), self._corpus.vocabulary.n_symbols, self._corpus.documents)

@@ -232,7 +232,8 @@ class Trained(Parameters):
         vocabulary, built, state, _, chosen, ngrams = learned
         if chosen:
             params = settled(params, chosen)
-            params.max_seconds, params.max_updates = None, state.n_updates  # what repeats it without a clock
+            params.epochs = params.max_seconds = None
+            params.max_updates = state.n_updates  # what repeats it without a clock
         parameters = plain(params)  # as trained, whatever set_params has said since:
         parameters |= {name: value for name, value in vars(built).items() if name in parameters}
         parameters.pop("ngram_order", None)

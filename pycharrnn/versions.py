@@ -19,12 +19,13 @@ def versions() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        pycharrnn, Python, NumPy, the system, the processor, and the instruction set in force.
+        pycharrnn, Python, NumPy, the system, the processor, the instruction set in force, and what makes the matrix
+        products of each precision.
 
     Examples
     --------
     >>> list(versions())
-    ['pycharrnn', 'Python', 'NumPy', 'system', 'processor', 'instruction set']
+    ['pycharrnn', 'Python', 'NumPy', 'system', 'processor', 'instruction set', 'float32', 'float64', 'bfloat16']
     """
     import platform  # only now: `import pycharrnn` must not wait for it
 
@@ -35,6 +36,7 @@ def versions() -> dict[str, str]:
         "system": platform.platform(),
         "processor": _processor(),
         "instruction set": _kernels.simd_selected(),
+        **{name: f"products by {_kernels.products_by(name)}" for name in _kernels.PRECISIONS},
     }
 
 
@@ -51,6 +53,9 @@ def show_versions() -> None:
     system           ...
     processor        ...
     instruction set  ...
+    float32          products by ...
+    float64          products by ...
+    bfloat16         products by ...
     """
     for name, version in versions().items():
         print(f"{name:<15}  {version}")

@@ -62,9 +62,9 @@ def _numpy_classic(text: str, ids: Ids, n_symbols: int, threads: int) -> Prepare
     return Prepared(f"NumPy {np.__version__}", partial(twin.train, ids), lambda n: twin.sample(n, rng))
 
 
-def _steps(job: Job, ids: Ids, threads: int) -> Prepared:
+def _steps(job: Job, ids: Ids, threads: int, dtype: str = "float32") -> Prepared:
     rule = Descent(Adam(), None, None, CLASSIC.clip_value)
-    architecture = Architecture(job.cell, SYMBOLS, job.hidden_size, job.seq_length, num_layers=job.num_layers)
+    architecture = Architecture(job.cell, SYMBOLS, job.hidden_size, job.seq_length, dtype, num_layers=job.num_layers)
     state = State.begin(architecture, architecture.initial(np.random.default_rng(0)), rule, job.batch_size)
     trainer = Trainer(architecture, state, rule, ids, threads)
 
@@ -78,9 +78,11 @@ def _steps(job: Job, ids: Ids, threads: int) -> Prepared:
 
 COMPETITORS = {
     "pycharrnn": Competitor("pycharrnn", "", _classic, _steps),
+    "pycharrnn.bfloat16": Competitor("bfloat16", "", steps=partial(_steps, dtype="bfloat16")),
     "numpy": Competitor("NumPy", "", _numpy_classic),
     "torch": Competitor("PyTorch", "torch", in_torch.classic, in_torch.steps),
     "torch.compile": Competitor("compiled", "torch", steps=partial(in_torch.steps, compiled=True)),
+    "torch.autocast": Competitor("autocast", "torch", steps=partial(in_torch.steps, autocast=True)),
     "jax": Competitor("JAX", "jax", in_jax.classic, in_jax.steps),
 }
 

@@ -55,8 +55,11 @@ def classic(text: str, ids: Any, n_symbols: int, threads: int) -> Prepared:
     return Prepared(f"PyTorch {torch.__version__}", train, sample)
 
 
-def steps(job: Job, ids: Ids, threads: int, compiled: bool = False) -> Prepared:
-    """Prepare a larger job: embeddings, nn.RNN, nn.LSTM or nn.GRU, Adam; `compiled` by torch.compile."""
+def steps(job: Job, ids: Ids, threads: int, compiled: bool = False, autocast: bool = False) -> Prepared:
+    """Prepare a larger job: embeddings, nn.RNN, nn.LSTM or nn.GRU, Adam.
+
+    `compiled` is by torch.compile; `autocast` makes the forward pass in bfloat16 where PyTorch holds that to be safe.
+    """
     torch = _torch(threads)
     torch.manual_seed(0)
     nn = torch.nn
@@ -73,8 +76,9 @@ def steps(job: Job, ids: Ids, threads: int, compiled: bool = False) -> Prepared:
     state, position = fresh, 0
 
     def predict(x: Any, y: Any, state: Any) -> tuple[Any, Any]:
-        out, state = layers(embedding(x), state)
-        return nn.functional.cross_entropy(head(out).view(-1, SYMBOLS), y.reshape(-1)), state
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            out, state = layers(embedding(x), state)
+            return nn.functional.cross_entropy(head(out).view(-1, SYMBOLS), y.reshape(-1)), state
 
     forward = torch.compile(predict) if compiled else predict
 

@@ -68,6 +68,7 @@ def run(updates: int = 20_000, repeats: int = 5, text: str | None = None, file: 
         *(_line(row.label, best.get(row.label), ours) for row in rows),
         *_share_of_the_peak(ours, n_symbols),
         _versions([turn.version for turn in best.values()]),
+        *_products(),
         sep="\n",
         file=file,
     )
@@ -161,7 +162,9 @@ def run_full(repeats: int = 3, seconds: float = 0.3, jobs: Sequence[Job] = JOBS,
         *(f"{label}: not installed" for label in absent),
         "GFLOP/s: the matrix products of pycharrnn alone",
         f"FMA peak in float32 by threads, GFLOP/s: {', '.join(peaks)}",
+        "bfloat16: pycharrnn with products of bfloat16, autocast: PyTorch with torch.autocast",
         f"{_versions([best[name].version for name in names])}, {_kernels.simd_selected()}",
+        *_products(),
         sep="\n",
         file=file,
     )
@@ -178,3 +181,8 @@ def _figures(job: Job, times: Sequence[float], peak: float) -> list[str]:
 
 def _versions(competitors: Sequence[str]) -> str:
     return ", ".join([*dict.fromkeys(competitors), f"Python {platform.python_version()}", platform.machine()])
+
+
+def _products() -> list[str]:
+    """What makes the matrix products of pycharrnn, a line for each precision."""
+    return [f"products of {name} by {_kernels.products_by(name)}" for name in _kernels.PRECISIONS]

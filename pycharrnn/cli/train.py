@@ -190,7 +190,7 @@ def _next_commands(request: Request) -> list[str]:
         prompt = " --prompt ROMEO:" * first
         lines.append(f"{program} sample {shlex.quote(output)}{prompt} --temperature {_COOL}")
     if first:
-        lines.append(f"{program} train yourtext.txt -o mine.safetensors")
+        lines.append(f"{program} train yourtext.txt -o mine.safetensors --minutes 3")
     return lines
 
 

@@ -105,7 +105,7 @@ def _lie(architecture: Architecture, T: int, B: int, training: bool = False, noi
     shapes["r"] = (max(architecture.num_layers, B), As)
     shapes["z"] = (4, B, Hs)
     shapes["zero"] = (H,)
-    if training and _kernels.products_by(architecture.dtype) == "tiles":
+    if training and _kernels.products_by(architecture.dtype) == "AMX tiles":
         shapes["R"] = (T * B, max(H, architecture.inputs(0)) + wide)
     return Layout(shapes, _kernels.LANES)
 

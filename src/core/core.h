@@ -158,10 +158,9 @@ typedef struct {
     idx width;              /* elements in a vector */
     idx panel;              /* columns in one panel of a packed matrix */
     idx row;                /* places that a row of a panel takes, and */
-    idx pair;               /* rows that stay together: a panel has whole pairs */
+    idx pair;               /* rows that stay together: a panel has whole pairs. */
     idx rows;               /* rows of the left matrix that a product takes at a time */
     idx rounds;             /* whether the operands of a product are rounded: `pack` then changes numbers */
-    const char *products;   /* by what they are made: "vectors" or "tiles" */
     const core_cell *cells; /* the last one has no name */
     const core_rule *rules; /* the last one has no name */
     CORE_PRODUCTS(CORE_FIELD) CORE_FUNCTIONS(CORE_FIELD)

@@ -346,7 +346,6 @@ static const core_table NAME(table) = {.width = LANES,
                                        .pair = 2,
                                        .rows = HEIGHT,
                                        .rounds = 1,
-                                       .products = "tiles",
                                        .cells = FLOAT32(cells),
                                        .rules = FLOAT32(rules),
                                        CORE_PRODUCTS(OWN) CORE_FUNCTIONS(SHARED)};

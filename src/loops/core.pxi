@@ -49,7 +49,6 @@ cdef extern from "core/core.h" nogil:
         core_rule_step *step
     ctypedef struct core_table:
         Py_ssize_t width, panel, row, pair, rows, rounds
-        const char *products
         const core_cell *cells
         const core_rule *rules
         void (*multiply)(const core_product *product) noexcept nogil

@@ -24,8 +24,12 @@ def simd_selected():
 
 
 def products_by(str precision not None):
-    """By what the products of a precision are made with the instruction set in force: "vectors" or "tiles"."""
-    return (<bytes>core_table_at(list(PRECISIONS).index(precision)).products).decode()
+    """What makes the matrix products of a precision, with the instruction set in force."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!a}")
+    if core_table_at(list(PRECISIONS).index(precision)).pair > 1:
+        return "AMX tiles"
+    return "multiplication and addition" if simd_selected() == "baseline" else "fused multiply-add"
 
 
 def simd_select(str name not None):

@@ -107,7 +107,15 @@ def check(printed):
     for words in found.values():
         if words[-1] != "installed":
             assert all(float(word.replace(",", "")) > 0 for word in words[-7:])
-    for said in ("GFLOP/s", "FMA peak", "%", f"NumPy {np.__version__}", "pycharrnn ", "Python 3."):
+    for said in (
+        "products of float32 by",
+        "GFLOP/s",
+        "FMA peak",
+        "%",
+        f"NumPy {np.__version__}",
+        "pycharrnn ",
+        "Python 3.",
+    ):
         assert said in printed
     v3 = "x86-64-v3"
     forced = v3 in _kernels.simd_names() and _kernels.simd_supported(v3)
@@ -255,15 +263,18 @@ def test_a_full_table_has_each_job_for_each_number_of_threads(monkeypatch):
     _, table, end = printed.split("\n\n")
     rows = [line.split() for line in table.splitlines()[1:]]
     n_threads = min(2, len(measuring.cores()) or 2)
-    assert [row[:-5] for row in rows] == [str(job).split() for _ in range(n_threads) for job in jobs]
-    assert [row[-5] for row in rows] == [str(1 + n) for n in range(n_threads) for _ in jobs]
+    assert [row[:-7] for row in rows] == [str(job).split() for _ in range(n_threads) for job in jobs]
+    assert [row[-7] for row in rows] == [str(1 + n) for n in range(n_threads) for _ in jobs]
+    assert all(float(row[-2]) > 0 for row in rows)
     assert "PyTorch: not installed\nJAX: not installed\n" in printed
     assert f"{_kernels.simd_selected()}\n" in end
+    assert f"products of bfloat16 by {_kernels.products_by('bfloat16')}\n" in end
 
 
 def test_the_figures_of_a_full_table(monkeypatch):
     """For 2 ms an update at a peak of 1 GFLOP/s, PyTorch 3 ms: less than one would be printed, too."""
     times = {"pycharrnn": 0.002, "torch": 0.003, "torch.compile": 0.005, "jax": 0.001}
+    times |= {"pycharrnn.bfloat16": 0.0015, "torch.autocast": 0.004}
 
     def ask(task):
         name, jobs, _ = task.arguments
@@ -276,10 +287,12 @@ def test_the_figures_of_a_full_table(monkeypatch):
     speed = 6 * 200 * (4 * 10_000 + 6_500) / 0.002
     [row] = [line.split() for line in printed.splitlines() if line.startswith(job)]
     figures = ["1", "2.00", f"{speed / 1e9:.1f}", f"{speed / 1e9:.0%}", "100,000"]
-    figures += ["3.00", "1.50", "5.00", "2.50", "1.00", "0.50"]
+    figures += ["1.50", "0.75", "3.00", "1.50", "5.00", "2.50", "4.00", "2.00", "1.00", "0.50"]
     assert row == [*job.split(), *figures]
     assert "GFLOP/s: 1: 1.0\n" in printed
-    assert "pycharrnn 1, torch 1, torch.compile 1, jax 1, Python" in printed
+    assert "pycharrnn 1, pycharrnn.bfloat16 1, torch 1, torch.compile 1, torch.autocast 1, jax 1, Python" in printed
+    heads = next(line for line in printed.splitlines() if "GFLOP/s  of peak" in line).split()
+    assert heads[6::3] == ["bfloat16", "PyTorch", "compiled", "autocast", "JAX"]
     assert "not installed" not in printed
 
 

@@ -5,10 +5,12 @@ import time
 
 import pytest
 
-from pycharrnn import CharRNN, recipes
+from pycharrnn import CharRNN, choosing
+from pycharrnn.choosing import choose_for
 from pycharrnn.cli import main
+from pycharrnn.parameters import Parameters
 from pycharrnn.presets import CHOSEN
-from pycharrnn.recipes import LONG, QUICK, SHORT, choose
+from pycharrnn.recipes import LONG, QUICK, SHORT, Subject, choose
 from pycharrnn.text.corpus import Corpus
 
 TEXT = "to be or not to be, that is the question: whether it is nobler in the mind. " * 400
@@ -30,12 +32,12 @@ def machine(monkeypatch):
             return self.products / (architecture.n_parameters - gathered)
 
     machine = Machine()
-    monkeypatch.setattr(recipes, "characters_per_second", machine.speed)
+    monkeypatch.setattr(choosing, "characters_per_second", machine.speed)
     return machine
 
 
 def chosen(seconds, text=TEXT, **params):
-    return choose(CharRNN(auto=True, max_seconds=seconds, **params), Corpus.learn(text), time.perf_counter())
+    return choose_for(CharRNN(auto=True, max_seconds=seconds, **params), Corpus.learn(text), time.perf_counter())
 
 
 def size(found):
@@ -63,7 +65,7 @@ def test_measuring_takes_a_small_share_of_the_time(machine, monkeypatch):
     assert all(most <= 0.02 * 100 / 3 for _, most in machine.measured)
     machine.measured.clear()
     monkeypatch.setattr(machine, "speed", lambda *given, speed=machine.speed: time.sleep(0.3) or speed(*given))
-    monkeypatch.setattr(recipes, "characters_per_second", machine.speed)
+    monkeypatch.setattr(choosing, "characters_per_second", machine.speed)
     chosen(1)  # the first measurement has taken all the time that there is
     assert len(machine.measured) == 1
 
@@ -92,9 +94,77 @@ def test_what_is_given_stays(machine):
     assert (model.chosen_["cell"], model.chosen_["hidden_size"], model.chosen_["dropout"]) == ("gru", 7, 0.25)
     assert model.params_["W"].shape == (21, 7)
     assert model.chosen_["batch_size"] == 16
-    for given in ({"cell": "rnn"}, {"num_layers": 1}):
-        with pytest.raises(ValueError, match=f"{next(iter(given))} .* is the default, which auto replaces"):
-            CharRNN.preset("auto", **given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"cell": "rnn"},
+        {"num_layers": 1},
+        {"cell": "lstm", "hidden_size": 100},
+        {"optimizer": "adagrad", "learning_rate": None, "hidden_size": 9},
+        {"seq_length": 25, "batch_size": 1, "epochs": 4, "clip_value": 5.0},
+    ],
+)
+def test_defaults_that_are_given_stay(machine, tmp_path, given):
+    model = CharRNN.preset("auto", max_seconds=0.3, random_state=0, **given)
+    assert set(model.auto) == CHOSEN - given.keys()
+    model.fit(TEXT)
+    kept = {name: value for name, value in given.items() if name != "epochs"}  # it becomes a number of updates
+    assert {name: model.chosen_[name] for name in kept} == kept
+    assert model.chosen_["clip_norm"] == 64.0
+    assert CharRNN(**model.chosen_).fit(TEXT).chosen_ == model.chosen_
+    model.save(tmp_path / "m")
+    assert CharRNN.load(tmp_path / "m").get_params() == model.chosen_ | {"verbose": None}
+    model.partial_fit(TEXT)
+
+
+def test_defaults_on_the_command_line_stay(machine, tmp_path, capsys):
+    (tmp_path / "t").write_text(TEXT)
+    path = str(tmp_path / "m")
+    given = ["train", str(tmp_path / "t"), "-o", path, "--sample", "0", "--minutes", "0.01", "--cell", "rnn"]
+    assert main([*given, "--num-layers", "1"]) == 0
+    loaded = CharRNN.load(path)
+    assert (loaded.cell, loaded.num_layers, loaded.optimizer) == ("rnn", 1, "adam")
+
+
+def numbers(given, seconds=60.0, n=10**6, products=2.5e10):
+    """The choice for a text of so many characters on a machine of so many products a second."""
+    params = Parameters(max_seconds=seconds, auto=sorted(CHOSEN - given.keys()), **given)
+
+    def speed(tried, most):
+        layers = {"rnn": 1, "gru": 3, "lstm": 4}[tried.cell] * (2 * tried.num_layers - 1)
+        return products / (layers * tried.hidden_size**2 + 65 * tried.hidden_size)
+
+    return choose(params, Subject(n, 65, False), seconds, speed)
+
+
+def test_what_is_given_constrains_the_rest():
+    rates = {128: 0.009, 100: 0.01, 64: 0.012, 400: 0.005}
+    for hidden_size, rate in rates.items():  # the rate of the recipe of that size, not of the one that time allows
+        assert numbers({"cell": "gru", "num_layers": 2, "hidden_size": hidden_size}, 2.0)["learning_rate"] == rate
+    sizes = [
+        [numbers({"cell": cell}, seconds)["hidden_size"] for seconds in range(2, 60, 2)] for cell in ("gru", "lstm")
+    ]
+    assert sum(sizes[0]) > sum(sizes[1])  # an LSTM of the same size takes longer
+    assert numbers({"hidden_size": 64})["dropout"] > numbers({"hidden_size": 384})["dropout"]  # it reads more
+    often = numbers({"seq_length": 128}, 3600.0)
+    assert 1 - often["ema_decay"] > 1.5 * (1 - numbers({}, 3600.0)["ema_decay"])  # half as many updates are averaged
+
+
+@pytest.mark.parametrize(
+    ("auto", "error", "message"),
+    [
+        ("cell", ValueError, "auto must be True, False or a list of names of parameters, got 'cell'"),
+        (1.5, TypeError, "auto must be True, False or a list"),
+        (["cel"], ValueError, r"auto must be one of .*did you mean 'cell'"),
+        (["max_seconds"], ValueError, "auto must be one of"),
+        ([3], ValueError, "auto must be one of"),
+    ],
+)
+def test_what_auto_cannot_be(auto, error, message):
+    with pytest.raises(error, match=message):
+        CharRNN(auto=auto, max_seconds=0.1).fit(TEXT)
 
 
 def test_fit_changes_no_parameter(machine):
@@ -177,5 +247,5 @@ def test_minutes(machine, tmp_path, capsys):
 
 def test_auto_is_a_parameter_like_any_other():
     assert "auto" in inspect.signature(CharRNN).parameters
-    with pytest.raises(ValueError, match="auto must be True or False, got 'yes'"):
+    with pytest.raises(ValueError, match="auto must be True, False or a list of names of parameters, got 'yes'"):
         CharRNN(auto="yes").fit(TEXT)

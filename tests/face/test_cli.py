@@ -1098,6 +1098,9 @@ WRONG: list[tuple[str, int, str]] = [
     ("eval model book.txt --adapt fast", 2, r"argument --adapt: must be a number or none, got 'fast'"),
     ("eval model book.txt --adapt 1e9", 2, r"--adapt must be lower for this text, got 1e\+09: "),
     ("eval model book.txt --adapt 0.1 --unsmooth 0.5", 2, r"--adapt must be None with unsmooth, got 0\.1"),
+    ("eval model book.txt --unsmooth 1", 2, r"--unsmooth must be below 1, got 1\.0"),
+    ("train book.txt --save-dtype bfloat16", 2, r"--save-dtype is of the file that --output names; add --output FILE"),
+    ("train book.txt -o x --save-dtype float16", 2, r"argument --save-dtype: invalid choice: 'float16'"),
     # adapting
     ("adapt model book.txt", 2, r"the following arguments are required: -o/--output"),
     ("adapt model -o x", 2, r"one of the arguments TEXT --corpus is required"),

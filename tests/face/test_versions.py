@@ -3,6 +3,7 @@
 import platform
 
 import numpy as np
+import pytest
 
 import pycharrnn
 from pycharrnn import _kernels
@@ -19,5 +20,19 @@ def test_the_versions_are_those_of_what_runs(capsys):
         "system": platform.platform(),
         "processor": rows["processor"],
         "instruction set": _kernels.simd_selected(),
+        **{name: f"products by {_kernels.products_by(name)}" for name in ("float32", "float64", "bfloat16")},
     }
     assert rows["processor"].strip()
+
+
+def test_products_are_by_what_the_instruction_set_has():
+    before = _kernels.simd_selected()
+    try:
+        for name in filter(_kernels.simd_supported, _kernels.simd_names()):
+            _kernels.simd_select(name)
+            for precision in _kernels.PRECISIONS:
+                assert ("fused" in _kernels.products_by(precision)) is (name != "baseline") or "AMX" in name.upper()
+    finally:
+        _kernels.simd_select(before)
+    with pytest.raises(ValueError, match="precision must be one of float32, float64, bfloat16, got 'float16'"):
+        _kernels.products_by("float16")

@@ -35,6 +35,7 @@ HOUSE = {
     "__init__",
     "__main__",
     "beginning",
+    "choosing",
     "datasets",
     "derived",
     "examiner",
@@ -227,8 +228,17 @@ MODULES: dict[str, set[str]] = {
     # house
     "__init__": {"beginning", "errors", "model", "text.vocabulary", "training.callbacks", "versions"},
     "beginning": set(),
+    "choosing": {"derived", "errors", "parameters", "recipes", "text.corpus", "training.speed"},
     "datasets": {"text.datasets"},
-    "derived": {"messages", "network.architecture", "parameters", "tables", "training.descent", "training.optimizers"},
+    "derived": {
+        "errors",
+        "messages",
+        "network.architecture",
+        "parameters",
+        "tables",
+        "training.descent",
+        "training.optimizers",
+    },
     "examiner": {
         "arguments",
         "arrays",
@@ -274,8 +284,8 @@ MODULES: dict[str, set[str]] = {
         "training.optimizers",
         "training.schedules",
     },
-    "predictor": {"arguments", "examiner", "tables", "text.vocabulary", "trained"},
-    "presets": set(),
+    "predictor": {"arguments", "examiner", "tables", "text.vocabulary", "trained", "turns"},
+    "presets": {"arguments", "errors"},
     "reader": {
         "arguments",
         "arrays",
@@ -289,7 +299,7 @@ MODULES: dict[str, set[str]] = {
         "trained",
         "turns",
     },
-    "recipes": {"derived", "errors", "network.architecture", "parameters", "text.corpus", "training.speed"},
+    "recipes": {"derived", "parameters"},
     "tasks": {"parameters", "training.budget", "training.callbacks"},
     "trained": {
         "arguments",
@@ -426,7 +436,16 @@ MODULES: dict[str, set[str]] = {
         "text.datasets",
         "text.documents",
     },
-    "cli.train": {"__init__", "cli.console", "cli.failures", "cli.job", "cli.options", "network.cells", "training.run"},
+    "cli.train": {
+        "__init__",
+        "cli.console",
+        "cli.failures",
+        "cli.job",
+        "cli.options",
+        "network.cells",
+        "trained",
+        "training.run",
+    },
 }
 # Module -> what it imports only inside functions.
 LATE: dict[str, set[str]] = {
@@ -435,8 +454,8 @@ LATE: dict[str, set[str]] = {
     "examiner": {"network.evaluation"},
     "gradients": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},
     "model": {
+        "choosing",
         "network.growth",
-        "recipes",
         "sampling.sampler",
         "sampling.settings",
         "training.fitting",

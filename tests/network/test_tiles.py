@@ -62,7 +62,7 @@ text = "the quick brown fox jumps over the lazy dog. " * 40
 found = set()
 for name, n_threads in (("x86-64-v4", 1), ("x86-64-v4-amx", 1), ("x86-64-v4-amx", 3)):
     _kernels.simd_select(name)
-    assert _kernels.products_by("bfloat16") == ("tiles" if "amx" in name else "vectors")
+    assert _kernels.products_by("bfloat16") == ("AMX tiles" if "amx" in name else "fused multiply-add")
     model = CharRNN("CELL", 45, num_layers=2, dtype="bfloat16", batch_size=70, seq_length=9, n_threads=n_threads,
                     dropout=0.1, optimizer="adam", epochs=None, max_updates=4, random_state=3).fit(text)
     digest = hashlib.sha256(b"".join(array.tobytes() for array in model.params_.values()))

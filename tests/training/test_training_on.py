@@ -214,3 +214,46 @@ def test_an_interrupt_of_what_is_measured_first_changes_nothing(text, monkeypatc
     assert calls[:2] == [1, 2]  # in parts, between which signals have their turn
     for name in ("weights", "best", "v"):
         assert (getattr(learned(model).state, name) == getattr(state, name)).all()
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell": "gru"},
+        {"hidden_size": 13},
+        {"num_layers": 2},
+        {"embedding_size": 4},
+        {"dtype": "float64"},
+        {"dtype": "bfloat16"},
+        {"seq_length": 24},
+        {"dropout": 0.1},
+        {"output_dropout": 0.0},
+        {"zoneout": 0.1},
+        {"cell_zoneout": 0.1},
+        {"label_smoothing": 0.1},
+    ],
+)
+def test_another_network_is_refused(text, tmp_path, change, loaded):
+    """Training on with the old one would ignore what the user asks for."""
+    model = small().fit(text)
+    model.save(tmp_path / "m")
+    model = CharRNN.load(tmp_path / "m") if loaded else model
+    [(name, value)] = change.items()
+    old, before = getattr(model, name), learned(model).state.weights.copy()
+    model.set_params(**change)
+    with pytest.raises(
+        ValueError, match=rf"^{name} must stay {old!r} .*, got {value!r}; call set_params\({name}={old!r}"
+    ):
+        model.partial_fit(text)
+    assert_array_equal(learned(model).state.weights, before)
+    model.set_params(**{name: old}).partial_fit(text)
+    assert not np.array_equal(learned(model).state.weights, before)
+    assert getattr(learned(model.set_params(**change).fit(text)).architecture, name) == value
+
+
+def test_what_was_chosen_trains_on(text):
+    model = CharRNN.preset("auto", max_seconds=0.3, random_state=0, verbose=False).fit(text * 20)
+    model.partial_fit(text)
+    with pytest.raises(ValueError, match=r"^hidden_size must stay"):
+        model.set_params(hidden_size=7).partial_fit(text)
