@@ -18,6 +18,7 @@ from pycharrnn.versions import show_versions
 
 if TYPE_CHECKING:
     from pycharrnn import datasets, optim
+    from pycharrnn.sampling.settings import Sampling
     from pycharrnn.text.documents import read_documents
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "NotFittedError",
     "PathLikeTextWarning",
     "SampleText",
+    "Sampling",
     "TrainingDivergedError",
     "UnknownCharacterError",
     "Vocabulary",
@@ -40,6 +42,8 @@ def __getattr__(name: str) -> object:
     """Import what few programs use when it is first used (PEP 562)."""
     if name in ("datasets", "optim"):
         return import_module(f"pycharrnn.{name}")
+    if name == "Sampling":
+        return import_module("pycharrnn.sampling.settings").Sampling
     if name == "read_documents":
         return import_module("pycharrnn.text.documents").read_documents
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -319,13 +319,13 @@ class CharRNN(Predictor):
         vocabulary, built, state, history, _, ngrams = new
         params, budget, callbacks, begin = task
 
-        def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
-            Integer(0, 2**48).check("length", length)
-            check(table(CharRNN.sample), prompt=prompt, temperature=temperature)
+        def sample(length: int, prompt: str = "", **sampling: Any) -> str:
+            check(table(CharRNN.stream), prompt=prompt)
+            how = Sampling.of({"length": length} | sampling)
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
             ids = vocabulary.encode(prompt, self._unknown(vocabulary))
-            sampler = Sampler(built, state.judged, ids, Sampling(length, temperature), rng)
-            return vocabulary.decode(sampler.draw(length))
+            sampler = Sampler(built, state.judged, ids, how, rng, "".join(vocabulary))
+            return vocabulary.decode(np.concatenate([ids[:0], *sampler.portions(length, max(1, length))]))
 
         def save(path: str | os.PathLike[str]) -> None:
             self._file(new, state.judged, Best(state.n_updates, state.smooth_loss)).write(path)

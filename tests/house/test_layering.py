@@ -27,7 +27,7 @@ FLOORS: dict[str, set[str]] = {
     "house": {"ground", "network", "text", "training"},
     "lab": {"benchmark", "files", "ground", "house", "network", "text", "training"},
     "benchmark": {"ground", "house", "network", "training"},
-    "cli": {"files", "ground", "house", "network", "text", "training"},
+    "cli": {"files", "ground", "house", "network", "sampling", "text", "training"},
 }
 # Modules that lie in no folder of their own floor.
 GROUND = {"_kernels", "arguments", "arrays", "errors", "messages", "output", "packing", "tables"}
@@ -48,6 +48,7 @@ HOUSE = {
     "trained",
     "turns",
     "versions",
+    "writer",
 }
 
 # Module -> what it imports of ours at the top.
@@ -127,16 +128,33 @@ MODULES: dict[str, set[str]] = {
         "network.records",
     },
     # sampling
-    "sampling.sampler": {
+    "sampling.batch": {
         "arrays",
-        "errors",
-        "messages",
         "network.architecture",
         "network.engine",
-        "network.memory",
-        "sampling.settings",
+        "sampling.limits",
+        "sampling.rules",
+        "sampling.stops",
     },
-    "sampling.settings": {"arrays", "network.architecture", "network.records"},
+    "sampling.beam": {"arrays", "sampling.limits", "sampling.rules", "sampling.sampler", "sampling.stops"},
+    "sampling.kinds": {"arguments", "errors"},
+    "sampling.limits": {"errors", "messages", "network.memory"},
+    "sampling.rules": {"arrays", "errors", "network.architecture", "network.records", "sampling.settings"},
+    "sampling.sampler": {
+        "arrays",
+        "network.architecture",
+        "network.engine",
+        "network.records",
+        "sampling.limits",
+        "sampling.rules",
+        "sampling.seeds",
+        "sampling.settings",
+        "sampling.stops",
+    },
+    "sampling.seeds": {"arguments"},
+    "sampling.session": {"arguments", "sampling.sampler"},
+    "sampling.settings": {"arguments", "arrays", "errors", "sampling.kinds", "tables"},
+    "sampling.stops": set(),
     # training
     "training.adaptation": {
         "arrays",
@@ -248,12 +266,12 @@ MODULES: dict[str, set[str]] = {
         "arrays",
         "derived",
         "errors",
-        "gradients",
         "tables",
         "text.corpus",
         "text.vocabulary",
         "trained",
         "turns",
+        "writer",
     },
     "presets": set(),
     "recipes": {"derived", "errors", "network.architecture", "parameters", "text.corpus", "training.speed"},
@@ -273,6 +291,18 @@ MODULES: dict[str, set[str]] = {
     },
     "turns": set(),
     "versions": {"_kernels"},
+    "writer": {
+        "arguments",
+        "arrays",
+        "errors",
+        "gradients",
+        "network.architecture",
+        "network.memory",
+        "tables",
+        "text.corpus",
+        "text.vocabulary",
+        "trained",
+    },
     # lab
     "lab.entries": {"arrays", "network.architecture"},
     "lab.experiments": {
@@ -355,6 +385,7 @@ MODULES: dict[str, set[str]] = {
         "cli.rows",
         "cli.train",
         "output",
+        "sampling.settings",
         "tables",
         "text.documents",
     },
@@ -382,12 +413,21 @@ MODULES: dict[str, set[str]] = {
     },
     "cli.options": {"arguments", "cli.failures", "presets", "tables"},
     "cli.parser": {"arguments", "cli.failures"},
-    "cli.rows": {"arguments", "cli.options", "parameters", "presets", "tables", "text.datasets", "text.documents"},
+    "cli.rows": {
+        "arguments",
+        "cli.options",
+        "parameters",
+        "presets",
+        "sampling.kinds",
+        "tables",
+        "text.datasets",
+        "text.documents",
+    },
     "cli.train": {"__init__", "cli.console", "cli.failures", "cli.job", "cli.options", "network.cells", "training.run"},
 }
 # Module -> what it imports only inside functions.
 LATE: dict[str, set[str]] = {
-    "__init__": {"datasets", "optim", "text.documents"},
+    "__init__": {"datasets", "optim", "sampling.settings", "text.documents"},
     "cli.commands": {"benchmark", "lab.report"},
     "gradients": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},
     "model": {
@@ -400,11 +440,22 @@ LATE: dict[str, set[str]] = {
         "training.ngrams",
         "training.trainer",
     },
-    "predictor": {"network.evaluation", "sampling.sampler", "sampling.settings", "training.adaptation"},
+    "predictor": {"network.evaluation", "training.adaptation"},
     "text.corpus": {"text.reading"},
     "trained": {"files.container", "files.model_file", "lab.notebook", "network.growth", "training.ngrams"},
+    "training.callbacks": {"sampling.settings"},
     "training.history": {"lab.notebook", "lab.plots"},
     "training.ngrams": {"training.baseline"},
+    "writer": {
+        "sampling.batch",
+        "sampling.beam",
+        "sampling.limits",
+        "sampling.rules",
+        "sampling.sampler",
+        "sampling.seeds",
+        "sampling.session",
+        "sampling.settings",
+    },
 }
 
 

@@ -8,8 +8,9 @@ import pytest
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.scoring import streamed_losses
-from pycharrnn.sampling.sampler import Sampler, claim_texts
-from pycharrnn.sampling.settings import DEFAULT_LENGTH, Mixture, Sampling
+from pycharrnn.sampling.limits import DEFAULT_LENGTH, claim_texts
+from pycharrnn.sampling.sampler import Sampler
+from pycharrnn.sampling.settings import Mixture, Sampling
 
 END = 6
 PROMPT = np.array([3, 1, 4, 1, 5], np.int32)
@@ -26,9 +27,10 @@ def documents(texts):
     return texts.replace(documents=True)
 
 
-def sampler(architecture, prompt=PROMPT, sampling=None, seed=3):
+def sampler(architecture, prompt=PROMPT, sampling=None, seed=3, mixture=None, characters=""):
     weights = architecture.initial(np.random.default_rng(1), 0.7)
-    return Sampler(architecture, weights, prompt, sampling or Sampling(), np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    return Sampler(architecture, weights, prompt, sampling or Sampling(), rng, characters, mixture)
 
 
 @pytest.mark.parametrize("chunk_size", [1, 4, 10**6])
@@ -120,11 +122,11 @@ def remembering(context):
 def test_a_mixture_remembers_what_was_read(texts, monkeypatch, reach, chunk_size):
     contexts = []
     mixture = Mixture(0.5, reach, lambda context: contexts.append(context.tolist()) or remembering(context))
-    whole = sampler(texts, sampling=Sampling(mixture=mixture)).draw(200)
+    whole = sampler(texts, mixture=mixture).draw(200)
     read = [*PROMPT, *whole.tolist()]
     assert contexts == [read[max(0, end - reach) : end] for end in range(PROMPT.size, PROMPT.size + 200)]
     monkeypatch.setattr(Architecture, "chunk_size", chunk_size)
-    parts = sampler(texts, sampling=Sampling(mixture=mixture))
+    parts = sampler(texts, mixture=mixture)
     assert np.array_equal(whole, np.concatenate([parts.draw(n) for n in (0, 1, 2, 97, 0, 100)]))
     parts.restart()
     assert contexts[-1] == read[max(0, len(read) - 1 - reach) : -1]
@@ -134,7 +136,7 @@ def test_a_mixture_remembers_what_was_read(texts, monkeypatch, reach, chunk_size
 
 def test_documents_of_a_mixture_end_with_their_end(documents):
     mixture = Mixture(0.5, 4, remembering)
-    one, other = (sampler(documents, sampling=Sampling(mixture=mixture)) for _ in range(2))
+    one, other = (sampler(documents, mixture=mixture) for _ in range(2))
     drawn = [one.text() for _ in range(30)]
     assert not any((text == END).any() for text in drawn)
     for text in drawn:
@@ -147,10 +149,10 @@ def test_what_the_kernel_predicts_is_what_it_draws_from(texts, smoothing):
     smoothed = texts.replace(label_smoothing=smoothing)
     seen = []
     mixture = Mixture(0.0, 9, lambda context: seen.append(context) or np.zeros(7))
-    mixed = sampler(smoothed, sampling=Sampling(mixture=mixture)).draw(500)
+    mixed = sampler(smoothed, mixture=mixture).draw(500)
     assert np.array_equal(mixed, sampler(smoothed).draw(500))
     assert np.array_equal(
-        sampler(smoothed, sampling=Sampling(None, 0.5, mixture)).draw(500),
+        sampler(smoothed, sampling=Sampling(None, 0.5), mixture=mixture).draw(500),
         sampler(smoothed, sampling=Sampling(None, 0.5)).draw(500),
     )
 
