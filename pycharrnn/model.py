@@ -325,7 +325,8 @@ class CharRNN(Predictor):
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
             ids = vocabulary.encode(prompt, self._unknown(vocabulary))
             sampler = Sampler(built, state.judged, ids, how, rng, "".join(vocabulary))
-            return vocabulary.decode(np.concatenate([ids[:0], *sampler.portions(length, max(1, length))]))
+            size = 1 if how.min_length else max(1, length)
+            return vocabulary.decode(np.concatenate([ids[:0], *sampler.portions(length, size, through=True)]))
 
         def save(path: str | os.PathLike[str]) -> None:
             self._file(new, state.judged, Best(state.n_updates, state.smooth_loss)).write(path)

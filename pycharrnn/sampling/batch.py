@@ -9,7 +9,7 @@ import numpy as np
 from pycharrnn.arrays import Array, Ids
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
-from pycharrnn.sampling.limits import DEFAULT_LENGTH, LONGEST, warn_of_no_end
+from pycharrnn.sampling.limits import longest, warn_of_no_end
 from pycharrnn.sampling.rules import Rules
 from pycharrnn.sampling.stops import Stops
 
@@ -87,7 +87,7 @@ class Batch:
         Warns
         -----
         UserWarning
-            If no length was given and a document has no end after `LONGEST` symbols.
+            If no length was given and a document has no end after 10,000 symbols.
         """
         for prompt in prompts:
             self._architecture.check(prompt)
@@ -118,7 +118,7 @@ class Batch:
         """Draw the texts of some streams, until there is something in `halt`."""
         architecture, rules = self._architecture, self._rules
         documents, length = architecture.documents, rules.sampling.length
-        most = (LONGEST if documents else DEFAULT_LENGTH) if length is None else length
+        most = longest(documents) if length is None else length
         early = rules.sampling.min_length if documents else 0
         chunk = max(1, architecture.chunk_size // len(streams))
         engine = Engine(architecture, 1, len(streams))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pycharrnn.arrays import Ids
-from pycharrnn.sampling.limits import DEFAULT_LENGTH, LONGEST, warn_of_no_end
+from pycharrnn.sampling.limits import longest, warn_of_no_end
 from pycharrnn.sampling.rules import Rules
 from pycharrnn.sampling.sampler import Sampler, Snapshot
 from pycharrnn.sampling.stops import Stops
@@ -80,7 +80,7 @@ class Search:
     def text(self, width: int, length: int | None) -> Ids:
         """Find a text of this length, or to its end."""
         documents = self._end >= 0
-        most = (LONGEST if documents else DEFAULT_LENGTH) if length is None else length
+        most = longest(documents) if length is None else length
         self._sampler.restart()
         beam = [Candidate(self._sampler.snapshot())]
         done: list[Candidate] = []

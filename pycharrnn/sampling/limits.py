@@ -38,6 +38,17 @@ def claim_texts(n_samples: int, length: int | None) -> None:
     )
 
 
+def longest(documents: bool) -> int:
+    """Symbols of a text for which no length was given: of a document, or of running text.
+
+    Examples
+    --------
+    >>> longest(documents=False)
+    200
+    """
+    return LONGEST if documents else DEFAULT_LENGTH
+
+
 def warn_of_no_end() -> None:
     """Warn that a document was cut off that had no end."""
     advice = f"raise the temperature, train longer, or use length={LONGEST} to cut without this warning"

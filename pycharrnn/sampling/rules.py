@@ -90,6 +90,7 @@ class Rules:
         self._end = architecture.end
         self._smoothing = architecture.label_smoothing
         self._n_symbols = architecture.n_symbols
+        self._decoded = characters + "\n" * architecture.documents
         self._ids = {character: i for i, character in enumerate(characters)}
         self.bias = self._bias()
         self._constraints = [] if sampling.pattern is None else [("pattern", Pattern(sampling.pattern, characters))]
@@ -124,7 +125,7 @@ class Rules:
 
     def decode(self, ids: Ids) -> str:
         """The characters of symbols."""
-        return "".join(map(self.characters.__getitem__, ids.tolist()))
+        return "".join(map(self._decoded.__getitem__, ids.tolist()))
 
     @property
     def stepwise(self) -> bool:

@@ -11,7 +11,7 @@ from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
 from pycharrnn.network.records import Manner
-from pycharrnn.sampling.limits import DEFAULT_LENGTH, LONGEST, warn_of_no_end
+from pycharrnn.sampling.limits import longest, warn_of_no_end
 from pycharrnn.sampling.rules import Mask, Rules, masked
 from pycharrnn.sampling.seeds import seed_sequence
 from pycharrnn.sampling.settings import Mixture, Sampling
@@ -141,11 +141,11 @@ class Sampler:
         Warns
         -----
         UserWarning
-            If no length was given and a document has no end after `LONGEST` symbols.
+            If no length was given and a document has no end after 10,000 symbols.
         """
         length = self._length
         self.restart()
-        most = (LONGEST if self._documents else DEFAULT_LENGTH) if length is None else length
+        most = longest(self._documents) if length is None else length
         ids = np.concatenate([self._prompt[:0], *self.portions(most, _BETWEEN_STOPS if self._rules.stops else most)])
         if self._documents and length is None and ids.size == most and not self.is_over:
             warn_of_no_end()
@@ -157,15 +157,19 @@ class Sampler:
             for i in range(part.size):
                 yield part[i : i + 1]
 
-    def portions(self, most: int | None, size: int) -> Iterator[Ids]:
-        """Draw a text of at most `most` symbols, so many at a time. What may begin a stop is held back."""
+    def portions(self, most: int | None, size: int, through: bool = False) -> Iterator[Ids]:
+        """Draw a text of at most `most` symbols, so many at a time. What may begin a stop is held back.
+
+        With `through`, another document follows each, and the symbols between them are part of the text.
+        """
+        whole = self._documents and not through
         stops = Stops(self._rules.stops)
         held = self._prompt[:0]
         n = 0
-        while (most is None or n < most) and not self.is_over and not stops.reached:
-            ids = self.draw(size if most is None else min(size, most - n), whole=self._documents)
+        while (most is None or n < most) and not (self._closed or (whole and self._ended) or stops.reached):
+            ids = self.draw(size if most is None else min(size, most - n), whole)
             n += ids.size
-            new = ids[:-1] if self._documents and self._ended else ids
+            new = ids[:-1] if whole and self._ended else ids
             held = np.concatenate([held, new])
             ready = stops.ready(self._rules.decode(new)) if self._rules.stops else held.size
             yield held[:ready]
@@ -269,6 +273,8 @@ class Sampler:
         self._n += ids.size
         if self._stepwise and self._rules.characters:
             self._written += self._rules.decode(ids[ids != self._end])
+        if ids.size and ids[-1] == self._end:  # another document begins
+            self._n, self._written = 0, ""
 
     def _uniforms(self, n: int) -> Floats:
         """The next n numbers of the stream. Numbers that were drawn and not used come first."""

@@ -143,6 +143,16 @@ class Sampling(Checked):
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Return the settings of these names.
 
+        Parameters
+        ----------
+        given : mapping of str to object
+            The settings by name; the others have their defaults.
+
+        Returns
+        -------
+        Sampling
+            The settings.
+
         Raises
         ------
         TypeError
@@ -159,7 +169,18 @@ class Sampling(Checked):
         return cls(**given)
 
     def replace(self, **changes: Any) -> Self:
-        """The same settings but for these."""
+        """Return the same settings but for these.
+
+        Parameters
+        ----------
+        **changes
+            The settings that change, by name.
+
+        Returns
+        -------
+        Sampling
+            The new ones.
+        """
         return dataclasses.replace(self, **changes)
 
     @property

@@ -79,7 +79,7 @@ def test_symbols_are_those_of_the_text(texts, documents):
 
 
 def test_a_document_that_does_not_end_is_cut_with_a_warning(documents, monkeypatch):
-    monkeypatch.setattr("pycharrnn.sampling.sampler.LONGEST", 2)
+    monkeypatch.setattr("pycharrnn.sampling.limits.LONGEST", 2)
     endless = next(seed for seed in range(99) if END not in sampler(documents, seed=seed).draw(3))
     with pytest.warns(UserWarning, match="no end after 2 characters"):
         assert sampler(documents, seed=endless).text().size == 2
