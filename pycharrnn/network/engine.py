@@ -58,6 +58,7 @@ class Engine:
         self._space = workspace(architecture, T, B, training, training if noise is None else noise)
         self._counters = np.zeros((4, B), np.int32)  # the first row: which stream each row of the states belongs to
         self._counters[0] = np.arange(B)
+        self._manner: Manner | None = None
         self._none = aligned(0, architecture.precision.weights)
 
     # --- the carried state --------------------------------------------------------------------------------------
@@ -216,12 +217,15 @@ class Engine:
 
     def _check_manner(self, manner: Manner) -> None:
         """Refuse a manner that is not one of B streams of this architecture."""
+        if manner is self._manner:
+            return
         K, window = self.architecture.n_symbols, int(manner.drawing["repetition_window"][0])
         remembers = manner.recent.size > 0
         shapes = (manner.drawing.shape, manner.bias.shape, manner.recent.shape, manner.counts.shape)
         memory = ((self.B, window + 1), (self.B, K)) if remembers else ((self.B, 0), (self.B, 0))
         if shapes not in (((1,), (K,), *memory), ((1,), (0,), *memory)):
             raise ValueError(f"the manner of {self.B} streams of {K} symbols has arrays of the shapes {shapes}")
+        self._manner = manner  # the next call has the same, and shapes never change
 
     def _check(self, weights: Array) -> None:
         """Refuse weights that the kernels cannot read."""

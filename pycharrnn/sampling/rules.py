@@ -48,7 +48,7 @@ class Pattern:
         self._characters = characters
 
     def __call__(self, text: str) -> list[str]:
-        """Return the characters that may follow, and an empty string if the text may end."""
+        """Return the characters that may follow, and an empty string if the text may end; none if it leads nowhere."""
         may_end = [""] if self._match(text) else []
         return may_end + [c for c in self._characters if self._match(text + c, partial=True)]
 
@@ -198,7 +198,7 @@ class Rules:
             if not isinstance(answer, Collection) or not all(isinstance(one, str) for one in answer):
                 raise ParameterTypeError(name, f"must return characters or None, got {answer!a}")
             names.append(name)
-            own = set(answer) or {""}
+            own = set(answer) or ({""} if name == "constraint" else set())
             allowed = own if allowed is None else allowed & own
         if allowed is None:
             return None

@@ -153,9 +153,18 @@ class Sampler:
 
     def symbols(self) -> Iterator[Ids]:
         """Draw the symbols of `text` one by one, each in an array of its own; without a length, text never ends."""
-        for part in self.portions(self._length, 1):
-            for i in range(part.size):
-                yield part[i : i + 1]
+        if self._rules.stops:
+            for part in self.portions(self._length, 1):
+                for i in range(part.size):
+                    yield part[i : i + 1]
+            return
+        n = 0
+        while self._length is None or n < self._length:
+            symbol = self.draw(1)
+            if not symbol.size or symbol[0] == self._end:
+                return
+            yield symbol
+            n += 1
 
     def portions(self, most: int | None, size: int, through: bool = False) -> Iterator[Ids]:
         """Draw a text of at most `most` symbols, so many at a time. What may begin a stop is held back.
@@ -228,12 +237,14 @@ class Sampler:
             if self._rules.mixture is not None:
                 self._context = self._rules.mixture.remember(self._context, prompt)
             n = self._engine.draw(prompt, manner, uniform, out)
-            self._note(out[:n])
+            self._n += n
         if n < uniform.size:
             self._uniform = np.concatenate([uniform[n:], self._uniform])
         if n:
             self._unread = out[n - 1 : n].copy()
-            self._ended = bool(out[n - 1] == self._end)
+            self._ended = bool(self._unread[0] == self._end)
+            if self._ended:  # another document begins
+                self._n, self._written = 0, ""
         return n
 
     def _draw_stepwise(self, prompt: Ids, uniform: Floats, out: Ids, whole: bool) -> int:
@@ -248,8 +259,10 @@ class Sampler:
             self._predict_and_draw(prompt, manner, uniform[i : i + 1], out[i : i + 1])
             prompt = out[i : i + 1]
             self._note(prompt)
-            if whole and out[i] == self._end:
-                return i + 1
+            if out[i] == self._end:  # another document begins
+                self._n, self._written = 0, ""
+                if whole:
+                    return i + 1
         return out.size
 
     def _predict_and_draw(self, prompt: Ids, manner: Manner, uniform: Floats, out: Ids) -> None:
@@ -273,8 +286,6 @@ class Sampler:
         self._n += ids.size
         if self._stepwise and self._rules.characters:
             self._written += self._rules.decode(ids[ids != self._end])
-        if ids.size and ids[-1] == self._end:  # another document begins
-            self._n, self._written = 0, ""
 
     def _uniforms(self, n: int) -> Floats:
         """The next n numbers of the stream. Numbers that were drawn and not used come first."""

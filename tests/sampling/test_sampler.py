@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import reference
 
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
@@ -155,6 +156,43 @@ def test_what_the_kernel_predicts_is_what_it_draws_from(texts, smoothing):
         sampler(smoothed, sampling=Sampling(None, 0.5), mixture=mixture).draw(500),
         sampler(smoothed, sampling=Sampling(None, 0.5)).draw(500),
     )
+
+
+@pytest.mark.parametrize("window", [1, 3, 50])
+@pytest.mark.parametrize("chunk_size", [1, 4, 10**6])
+def test_a_penalty_counts_what_was_read(documents, monkeypatch, window, chunk_size):
+    monkeypatch.setattr(Architecture, "chunk_size", chunk_size)
+    sampling = Sampling(repetition_penalty=1.7, repetition_window=window)
+    one, other = sampler(documents, sampling=sampling), sampler(documents, sampling=sampling)
+    read = np.append(PROMPT, one.draw(150))
+    assert (read == END).any()  # which is no character
+    assert np.array_equal(read[PROMPT.size :], np.concatenate([other.draw(n) for n in (0, 1, 2, 97, 50)]))
+    for n in (1, 2, 30):
+        one.draw(0)
+        seen = read[:-1]
+        expected = np.bincount(seen[seen != END][-window:], minlength=7)
+        assert one.snapshot().counts.tolist() == [expected.tolist()]
+        read = np.append(read, one.draw(n))
+
+
+@pytest.mark.parametrize("settings", [{}, {"repetition_penalty": 2.5, "repetition_window": 4}, {"top_p": 0.6}])
+def test_a_mixture_is_drawn_by_its_logits(texts, settings):
+    """A network with no share in the mixture: the logit of a probability p is log(K p)."""
+    p = np.array([0.3, 0.25, 0.2, 0.1, 0.1, 0.04, 0.01])
+    mixture = Mixture(1.0, 0, lambda context: p)
+    drawn, rng, seen = (
+        sampler(texts, sampling=Sampling(**settings), mixture=mixture).draw(400),
+        np.random.default_rng(3),
+        [],
+    )
+    for symbol in drawn:
+        counts = np.bincount([*PROMPT, *seen][-4:], minlength=7)
+        penalty = (
+            {"penalty": settings["repetition_penalty"], "counts": counts} if "repetition_penalty" in settings else {}
+        )
+        shares = reference.shares(np.log(7 * p), top_p=settings.get("top_p", 1.0), **penalty)
+        assert symbol == reference.covering(shares, rng.random())
+        seen.append(symbol)
 
 
 def test_a_prompt_of_unknown_symbols_is_refused(texts):
