@@ -55,6 +55,13 @@ class Moment(NamedTuple):
         Where its stream stands.
     text : str
         Its text.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> session = CharRNN(hidden_size=16, random_state=0).fit("hello world. " * 20).session("hel")
+    >>> session.snapshot().text
+    'hel'
     """
 
     stream: Snapshot

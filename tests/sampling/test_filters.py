@@ -155,7 +155,6 @@ def test_draws_follow_the_distribution(names):
 @pytest.mark.slow
 @pytest.mark.parametrize("names", combinations(2), ids="+".join)
 def test_a_million_draws_follow_the_distribution(names):
-    """Twenty seeds: one in a thousand exceeds the limit, so that of all cases some do, and none by far."""
-    over = [found / limit(degrees) for found, degrees in (chi_square(names, seed, 10**6) for seed in range(20))]
-    assert sum(one > 1 for one in over) <= 1
-    assert max(over) < 1.6
+    for seed in range(4):
+        found, degrees = chi_square(names, seed, n=10**6)
+        assert found < limit(degrees)
