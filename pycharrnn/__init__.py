@@ -23,6 +23,7 @@ from pycharrnn.versions import show_versions  # noqa: E402
 if TYPE_CHECKING:
     from pycharrnn import datasets, optim
     from pycharrnn.sampling.novelty import NoveltyIndex
+    from pycharrnn.sampling.settings import Sampling
     from pycharrnn.text.documents import read_documents
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "NoveltyIndex",
     "PathLikeTextWarning",
     "SampleText",
+    "Sampling",
     "TrainingDivergedError",
     "UnknownCharacterError",
     "Vocabulary",
@@ -46,6 +48,8 @@ def __getattr__(name: str) -> object:
     """Import what few programs use when it is first used (PEP 562)."""
     if name in ("datasets", "optim"):
         return import_module(f"pycharrnn.{name}")
+    if name == "Sampling":
+        return import_module("pycharrnn.sampling.settings").Sampling
     if name == "read_documents":
         return import_module("pycharrnn.text.documents").read_documents
     if name == "NoveltyIndex":

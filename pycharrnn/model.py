@@ -17,7 +17,6 @@ from pycharrnn.errors import warn
 from pycharrnn.network.state import Best, State
 from pycharrnn.output import is_watched
 from pycharrnn.parameters import check_parameters
-from pycharrnn.predictor import Predictor
 from pycharrnn.tables import Docstring, check, table
 from pycharrnn.tasks import Task
 from pycharrnn.text.corpus import Corpus, Texts
@@ -28,12 +27,13 @@ from pycharrnn.training.history import History
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule
 from pycharrnn.turns import being_trained
+from pycharrnn.writer import Writer
 
 if TYPE_CHECKING:
     from pycharrnn.training.trainer import Trainer
 
 
-class CharRNN(Predictor):
+class CharRNN(Writer):
     __doc__: Any = Docstring("""
     A character-level recurrent network: learns to write from a text.
 
@@ -321,13 +321,14 @@ class CharRNN(Predictor):
         vocabulary, built, state, history, _, ngrams = new
         params, budget, callbacks, begin = task
 
-        def sample(length: int, prompt: str = "", temperature: float = 1.0) -> str:
-            Integer(0, 2**48).check("length", length)
-            check(table(CharRNN.sample), prompt=prompt, temperature=temperature)
+        def sample(length: int, prompt: str = "", **sampling: Any) -> str:
+            check(table(CharRNN.stream), prompt=prompt)
+            how = Sampling.of({"length": length} | sampling)
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
             ids = vocabulary.encode(prompt, self._unknown(vocabulary))
-            sampler = Sampler(built, state.judged, ids, Sampling(length, temperature), rng)
-            return vocabulary.decode(sampler.draw(length))
+            sampler = Sampler(built, state.judged, ids, how, rng, "".join(vocabulary))
+            size = 1 if how.min_length else max(1, length)
+            return vocabulary.decode(np.concatenate([ids[:0], *sampler.portions(length, size, through=True)]))
 
         def save(path: str | os.PathLike[str]) -> None:
             self._file(new, state.judged, Best(state.n_updates, state.smooth_loss)).write(path)

@@ -282,7 +282,8 @@ class Parameters:
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters of the constructor. `on_unknown` and `n_threads` count at once, others from the next training.
+        """Change parameters: `on_unknown` and `n_threads` at once, all others from the next training on.
+
         Parameters
         ----------
         **params

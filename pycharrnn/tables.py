@@ -85,7 +85,7 @@ def _collected(function: Callable[..., Any]) -> Table:
     annotated: Any = inspect.unwrap(function)
     if isinstance(function, type):
         annotated = annotated.__init__
-    notes = {name: note for name, note in annotated.__annotations__.items() if name != "return"}
+    notes = {name: note for name, note in annotated.__annotations__.items() if "Annotated" in str(note)}
     hints = typing.get_type_hints(SimpleNamespace(__annotations__=notes), annotated.__globals__, include_extras=True)
     found: Table = {}
     for name, parameter in inspect.signature(function).parameters.items():

@@ -32,5 +32,6 @@ include "loops/layers.pxi"              # the recurrence and its derivatives
 include "loops/head.pxi"                # logits and their derivatives
 include "loops/windows.pxi"             # a whole window, forward and backward
 include "loops/updates.pxi"             # gradients, clipping, steps
-include "loops/entries.pxi"             # what the package calls
+include "loops/entries.pxi"             # what the package calls to train and to evaluate
+include "loops/sampling.pxi"            # what it calls to draw
 include "loops/primitives.pxi"          # what tests and benchmarks call

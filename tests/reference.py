@@ -230,15 +230,42 @@ def moving_average(x, weights, mean):
 
 def draw(logits, temperature, u, smoothing=0.0):
     """The index whose share of softmax(logits / temperature), without what smoothing gave to all alike, covers u."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    z = np.asarray(logits, np.float64)
-    if smoothing:
+    return covering(shares(logits, temperature, smoothing), u)
+
+
+def covering(p, u):
+    """The index whose share covers u."""
+    return int(min(np.searchsorted(np.cumsum(p), u, side="right"), len(p) - 1))
+
+
+def shares(
+    logits, temperature=1.0, smoothing=0.0, penalty=1.0, counts=None, bias=None, top_k=None, top_p=1.0, min_p=0.0
+):
+    """The distribution from which a symbol is drawn: each setting after the one before it."""
+    z = raw = np.asarray(logits, np.float64)
+    if smoothing and (temperature or counts is not None or bias is not None):
         q, each = softmax(z), smoothing / len(z)
         with np.errstate(divide="ignore"):
             z = np.log(np.where(q > (2 * each if each < q.max() / 2 else each), np.maximum(q - each, 0), 0))
-    p = softmax(z / temperature)
-    return int(min(np.searchsorted(np.cumsum(p), u, side="right"), len(p) - 1))
+        z += raw.max() - z.max()  # the likeliest symbol keeps its logit, on which a penalty depends
+    if counts is not None:
+        z = np.where(counts > 0, np.where(z > 0, z / penalty, z * penalty), z)
+    z = z if bias is None else z + bias
+    if np.isneginf(z).all():  # all that may come was dropped as noise
+        return shares(raw, temperature, 0.0, penalty, counts, bias, top_k, top_p, min_p)
+    if temperature == 0:
+        return np.eye(len(z))[np.argmax(z)]
+    p = softmax((z - z.max()) / temperature)
+    order = np.argsort(-p, kind="stable")
+    if top_k is not None:
+        p = np.where(p >= p[order[min(top_k, len(p)) - 1]], p, 0)
+        p /= p.sum()
+    if top_p < 1:
+        before = np.cumsum(p[order]) - p[order]
+        p[order[1:][before[1:] >= top_p]] = 0
+        p /= p.sum()
+    p[p < min_p * p.max()] = 0
+    return p / p.sum()
 
 
 def unsmoothed(q, smoothing, part):

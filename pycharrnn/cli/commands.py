@@ -19,6 +19,7 @@ from pycharrnn.cli.options import Either, ModelGroup, Option, Request, compare, 
 from pycharrnn.cli.parser import Parser
 from pycharrnn.cli.train import train
 from pycharrnn.output import write
+from pycharrnn.sampling.settings import Sampling
 from pycharrnn.tables import table
 from pycharrnn.text.documents import read_documents
 
@@ -69,7 +70,7 @@ class Command:
 
 def _sample(job: Job) -> None:
     documents = job.model.vocabulary_.end is not None
-    given = job.request.arguments(CharRNN.sample) | {"prompt": job.input.text}
+    given = job.request.arguments(Sampling) | job.request.arguments(CharRNN.sample) | {"prompt": job.input.text}
     job.model.random_state = None  # or each process would write the same text
     n_samples = given.pop("n_samples", None)
     file = stdout("raw" in job.request)
@@ -225,7 +226,7 @@ COMMANDS: dict[str, Command] = {
         options=lambda: [
             rows.MODEL_FILE,
             Either(rows.PROMPT, rows.PROMPT_FILE),
-            *parameters(CharRNN.sample, without="prompt n_samples random_state"),
+            *parameters(Sampling, without="constraint"),
             rows.GREEDY,
             rows.N_SAMPLES,
             rows.STREAM,

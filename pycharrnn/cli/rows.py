@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import get_args
 
 from pycharrnn import CharRNN
@@ -11,6 +10,7 @@ from pycharrnn.arguments import Integer, Maybe, Real, Seed
 from pycharrnn.cli.options import OF_MODEL, Option, names_of
 from pycharrnn.parameters import Unknown
 from pycharrnn.presets import PRESETS
+from pycharrnn.sampling.kinds import unescape
 from pycharrnn.tables import table
 from pycharrnn.text import datasets
 from pycharrnn.text.documents import read_documents
@@ -21,16 +21,10 @@ _COUNT = Integer(1, 2**62)
 
 def unescaped(value: str) -> str:
     """Return the text, with the escapes of JSON read."""
-    import json  # only now: most commands need none
-
-    def read(escapes: re.Match[str]) -> str:
-        try:
-            return str(json.loads(f'"{escapes[0]}"'))  # a run of them, since two may be halves of one character
-        except ValueError:
-            problem = f"unknown escape in {escapes[0]!a}"
-            raise argparse.ArgumentTypeError(rf"{problem}: write \\ for a backslash") from None
-
-    return re.sub(r"(?s:\\u[0-9a-fA-F]{4}|\\.|\\$)+", read, value)
+    try:
+        return unescape(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 # The text.

@@ -110,9 +110,59 @@ class Numbers(NamedTuple):
 class Drawing(NamedTuple):
     """How a symbol is drawn."""
 
-    temperature: float
-    smoothing: float
-    whole: bool
+    temperature: float = 1.0
+    smoothing: float = 0.0
+    whole: bool = False
+    repetition_penalty: float = 1.0
+    repetition_window: int = 0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+
+
+class Manner(NamedTuple):
+    """How B streams draw their symbols, and what they remember.
+
+    Attributes
+    ----------
+    drawing : ndarray of Drawing, (1,)
+        The settings.
+    bias : ndarray of float64, (K,) or (0,)
+        What is added to the logits: -inf where a symbol may not come.
+    recent : ndarray of int32, (B, W + 1) or (B, 0)
+        The last W symbols of each stream, -1 where there is none yet, and the place of the next; changed in place.
+    counts : ndarray of int32, (B, K) or (B, 0)
+        How often each symbol is among them, changed in place.
+
+    Examples
+    --------
+    >>> Manner.of(Drawing(repetition_penalty=1.5, repetition_window=2), n_symbols=3).recent
+    array([[-1, -1,  0]], dtype=int32)
+    """
+
+    drawing: Record
+    bias: Floats
+    recent: Ids
+    counts: Ids
+
+    @classmethod
+    def of(cls, drawing: Drawing, n_symbols: int, bias: Floats | None = None, B: int = 1) -> Manner:
+        """Return the manner of streams that remember nothing yet."""
+        penalised = drawing.repetition_penalty != 1
+        manner = cls(
+            record(drawing),
+            np.empty(0) if bias is None else bias,
+            np.empty((B, drawing.repetition_window + 1 if penalised else 0), np.int32),
+            np.empty((B, n_symbols if penalised else 0), np.int32),
+        )
+        manner.forget()
+        return manner
+
+    def forget(self) -> None:
+        """Let all streams remember nothing."""
+        self.recent[:, :-1] = -1
+        self.recent[:, -1:] = 0
+        self.counts[:] = 0
 
 
 class Windows(NamedTuple):

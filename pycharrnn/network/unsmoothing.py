@@ -60,7 +60,7 @@ def unsmoothed_losses(architecture: Architecture, weights: Array, ids: Ids, wind
         for start in range(begin, end, engine.T):
             nats = found[start : min(start + engine.T, end)]
             engine.read(weights, ids[start : start + nats.size + 1], nats)
-            nats += _more(engine.shares()[: nats.size], nats, noise)
+            nats += _more(engine.predictions()[: nats.size], nats, noise)
     return found
 
 

@@ -34,8 +34,8 @@ class Workspace(NamedTuple):
         Scratch: the symbols that an update has read.
     losses : ndarray of float64, (T * B,)
         The loss of each prediction of a window, if it is for training.
-    logits : ndarray of float64, (K,)
-        Scratch: the logits of the symbol that is drawn next.
+    logits : ndarray of float64, (3 * Kp,)
+        Scratch: the logits of the symbol that is drawn next, and what sorts them.
     shares : ndarray, (T * B, K)
         A view of the softmax of each prediction.
     """
@@ -163,7 +163,7 @@ def workspace(
         grads=aligned(architecture.layout.size if training else 0, architecture.precision.weights),
         seen=np.zeros(K, np.int32),
         losses=np.zeros(T * B if training else 0),
-        logits=np.zeros(_padded(K)),
+        logits=np.zeros(3 * _padded(K)),
         shares=memory[lay.offsets["p"] :][: T * B * _padded(K)].reshape(T * B, -1)[:, :K],
     )
 

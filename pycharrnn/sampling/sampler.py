@@ -3,46 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pycharrnn.arrays import Array, Floats, Ids
-from pycharrnn.errors import warn
-from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
-from pycharrnn.network.memory import claim
-from pycharrnn.sampling.settings import DEFAULT_LENGTH, LONGEST, Mixture, Sampling, draw
+from pycharrnn.network.records import Manner
+from pycharrnn.sampling.limits import longest, warn_of_no_end
+from pycharrnn.sampling.rules import Mask, Rules, masked
+from pycharrnn.sampling.seeds import seed_sequence
+from pycharrnn.sampling.settings import Mixture, Sampling
+from pycharrnn.sampling.stops import Stops
 
 _UNUSED = 512  # numbers drawn in advance at most where a document may end before it needs them
+_BETWEEN_STOPS = 64  # symbols drawn between two looks for the end of a text
 
 
-def claim_texts(n_samples: int, length: int | None) -> None:
-    """Check that there is memory for so many texts of this length, and for the symbols of one.
+class Snapshot(NamedTuple):
+    """Where a stream stands: all that its next symbols depend on."""
 
-    Parameters
-    ----------
-    n_samples : int
-        How many texts.
-    length : int or None
-        Characters of each; None if nobody knows.
-
-    Raises
-    ------
-    MemoryError
-        If there is not.
-    """
-    each = 1 if length is None else length
-    claim(
-        n_samples * (64 + 4 * each) + 20 * each,
-        Message(
-            Setting("n_samples"),
-            f" {n_samples:,} x ",
-            Setting("length"),
-            f" {'None' if length is None else f'{length:,}'}",
-        ),
-        advice("lower {length} or {n_samples}, or take the characters one after the other from stream()"),
-    )
+    carried: Array
+    unread: Ids
+    uniform: Floats
+    rng: Any
+    recent: Ids
+    counts: Ids
+    context: Ids
+    written: str
+    n: int
+    ended: bool
+    closed: bool
 
 
 class Sampler:
@@ -61,6 +53,10 @@ class Sampler:
         How symbols are drawn.
     rng : numpy.random.Generator
         What draws them: one uniform number per symbol.
+    characters : str, default ""
+        The characters of the symbols, in their order; settings that name characters need them.
+    mixture : Mixture or None, default None
+        What the network is mixed with.
 
     Notes
     -----
@@ -81,28 +77,63 @@ class Sampler:
     """
 
     def __init__(
-        self, architecture: Architecture, weights: Array, prompt: Ids, sampling: Sampling, rng: np.random.Generator
+        self,
+        architecture: Architecture,
+        weights: Array,
+        prompt: Ids,
+        sampling: Sampling,
+        rng: np.random.Generator,
+        characters: str = "",
+        mixture: Mixture | None = None,
     ) -> None:
         architecture.check(prompt)
+        self._made = architecture, weights, prompt, sampling, characters, mixture
         self._documents = architecture.documents
         self._end = architecture.end
+        self._n_symbols = architecture.n_symbols
         self._chunk_size = architecture.chunk_size
-        self._prompt = np.insert(prompt, 0, architecture.end) if architecture.documents else prompt
         self._length = sampling.length
-        self._sampling = sampling
-        self._drawings = {whole: sampling.drawing(architecture, whole) for whole in (False, True)}
+        self._min_length = sampling.min_length if architecture.documents else 0
+        self._rules = Rules(sampling, architecture, characters, mixture)
+        self._stepwise = self._rules.stepwise
+        self._manner = self._rules.manner()
+        self._network = self._rules.of_network(self._manner)
+        documents = self._rules.of_document(self._manner)
+        self._manners = {
+            (whole, early): self._rules.without_end(manner) if early else manner
+            for whole, manner in ((False, self._manner), (True, documents))
+            for early in (False, True)[: 1 + (self._min_length > 0)]
+        }
+        self._rng = rng
+        self._engine = Engine(architecture, 1)
+        self._carried = architecture.carried(1), architecture.precision.activations
+        self._engine.pack(weights)
+        self.begin(prompt, rng)
+
+    def begin(self, prompt: Ids, rng: np.random.Generator) -> None:
+        """Begin another text from another prompt, with other numbers."""
+        self._prompt = np.insert(prompt, 0, self._end) if self._documents else prompt
         self._rng = rng
         self._uniform = np.empty(0)  # numbers drawn and not used
-        self._engine = Engine(architecture, 1)
-        self._engine.pack(weights)
         self.restart()
 
     def restart(self) -> None:
         """Begin another text from the prompt. Numbers that were drawn and not used stay for it."""
         self._unread = self._prompt
         self._ended = False
+        self._closed = False  # nothing more may come
+        self._n = 0
+        self._written = ""  # as far as what may come depends on it
         self._context = self._prompt[:0]  # what has been read, as far as a mixture looks back
+        self._manner.forget()
         self._engine.start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the text has come to its end."""
+        return self._closed or (self._ended and self._documents)
+
+    # --- texts --------------------------------------------------------------------------------------------------
 
     def text(self) -> Ids:
         """Draw one text of the wanted length, or a document to its end, which is not part of it.
@@ -110,29 +141,51 @@ class Sampler:
         Warns
         -----
         UserWarning
-            If no length was given and a document has no end after `LONGEST` symbols.
+            If no length was given and a document has no end after 10,000 symbols.
         """
         length = self._length
         self.restart()
-        if not self._documents:
-            return self.draw(DEFAULT_LENGTH if length is None else length)
-        ids = self.draw(LONGEST if length is None else length, whole=True)
-        if ids.size and ids[-1] == self._end:
-            return ids[:-1]
-        if length is None:
-            advice = f"raise the temperature, train longer, or use length={LONGEST} to cut without this warning"
-            warn(f"a document had no end after {LONGEST:,} characters and is cut off there: {advice}")
+        most = longest(self._documents) if length is None else length
+        ids = np.concatenate([self._prompt[:0], *self.portions(most, _BETWEEN_STOPS if self._rules.stops else most)])
+        if self._documents and length is None and ids.size == most and not self.is_over:
+            warn_of_no_end()
         return ids
 
     def symbols(self) -> Iterator[Ids]:
         """Draw the symbols of `text` one by one, each in an array of its own; without a length, text never ends."""
+        if self._rules.stops:
+            for part in self.portions(self._length, 1):
+                for i in range(part.size):
+                    yield part[i : i + 1]
+            return
         n = 0
         while self._length is None or n < self._length:
             symbol = self.draw(1)
-            if symbol[0] == self._end:
+            if not symbol.size or symbol[0] == self._end:
                 return
             yield symbol
             n += 1
+
+    def portions(self, most: int | None, size: int, through: bool = False) -> Iterator[Ids]:
+        """Draw a text of at most `most` symbols, so many at a time. What may begin a stop is held back.
+
+        With `through`, another document follows each, and the symbols between them are part of the text.
+        """
+        whole = self._documents and not through
+        stops = Stops(self._rules.stops)
+        held = self._prompt[:0]
+        n = 0
+        while (most is None or n < most) and not (self._closed or (whole and self._ended) or stops.reached):
+            ids = self.draw(size if most is None else min(size, most - n), whole)
+            n += ids.size
+            new = ids[:-1] if whole and self._ended else ids
+            held = np.concatenate([held, new])
+            ready = stops.ready(self._rules.decode(new)) if self._rules.stops else held.size
+            yield held[:ready]
+            held = held[:0] if stops.reached else held[ready:]
+        yield held
+
+    # --- symbols ------------------------------------------------------------------------------------------------
 
     def draw(self, length: int, whole: bool = False) -> Ids:
         """Draw the next `length` symbols. Drawing n and then m gives the same as drawing n + m.
@@ -142,42 +195,97 @@ class Sampler:
         out = np.empty(length, np.int32)
         done, chunk = 0, self._chunk_size
         most = min(chunk, _UNUSED) if whole else chunk
-        while (done < length or len(self._unread) > 1) and not (whole and self._ended):
+        while (done < length or len(self._unread) > 1) and not (self._closed or (whole and self._ended)):
             prompt, self._unread = self._unread[:chunk], self._unread[chunk:]
             n = 0 if len(self._unread) else min(length - done, most)
+            if self._n < self._min_length:
+                n = min(n, self._min_length - self._n)
             n = self._draw(prompt, out[done : done + n], whole)
             done += n
         return out[:done]
 
+    def read(self, ids: Ids) -> None:
+        """Let the stream go on after these symbols, as if it had drawn them."""
+        self._unread = np.concatenate([self._unread, ids])
+        if ids.size:
+            self._ended = bool(self._documents and ids[-1] == self._end)
+            self._note(ids)
+
+    def probabilities(self) -> Floats:
+        """The probabilities with which the next symbol is drawn, (K,); zeros if the text is over."""
+        self.draw(0)
+        mask = self._mask()
+        if self._closed:
+            return np.zeros(self._n_symbols)
+        manner = masked(self._manners[False, self._n < self._min_length], mask)
+        prompt, self._unread = self._unread, self._unread[:0]
+        out = np.empty(1, np.int32)
+        self._predict_and_draw(prompt, manner, np.zeros(1), out)
+        if manner.drawing["temperature"][0] == 0:
+            p = np.zeros(self._n_symbols)
+            p[out[0]] = 1.0
+            return p
+        return self._engine.shares()
+
     def _draw(self, prompt: Ids, out: Ids, whole: bool) -> int:
         """Read a part of the prompt and draw as many symbols as there is room for in `out`, or fewer to the end."""
         uniform = self._uniforms(out.size)
-        if self._sampling.mixture is None:
-            n = self._engine.draw(prompt, self._drawings[whole], uniform, out)
+        manner = self._manners[whole, self._n < self._min_length]
+        if self._stepwise and out.size:
+            n = self._draw_stepwise(prompt, uniform, out, whole)
         else:
-            n = self._draw_mixed(self._sampling.mixture, prompt, uniform, out, whole)
+            if self._rules.mixture is not None:
+                self._context = self._rules.mixture.remember(self._context, prompt)
+            n = self._engine.draw(prompt, manner, uniform, out)
+            self._n += n
         if n < uniform.size:
             self._uniform = np.concatenate([uniform[n:], self._uniform])
         if n:
             self._unread = out[n - 1 : n].copy()
-            self._ended = out[n - 1] == self._end
+            self._ended = bool(self._unread[0] == self._end)
+            if self._ended:  # another document begins
+                self._n, self._written = 0, ""
         return n
 
-    def _draw_mixed(self, mixture: Mixture, prompt: Ids, uniform: Floats, out: Ids, whole: bool) -> int:
-        """The same for a mixture: the kernel predicts one symbol after the other."""
-        drawing = self._drawings[False]
-        self._context = mixture.remember(self._context, prompt)
-        if not out.size:
-            return self._engine.draw(prompt, drawing, uniform, out)
-        for i, u in enumerate(uniform):
-            if i:
-                prompt = out[i - 1 : i]
-                self._context = mixture.remember(self._context, prompt)
-            p = mixture.mix(self._engine.predict(prompt, drawing), self._context)
-            out[i] = draw(p, self._sampling.temperature, u)
-            if whole and out[i] == self._end:
-                return i + 1
+    def _draw_stepwise(self, prompt: Ids, uniform: Floats, out: Ids, whole: bool) -> int:
+        """The same where each symbol is a call of its own."""
+        for i in range(out.size):
+            mask = self._mask()
+            if self._closed:
+                if not i:
+                    self._unread = prompt  # nobody has read it
+                return i
+            manner = masked(self._manners[False, self._n < self._min_length], mask)
+            self._predict_and_draw(prompt, manner, uniform[i : i + 1], out[i : i + 1])
+            prompt = out[i : i + 1]
+            self._note(prompt)
+            if out[i] == self._end:  # another document begins
+                self._n, self._written = 0, ""
+                if whole:
+                    return i + 1
         return out.size
+
+    def _predict_and_draw(self, prompt: Ids, manner: Manner, uniform: Floats, out: Ids) -> None:
+        """Draw one symbol from the network or from the mixture."""
+        mixture = self._rules.mixture
+        if mixture is None:
+            self._engine.draw(prompt, manner, uniform, out)
+            return
+        self._context = mixture.remember(self._context, prompt)
+        p = mixture.mix(self._engine.predict(prompt, self._network), self._context)
+        self._engine.draw_from(p, manner, uniform, out)
+
+    def _mask(self) -> Mask | None:
+        """Which symbols may come; if none may, the text is closed."""
+        mask = self._rules.mask(self._written) if self._stepwise else None
+        self._closed = mask is not None and not mask.any()
+        return mask
+
+    def _note(self, ids: Ids) -> None:
+        """Count what has been drawn, and remember it if what may come depends on it."""
+        self._n += ids.size
+        if self._stepwise and self._rules.characters:
+            self._written += self._rules.decode(ids[ids != self._end])
 
     def _uniforms(self, n: int) -> Floats:
         """The next n numbers of the stream. Numbers that were drawn and not used come first."""
@@ -185,3 +293,51 @@ class Sampler:
             return self._rng.random(n)
         left, self._uniform = self._uniform[:n], self._uniform[n:]
         return np.concatenate([left, self._rng.random(n - left.size)])
+
+    # --- where it stands ----------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Return where the stream stands."""
+        carried = np.empty(*self._carried)
+        self._engine.take(carried)
+        return Snapshot(
+            carried,
+            self._unread,
+            self._uniform,
+            self._rng.bit_generator.state,
+            self._manner.recent.copy(),
+            self._manner.counts.copy(),
+            self._context,
+            self._written,
+            self._n,
+            self._ended,
+            self._closed,
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from where the stream stood."""
+        self._engine.start(snapshot.carried)
+        self._rng.bit_generator.state = snapshot.rng
+        self._manner.recent[:] = snapshot.recent
+        self._manner.counts[:] = snapshot.counts
+        self._unread, self._uniform, self._context = snapshot.unread, snapshot.uniform, snapshot.context
+        self._written, self._n = snapshot.written, snapshot.n
+        self._ended, self._closed = snapshot.ended, snapshot.closed
+
+    def branch(self) -> Sampler:
+        """Return another stream that stands where this one does, with numbers of its own."""
+        [seed] = seed_sequence(self._rng).spawn(1)
+        rng = np.random.default_rng(seed)
+        here = self.snapshot()._replace(rng=rng.bit_generator.state, uniform=np.empty(0))
+        return _revived(self._made, rng, here)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revived, (self._made, self._rng, self.snapshot())
+
+
+def _revived(made: tuple[Any, ...], rng: np.random.Generator, snapshot: Snapshot) -> Sampler:
+    """The stream that was made of these, where it stood."""
+    architecture, weights, prompt, sampling, characters, mixture = made
+    sampler = Sampler(architecture, weights, prompt, sampling, rng, characters, mixture)
+    sampler.restore(snapshot)
+    return sampler

@@ -1,15 +1,194 @@
-"""How texts are drawn."""
+"""How texts are drawn: the settings that users choose, and what a network is mixed with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, Self, TypedDict
 
 import numpy as np
 
+from pycharrnn.arguments import Integer, Maybe, Real, close
 from pycharrnn.arrays import Floats, Ids
-from pycharrnn.network.architecture import Architecture
-from pycharrnn.network.records import Drawing, Record, record
+from pycharrnn.errors import ParameterValueError
+from pycharrnn.sampling.kinds import Bias, Characters, Function, Regex, Share, Strings
+from pycharrnn.tables import Checked, table
+
+Constraint = Callable[[str], "Collection[str] | None"]
+
+
+class Settings(TypedDict, total=False):
+    """The settings of `Sampling` by name, for type checkers: what `sample`, `stream` and `session` take."""
+
+    temperature: float
+    top_k: int | None
+    top_p: float
+    min_p: float
+    repetition_penalty: float
+    repetition_window: int
+    allow: str | None
+    ban: str | None
+    bias: Mapping[str, float] | None
+    stop: str | Sequence[str] | None
+    min_length: int
+    beam: int
+    pattern: str | None
+    constraint: Constraint | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling(Checked):
+    """The settings by which texts are drawn: one object from `CharRNN.sample` to the kernel.
+
+    Names and meanings are those of Hugging Face's GenerationConfig, where it has them. The settings act in this order:
+    `repetition_penalty`, `bias`, `allow` and `ban`, `temperature`, `top_k`, `top_p`, `min_p`.
+
+    Parameters
+    ----------
+    length : int or None, default None
+        Characters to write. None is 200 for a model of running text. A model of documents writes one to its end (which
+        must come within 10,000 characters); with a `length` it may be cut off there.
+    temperature : float in [0, inf), default 1.0
+        Below 1 the text is more predictable, above 1 more varied. 0 is greedy: always the likeliest character.
+    top_k : int in [1, inf) or None, default None
+        Draw from so many of the likeliest characters only, and from those that are as likely as the last of them. None
+        draws from all.
+    top_p : float in (0, 1], default 1.0
+        Draw only from the likeliest characters that have this probability together (Holtzman et al. 2020).
+    min_p : float in [0, 1], default 0.0
+        Draw only from characters that have at least this part of the probability of the likeliest one (Nguyen et al.
+        2025).
+    repetition_penalty : float in (0, inf), default 1.0
+        The logit of each character among the last `repetition_window` ones is divided by this if it is positive, and
+        multiplied if it is negative (Keskar et al. 2019): above 1 repetitions become rarer. In a mixture with n-grams
+        the logit of a probability p is log(K p), for K characters.
+    repetition_window : int in [1, 65536], default 64
+        How many of the last characters `repetition_penalty` looks at, those of the prompt included.
+    allow : str or None, default None
+        The only characters that may come. None is all.
+    ban : str or None, default None
+        Characters that may not come.
+    bias : dict of str to float or None, default None
+        What is added to the logits of some characters: 1 makes one 2.7 times as likely beside the others.
+    stop : str or sequence of str or None, default None
+        The text ends before the first place where one of these comes. A prompt does not count.
+    min_length : int in [0, inf), default 0
+        Neither the end of a document nor `stop` ends the text before it has so many characters.
+    beam : int in [1, 1024], default 1
+        Above 1, search for a likely text with a beam of this width, instead of taking the likeliest character each time
+        (Graves 2012). Of the texts that end first the one with the highest mean log-likelihood per character is taken.
+        It draws nothing, so it goes with `temperature` 0 alone.
+    pattern : str or None, default None
+        A regular expression, in the syntax of the package regex, that the text must match as a whole. A text ends where
+        nothing more can come; one that `length` cuts off has only begun to match.
+    constraint : callable or None, default None
+        ``constraint(text)`` sees what has been written, without the prompt, and returns the characters that may come,
+        as a str or a collection of str; None is all. An empty string among them allows a document to end. If there
+        are no characters at all, the text ends.
+
+    Raises
+    ------
+    ParameterValueError, ParameterTypeError
+        If a setting is out of range or of a wrong type, or if two do not go together.
+
+    References
+    ----------
+    A. Holtzman et al. (2020). The curious case of neural text degeneration. ICLR 2020.
+    M. N. Nguyen et al. (2025). Turning up the heat: min-p sampling for creative and coherent LLM outputs. ICLR
+       2025.
+    N. S. Keskar et al. (2019). CTRL: a conditional transformer language model for controllable generation.
+       arXiv:1909.05858.
+
+    Examples
+    --------
+    >>> Sampling(temperature=0.5, top_k=5).top_k
+    5
+    >>> Sampling(beam=4)
+    Traceback (most recent call last):
+    pycharrnn.errors.ParameterValueError: beam draws nothing, so it goes with temperature=0 alone, got beam=4 with ...
+    """
+
+    length: Annotated[int | None, Maybe(Integer(0, 2**48))] = None
+    temperature: Annotated[float, Real(zero=True)] = 1.0
+    top_k: Annotated[int | None, Maybe(Integer(1, 2**31))] = None
+    top_p: Annotated[float, Share()] = 1.0
+    min_p: Annotated[float, Share(zero=True)] = 0.0
+    repetition_penalty: Annotated[float, Real()] = 1.0
+    repetition_window: Annotated[int, Integer(1, 65_536)] = 64
+    allow: Annotated[str | None, Maybe(Characters())] = None
+    ban: Annotated[str | None, Maybe(Characters())] = None
+    bias: Annotated[Mapping[str, float] | None, Maybe(Bias())] = None
+    stop: Annotated[str | Sequence[str] | None, Maybe(Strings())] = None
+    min_length: Annotated[int, Integer(0, 2**48)] = 0
+    beam: Annotated[int, Integer(1, 1024)] = 1
+    pattern: Annotated[str | None, Maybe(Regex())] = None
+    constraint: Annotated[Constraint | None, Maybe(Function())] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.length is not None and self.min_length > self.length:
+            raise ParameterValueError("min_length", f"must be at most length, {self.length}, got {self.min_length}")
+        if self.beam > 1:
+            if self.temperature != 0:
+                got = f"got beam={self.beam} with temperature={self.temperature:g}"
+                raise ParameterValueError("beam", f"draws nothing, so it goes with temperature=0 alone, {got}")
+            default = type(self)()
+            for name in ("top_k", "top_p", "min_p"):
+                if getattr(self, name) != getattr(default, name):
+                    raise ParameterValueError(
+                        name, f"does nothing in a beam search, got beam={self.beam}; leave it out"
+                    )
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Return the settings of these names.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+            The settings by name; the others have their defaults.
+
+        Returns
+        -------
+        Sampling
+            The settings.
+
+        Raises
+        ------
+        TypeError
+            If there is no setting of a name.
+
+        Examples
+        --------
+        >>> Sampling.of({"temprature": 1})
+        Traceback (most recent call last):
+        TypeError: there is no setting 'temprature' (did you mean 'temperature'?)
+        """
+        for name in given.keys() - table(cls).keys():
+            raise TypeError(f"there is no setting {name!a}{close(name, table(cls))}")
+        return cls(**given)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return the same settings but for these.
+
+        Parameters
+        ----------
+        **changes
+            The settings that change, by name.
+
+        Returns
+        -------
+        Sampling
+            The new ones.
+        """
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The strings that end a text."""
+        if self.stop is None:
+            return ()
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
 
 
 class Mixture(NamedTuple):
@@ -45,55 +224,3 @@ class Mixture(NamedTuple):
     def mix(self, network: Floats, context: Ids) -> Floats:
         """The probabilities of all symbols after a context, (K,), from those of the network."""
         return self.share * self.following(context) + (1 - self.share) * network
-
-
-class Sampling(NamedTuple):
-    """The settings by which symbols are drawn: one object from `CharRNN.sample` to the kernel.
-
-    Parameters
-    ----------
-    length : int or None, default None
-        Symbols of a text. None is `DEFAULT_LENGTH` for running text; a document is then written to its end, which must
-        come within `LONGEST` symbols.
-    temperature : float in [0, inf), default 1.0
-        What the logits are divided by; 0 takes the likeliest symbol.
-    mixture : Mixture or None, default None
-        What the network is mixed with. The temperature is that of the mixture: p becomes p ** (1 / temperature).
-
-    Examples
-    --------
-    >>> Sampling(temperature=0.5)
-    Sampling(length=None, temperature=0.5, mixture=None)
-    """
-
-    length: int | None = None
-    temperature: float = 1.0
-    mixture: Mixture | None = None
-
-    def drawing(self, architecture: Architecture, whole: bool) -> Record:
-        """Return the record by which the kernel draws; a `whole` document ends with its end symbol.
-
-        With a mixture the kernel only predicts: the temperature comes later.
-        """
-        temperature = float(self.temperature) if self.mixture is None else 1.0
-        return record(Drawing(temperature, architecture.label_smoothing, whole))
-
-
-def draw(p: Floats, temperature: float, u: float) -> int:
-    """Return the index whose share of p ** (1 / temperature) covers u in [0, 1), as the kernel does for logits.
-
-    Examples
-    --------
-    >>> p = np.array([0.25, 0.5, 0.25])
-    >>> [draw(p, 1.0, u) for u in (0.0, 0.249, 0.25, 0.75)], draw(p, 0.0, 0.9), draw(p, 0.5, 0.2)
-    ([0, 0, 1, 2], 1, 1)
-    """
-    likeliest = int(p.argmax())
-    if temperature == 0:
-        return likeliest
-    below = np.cumsum(p if temperature == 1 else (p / p[likeliest]) ** (1 / temperature))
-    return int(below.searchsorted(u * below[-1], side="right"))  # u times the sum is below the sum, however rounded
-
-
-DEFAULT_LENGTH = 200
-LONGEST = 10_000  # some models never come to an end

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import IO, Literal
+from typing import IO, TYPE_CHECKING, Literal, Unpack
 
-from pycharrnn.arguments import Integer, Real, Text
+from pycharrnn.arguments import Integer, Text
 from pycharrnn.errors import ParameterTypeError, ParameterValueError, warn
 from pycharrnn.messages import shown
 from pycharrnn.output import write
 from pycharrnn.training.progress import clear_lines
 from pycharrnn.training.run import Run
+
+if TYPE_CHECKING:
+    from pycharrnn.sampling.settings import Settings
 
 Callback = Callable[[Run], object]
 
@@ -62,15 +65,15 @@ class SampleText:
         Characters of a text, at least 0.
     prompt : str, default ""
         What the text continues.
-    temperature : float, default 1.0
-        As of `CharRNN.sample`: at least 0.
     file : text file object, "stdout" or None, default "stdout"
         Where to print. None only keeps the texts in the history.
+    **sampling
+        How to draw, as for `CharRNN.sample`, without `beam`: `temperature`, `top_p`, `stop` and all others.
 
     Raises
     ------
     TypeError
-        If `every` or `length` is not an integer, `prompt` not a str or `temperature` not a number; or if `file` is none
+        If `every` or `length` is not an integer, `prompt` not a str or a setting of a wrong type; or if `file` is none
         of these, for example a name or a file that was opened for bytes.
     ValueError
         If a number is out of range, or nothing can be written to `file`.
@@ -91,13 +94,16 @@ class SampleText:
         length: int = 200,
         *,
         prompt: str = "",
-        temperature: float = 1.0,
         file: IO[str] | Literal["stdout"] | None = "stdout",
+        **sampling: Unpack[Settings],
     ) -> None:
+        from pycharrnn.sampling.settings import Sampling  # only now: few trainings write
+
         Integer(1, 2**62).check("every", every)
         Integer(0, 2**48).check("length", length)
         Text().check("prompt", prompt)
-        Real(zero=True).check("temperature", temperature)
+        if Sampling.of({"length": length} | sampling).beam > 1:
+            raise ParameterValueError("beam", "is for whole texts of `CharRNN.sample`; leave it out")
         if file is not None and not (isinstance(file, str) and file == "stdout"):
             try:
                 file.write("")
@@ -109,7 +115,7 @@ class SampleText:
         self.every = every
         self.length = length
         self.prompt = prompt
-        self.temperature = temperature
+        self.sampling = sampling
         self.file = file
         self._broken: object = None  # the file that has not taken a text
 
@@ -130,7 +136,7 @@ class SampleText:
 
     def __call__(self, run: Run) -> None:
         """Write a text, keep it and print it."""
-        text = run.sample(self.length, prompt=self.prompt, temperature=self.temperature)
+        text = run.sample(self.length, prompt=self.prompt, **self.sampling)
         run.history.remember(run.n_updates, run.smooth_loss, text)
         file = sys.stdout if isinstance(self.file, str) else self.file
         if file is None or file is self._broken:

@@ -105,6 +105,7 @@ TARGET_END
  * hardly more empty: float64 takes the kernels above. */
 #define table_v4_256_f64 table_v4_f64
 #define draw_v4_256_f64 draw_v4_f64
+#define logarithm_v4_256_f64 logarithm_v4_f64
 #define WITHOUT_FLOAT64
 TARGET_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcnt,f16c")
 #define SET v4_256
@@ -196,12 +197,13 @@ static const core_precision precisions[] = {CORE_PRECISIONS(PRECISION)};
 enum { N_PRECISIONS = sizeof precisions / sizeof *precisions };
 
 /* The instruction sets; `level` is what the processor must have. */
-#define INSTRUCTION_SET(set) .tables = tables_##set, .draw = draw_##set##_f64
+#define INSTRUCTION_SET(set) .tables = tables_##set, .draw = draw_##set##_f64, .log = logarithm_##set##_f64
 static const struct {
     const char *name;
     int level;
     const core_table *const *tables;
-    idx (*draw)(idx K, double temperature, double smoothing, double u, double *z);
+    idx (*draw)(idx K, const core_drawing *how, const core_context *context, double u, double *z);
+    double (*log)(double x);
 } sets[] = {
 #if defined(TILES)
     {.name = "x86-64-v4-amx", .level = 3, INSTRUCTION_SET(v4_amx)},
@@ -287,9 +289,11 @@ double core_kept(double rate, double decay) {
     return 1 - by;
 }
 
-idx core_draw(idx K, double temperature, double smoothing, double u, double *z) {
-    return sets[chosen].draw(K, temperature, smoothing, u, z);
+idx core_draw(idx K, const core_drawing *how, const core_context *context, double u, double *z) {
+    return sets[chosen].draw(K, how, context, u, z);
 }
+
+double core_log(double x) { return sets[chosen].log(x); }
 
 const core_precision *core_precision_at(idx i) { return i >= 0 && i < N_PRECISIONS ? &precisions[i] : NULL; }
 

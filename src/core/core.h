@@ -112,6 +112,28 @@ typedef struct {
     core_rule_step *step;
 } core_rule;
 
+/* --- drawing ----------------------------------------------------------------------------------------------------- */
+
+/* How a symbol is drawn. Every field has 8 bytes: Python fills them by name. drawing.h says what each does, and in which
+ * order. */
+typedef struct {
+    double temperature;        /* divides the logits; 0 takes the likeliest symbol */
+    double smoothing;          /* the label smoothing of the training, taken off again */
+    int64_t whole;             /* whether to stop after the symbol that ends a document */
+    double repetition_penalty; /* what the logits of symbols drawn lately are divided by, if positive; 1: nothing */
+    int64_t repetition_window; /* how many symbols that is */
+    int64_t top_k;             /* only so many of the likeliest symbols; 0: all */
+    double top_p;              /* only the likeliest that have this share together; 1: all */
+    double min_p;              /* only those with this part of the likeliest's share; 0: all */
+} core_drawing;
+
+/* What the symbols before this one, and the caller, say about it. */
+typedef struct {
+    const double *bias;    /* (K): added to the logits, -inf where a symbol may not come; NULL: none  in */
+    const int32_t *counts; /* (K): how often each is among the last `repetition_window`; NULL: never  in */
+    double *scratch;       /* (2 * Kp) */
+} core_context;
+
 /* --- the table of an instruction set and a precision ------------------------------------------------------------- */
 
 /* F(result, name, parameters): the fields of core_table and, in template.h, its entries. Those of products differ in
@@ -179,9 +201,10 @@ const core_table *core_table_at(idx i);
 
 /* --- what has one precision only --------------------------------------------------------------------------------- */
 
-/* The index whose share covers u in [0, 1): that of softmax(z / temperature) or, where the share `smoothing` of each
- * target was spread evenly over all K, of what is left without it. z is overwritten. */
-idx core_draw(idx K, double temperature, double smoothing, double u, double *z);
+/* The index whose share covers u in [0, 1). z (Kp) has the logits, and then the shares, but for a common factor. */
+idx core_draw(idx K, const core_drawing *how, const core_context *context, double u, double *z);
+/* log x of 0 <= x < infinity */
+double core_log(double x);
 /* A key for each seed and counter. */
 uint32_t core_key(uint64_t seed, uint64_t counter);
 /* What weight decay leaves of a weight: 1 - rate * decay, in two operations on every processor. */

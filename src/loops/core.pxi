@@ -42,6 +42,16 @@ cdef extern from "core/core.h" nogil:
         double rate, clip_value, clip_norm, weight_decay, momentum, decay, eps, beta1, beta2
         double correction1, correction2, ema_decay
         int64_t sparse
+    ctypedef struct core_drawing:
+        double temperature, smoothing
+        int64_t whole
+        double repetition_penalty
+        int64_t repetition_window, top_k
+        double top_p, min_p
+    ctypedef struct core_context:
+        const double *bias
+        const int32_t *counts
+        double *scratch
     ctypedef void core_rule_step(Py_ssize_t n, void *p, const void *g, void *m, void *v,
                                  const core_numbers *numbers) noexcept nogil
     ctypedef struct core_rule:
@@ -76,7 +86,8 @@ cdef extern from "core/core.h" nogil:
         Py_ssize_t weights, products, activations, moments
     const core_precision *core_precision_at(Py_ssize_t i)
     const core_table *core_table_at(Py_ssize_t i)
-    Py_ssize_t core_draw(Py_ssize_t K, double temperature, double smoothing, double u, double *z)
+    Py_ssize_t core_draw(Py_ssize_t K, const core_drawing *how, const core_context *context, double u, double *z)
+    double core_log(double x)
     uint32_t core_key(uint64_t seed, uint64_t counter)
     double core_kept(double rate, double decay)
     const char *core_name(int i)

@@ -182,6 +182,7 @@ def read_streams(const floating[::1] weights not None,  # (P), and packed in the
     cdef floating[::1] work = space.memory
     cdef Team team = alone()
     cdef Window w
+    blueprint.check_sizes(weights.shape[0], work.shape[0])
     w = blueprint.window(&team, &weights[0], sizeof(floating))
     w.T = x.shape[0]
     w.x, w.y, w.fresh = &x[0, 0], &y[0, 0], &fresh[0, 0]
@@ -200,96 +201,6 @@ def pack(const floating[::1] weights not None,  # (P)                           
     blueprint.check_sizes(weights.shape[0], work.shape[0])
     w = blueprint.window(&team, &weights[0], sizeof(floating))
     pack_weights(&w, &work[0])
-
-
-cdef inline void recur_all(const Window *w, bint reverse,
-                           floating *work,  # WT, h in; r (L, N)  out
-                           ) noexcept nogil:
-    """The state's share of every layer's next step."""
-    cdef Py_ssize_t q
-    for q in range(w.plan.L):
-        recur(w, &w.layers[q], 1, reverse, <const floating *>work + w.layers[q].h, work + w.plan.r + q * w.plan.As,
-              work)
-
-
-cdef inline void read_symbol(const Window *w, Py_ssize_t x,
-                             floating *work,  # UT, zero, r in; h, s  in, out
-                             ) noexcept nogil:
-    """The state of a single stream reads a symbol."""
-    cdef const Plan *plan = w.plan
-    cdef const floating *weights = <const floating *>w.weights
-    cdef const floating *below = weights + plan.E + x * w.layers[0].Ip
-    cdef const Layer *layer
-    cdef core_cell_step step
-    cdef Py_ssize_t q
-    step.dh = step.dh0 = step.ds = NULL
-    for q in range(plan.L):
-        layer = &w.layers[q]
-        step.a = work + layer.a
-        step.u = weights + layer.U + x * plan.Gp
-        if layer.I:  # a = below @ U.T
-            multiply(w.k, 1, w.cell.gates * plan.H, layer.I, by_rows(below, layer.Is),
-                     packed(w.k, work + layer.UT, layer.I), into(step.a, plan.As))
-            step.u = step.a
-        step.r = work + plan.r + q * plan.As
-        step.h0 = step.h = work + layer.h
-        step.s0 = step.s = work + layer.s
-        if zones(plan):  # what stays of the states is still needed
-            step.h = work + layer.hc
-            step.s = work + layer.sc
-        step_forward(w, layer, &step, x == plan.end, <const floating *>work)
-        if w.cell.in_place:
-            memcpy(step.h, step.r, plan.Hp * sizeof(floating))
-        if zones(plan):
-            zone(w, layer, 0, &step, work + layer.h, work + layer.s)
-        below = <const floating *>work + layer.h
-
-
-def sample(const floating[::1] weights not None,   # (P), and packed in the space                        in
-           space not None,                         # of T = B = 1: blueprint; memory: row 0 of h and s is the carried
-                                                   # state in, out; logits (Kp)  scratch
-           const int32_t[::1] prompt not None,     # (M): read before the first symbol is drawn; may be empty  in
-           const Drawing[::1] drawing not None,    # (1)                                                 in
-           const double[::1] uniform not None,     # (N) in [0, 1)                                       in
-           int32_t[::1] out not None,              # (N)                                                 out
-           ):
-    """Draw N symbols, or fewer of a whole document; return how many.
-
-    The state has not read the last of them: it is the prompt of the next call.
-    """
-    cdef Blueprint blueprint = <Blueprint?>space.blueprint
-    cdef floating[::1] work = space.memory
-    cdef double[::1] logits = space.logits
-    cdef Drawing how = drawing[0]
-    cdef Team team = alone()
-    cdef Window w
-    cdef const Plan *plan = &blueprint._plan[0]
-    cdef Py_ssize_t i, j, M = prompt.shape[0], drawn = out.shape[0]
-    cdef const floating *top = &work[0] + blueprint._layers[plan.L - 1].h
-    cdef const floating *p = &work[0] + plan.p
-    blueprint.check_sizes(weights.shape[0], work.shape[0])
-    w = blueprint.window(&team, &weights[0], sizeof(floating))
-    with nogil:
-        recur_all(&w, False, &work[0])
-        for i in range(M + out.shape[0]):
-            if i != M:  # the state reads a symbol; at M it has read the prompt and nothing else
-                read_symbol(&w, prompt[i] if i < M else out[i - M - 1], &work[0])
-            # Odd symbols compute the head first, even ones the recurrence: each begins with the weights that the symbol
-            # before left in the cache.
-            if i & 1 and i >= M:
-                head_forward(&w, 0, 1, True, top, &work[0])
-            if i != M:
-                recur_all(&w, i & 1, &work[0])
-            if not i & 1 and i >= M:
-                head_forward(&w, 0, 1, False, top, &work[0])
-            if i >= M:
-                for j in range(plan.K):
-                    logits[j] = p[j]
-                out[i - M] = <int32_t>core_draw(plan.K, how.temperature, how.smoothing, uniform[i - M], &logits[0])
-                if how.whole and out[i - M] == plan.end:
-                    drawn = i - M + 1
-                    break
-    return drawn
 
 
 def reflect(const double[::1] v not None,   # (n), of the length sqrt(2)                in

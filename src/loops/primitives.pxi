@@ -69,6 +69,26 @@ def optimizer_step(str rule not None, const core_numbers[::1] numbers not None,
     rule_named(table_of(sizeof(floating)), rule)(p.shape[0], &p[0], &g[0], &m[0], &v[0], &numbers[0])
 
 
+def draw(const double[::1] p not None,            # (K): logits, or with `probabilities` these        in
+         how not None,                            # drawing (1), bias (K) or (0); counts (1, K) or (1, 0)  in
+         const double[::1] uniform not None,      # (N) in [0, 1)                                     in
+         double[::1] logits not None,             # (3 * Kp): the shares of the last draw             out
+         int32_t[::1] out not None,               # (N)                                               out
+         bint probabilities=False,
+         ):
+    """A symbol for each number. A probability p counts as the logit log(K p): 0 where all are alike."""
+    cdef const core_drawing[::1] drawings = how.drawing
+    cdef core_drawing drawing = drawings[0]
+    cdef Py_ssize_t i, j, K = p.shape[0], Kp = logits.shape[0] // 3
+    cdef Memory memory = memory_of(K, 0, how.bias, how.recent, how.counts, &logits[Kp])
+    cdef double unlikely = core_log(1.0 * K)
+    with nogil:
+        for i in range(out.shape[0]):
+            for j in range(K):
+                logits[j] = unlikely + core_log(p[j]) if probabilities else p[j]
+            out[i] = <int32_t>core_draw(K, &drawing, &memory.context, uniform[i], &logits[0])
+
+
 def multiply_adds(floating[::1] x not None, Py_ssize_t n):
     """n rounds of fused multiply-adds and nothing else; returns the floating-point operations done."""
     cdef const core_table *k = table_of(sizeof(floating))

@@ -45,17 +45,11 @@ cdef struct Run:
     int64_t seed                  # of the masks of dropout
     double power1, power2         # Adam's beta1 ** n and beta2 ** n
 
-cdef struct Drawing:
-    # How a symbol is drawn.
-    double temperature            # divides the logits; 0 takes the likeliest symbol
-    double smoothing              # the label smoothing of the training, taken off again
-    int64_t whole                 # whether to stop after the symbol that ends a document
-
 
 cdef Plan _plan
 cdef Layer _layer
 cdef Run _run
-cdef Drawing _drawing
+cdef core_drawing _drawing
 cdef core_numbers _numbers
 
 
@@ -67,13 +61,13 @@ def _dtype(records):
 PLAN = _dtype(<Plan[:1]> &_plan)
 LAYER = _dtype(<Layer[:1]> &_layer)
 RUN = _dtype(<Run[:1]> &_run)
-DRAWING = _dtype(<Drawing[:1]> &_drawing)
+DRAWING = _dtype(<core_drawing[:1]> &_drawing)
 NUMBERS = _dtype(<core_numbers[:1]> &_numbers)
 
 
 def _assert_sizes():
     """The C compiler knows how long a struct is, whatever core.pxi declares of it."""
-    sizes = (sizeof(Plan), sizeof(Layer), sizeof(Run), sizeof(Drawing), sizeof(core_numbers))
+    sizes = (sizeof(Plan), sizeof(Layer), sizeof(Run), sizeof(core_drawing), sizeof(core_numbers))
     for dtype, size in zip((PLAN, LAYER, RUN, DRAWING, NUMBERS), sizes, strict=True):
         if dtype.itemsize != size or size != 8 * len(dtype.names):
             raise ImportError(f"a record of {size} bytes has other fields in core.h than in core.pxi: {dtype}")

@@ -1472,6 +1472,28 @@ def test_several_texts_and_documents(
     assert capsys.readouterr().out == model.sample(prompt="to be", temperature=0) + "\n"
 
 
+def test_the_settings_of_a_drawing(model_file: str, model: CharRNN, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--top-k", "9", "--top-p", "0.9", "--min-p", "0.01", "--ban", r"e\n", "--bias", r"t=1.5,o=-2"]
+    words += ["--repetition-penalty", "1.2", "--repetition-window", "5", "--stop", ", said", "--min-length", "3"]
+    how = {"top_k": 9, "top_p": 0.9, "min_p": 0.01, "ban": "e\n", "bias": {"t": 1.5, "o": -2.0}, "stop": ", said"}
+    how |= {"repetition_penalty": 1.2, "repetition_window": 5, "min_length": 3}
+    expected = model.sample(90, random_state=1, **how)  # type: ignore[arg-type]
+    for more in ([], ["--stream"]):
+        assert main(["sample", model_file, "-n", "90", "--random-state", "1", *words, *more]) == 0
+        assert capsys.readouterr().out == expected + "\n"
+    assert main(["sample", model_file, "-n", "30", "--greedy", "--beam", "3", "--allow", "to be"]) == 0
+    assert capsys.readouterr().out == model.sample(30, temperature=0, beam=3, allow="to be") + "\n"
+    for wrong, problem in (
+        (["--top-p", "2"], "--top-p must be at most 1, got 2.0"),
+        (["--beam", "2"], "--beam draws nothing, so it goes with temperature=0 alone, got beam=2"),
+        (["--bias", "ab"], "argument --bias: must be characters with their numbers, as"),
+        (["--stop", ""], "--stop must not be empty"),
+        (["--allow", "#"], "--allow must have characters that the model knows, got '#' (U+0023)"),
+    ):
+        assert main(["sample", model_file, *wrong]) == 2
+        assert problem in capsys.readouterr().err
+
+
 def test_a_stream_ends_unless_it_is_told_not_to(
     model_file: str, model: CharRNN, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,7 +86,7 @@ def test_large_networks_give_the_same_documents(names, monkeypatch):
 
 
 def test_an_endless_document_is_cut_with_a_warning(names, monkeypatch):
-    monkeypatch.setattr("pycharrnn.sampling.sampler.LONGEST", 2)
+    monkeypatch.setattr("pycharrnn.sampling.limits.LONGEST", 2)
     with pytest.warns(UserWarning, match="no end after 2 characters"):
         assert len(names.sample(random_state=0)) == 2
 

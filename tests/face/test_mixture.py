@@ -9,9 +9,9 @@ import reference
 from numpy.testing import assert_allclose
 from small import learned, small
 
-from pycharrnn import CharRNN
+from pycharrnn import CharRNN, _kernels
+from pycharrnn.network.records import Drawing, Manner
 from pycharrnn.network.scoring import streamed_losses
-from pycharrnn.sampling.settings import draw
 from pycharrnn.text.corpus import Corpus
 from pycharrnn.training.baseline import KneserNey
 
@@ -205,16 +205,22 @@ def test_a_program_repeats_itself_and_threads_draw_the_same(text):
     assert found == expected
 
 
+def drawn(p, manner, u):
+    out = np.empty(1, np.int32)
+    _kernels.draw(p, manner, np.array([u]), np.empty(3 * _kernels.LANES), out, True)
+    return out[0]
+
+
 @pytest.mark.parametrize("temperature", [5e-324, 1e-300, 0.5, 1, 1e308])
 def test_draws_are_those_of_the_kernel(rng, temperature):
+    manner = Manner.of(Drawing(temperature), 9)
     for _ in range(200):
         p, u = rng.dirichlet(np.full(9, 0.3)), rng.random()
         logits = np.log(np.maximum(p, 1e-300))
         with np.errstate(over="ignore"):
-            assert draw(p, temperature, u) == reference.draw(logits - logits.max(), temperature, u)
-    assert draw(np.array([0.0, 1.0, 0.0]), temperature, np.nextafter(1, 0)) == 1 or temperature > 1
-    assert draw(np.array([0.0, 1.0, 0.0]), temperature, 0.0) == 1 or temperature > 1
-    assert draw(np.full(3, 1 / 3), 1, np.nextafter(1, 0)) == 2
+            assert drawn(p, manner, u) == reference.draw(logits - logits.max(), temperature, u)
+    for p, u, expected in (([0, 1, 0], np.nextafter(1, 0), 1), ([0, 1, 0], 0.0, 1), ([1 / 3] * 3, 1 - 2**-53, 2)):
+        assert drawn(np.array(p, float), manner, u) == expected or temperature < 1
 
 
 # --- files and training on --------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def test_the_readme_prints_what_it_shows(tmp_path, monkeypatch):
 
 def test_the_pages_name_parameters_that_there_are():
     known = set(pycharrnn.CharRNN().get_params()) | {"length", "prompt", "every", "callbacks", "temperature"}
-    known |= {"n_samples", "unescape", "on_bad", "validation"}
+    known |= {"n_samples", "unescape", "on_bad", "validation"} | set(pycharrnn.Sampling().numbers())
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     calls = re.findall(r"(?:CharRNN|preset|SampleText|sample|stream|partial_fit|fit)\(([^()]*)\)", text)
     used = {name for call in calls for name in re.findall(r"\b([a-z_]+)=", call)}

@@ -10,6 +10,7 @@ validate = pytest.importorskip("numpydoc.validate").validate
 # The modules whose `__all__` is public, and the classes whose objects the library makes and its users read.
 MODULES = ["pycharrnn", "pycharrnn.optim", "pycharrnn.text.datasets", "pycharrnn.benchmark"]
 MADE = ["pycharrnn.training.run.Run", "pycharrnn.training.history.History", "pycharrnn.text.documents.Documents"]
+MADE += ["pycharrnn.sampling.session.Session", "pycharrnn.sampling.session.Moment"]
 
 # Layout and taste rather than content: a summary on the opening quotes' line (GL01), closing quotes on the last line
 # (GL02), blank lines (GL03), a second paragraph (ES01) and a list of related names (SA01).

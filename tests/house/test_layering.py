@@ -27,7 +27,7 @@ FLOORS: dict[str, set[str]] = {
     "house": {"ground", "network", "sampling", "text", "training"},
     "lab": {"benchmark", "files", "ground", "house", "network", "text", "training"},
     "benchmark": {"ground", "house", "network", "training"},
-    "cli": {"files", "ground", "house", "network", "text", "training"},
+    "cli": {"files", "ground", "house", "network", "sampling", "text", "training"},
 }
 # Modules that lie in no folder of their own floor.
 GROUND = {"_kernels", "arguments", "arrays", "errors", "messages", "output", "packing", "tables", "waiting"}
@@ -44,7 +44,6 @@ HOUSE = {
     "model",
     "optim",
     "parameters",
-    "predictor",
     "presets",
     "reader",
     "recipes",
@@ -52,6 +51,7 @@ HOUSE = {
     "trained",
     "turns",
     "versions",
+    "writer",
 }
 
 # Module -> what it imports of ours at the top.
@@ -142,17 +142,34 @@ MODULES: dict[str, set[str]] = {
         "network.records",
     },
     # sampling
-    "sampling.novelty": {"arguments", "errors", "network.memory", "tables"},
-    "sampling.sampler": {
+    "sampling.batch": {
         "arrays",
-        "errors",
-        "messages",
         "network.architecture",
         "network.engine",
-        "network.memory",
-        "sampling.settings",
+        "sampling.limits",
+        "sampling.rules",
+        "sampling.stops",
     },
-    "sampling.settings": {"arrays", "network.architecture", "network.records"},
+    "sampling.beam": {"arrays", "sampling.limits", "sampling.rules", "sampling.sampler", "sampling.stops"},
+    "sampling.kinds": {"arguments", "errors"},
+    "sampling.limits": {"errors", "messages", "network.memory"},
+    "sampling.novelty": {"arguments", "errors", "network.memory", "tables"},
+    "sampling.rules": {"arrays", "errors", "network.architecture", "network.records", "sampling.settings"},
+    "sampling.sampler": {
+        "arrays",
+        "network.architecture",
+        "network.engine",
+        "network.records",
+        "sampling.limits",
+        "sampling.rules",
+        "sampling.seeds",
+        "sampling.settings",
+        "sampling.stops",
+    },
+    "sampling.seeds": {"arguments"},
+    "sampling.session": {"arguments", "sampling.sampler"},
+    "sampling.settings": {"arguments", "arrays", "errors", "sampling.kinds", "tables"},
+    "sampling.stops": set(),
     # training
     "training.adaptation": {
         "arrays",
@@ -260,7 +277,6 @@ MODULES: dict[str, set[str]] = {
         "network.state",
         "output",
         "parameters",
-        "predictor",
         "tables",
         "tasks",
         "text.corpus",
@@ -271,11 +287,11 @@ MODULES: dict[str, set[str]] = {
         "training.run",
         "training.schedules",
         "turns",
+        "writer",
     },
     "optim": {"training.optimizers", "training.schedules"},
     "parameters": {
         "arguments",
-        "errors",
         "messages",
         "network.cells",
         "network.precision",
@@ -284,7 +300,6 @@ MODULES: dict[str, set[str]] = {
         "training.optimizers",
         "training.schedules",
     },
-    "predictor": {"arguments", "examiner", "tables", "text.vocabulary", "trained", "turns"},
     "presets": {"arguments", "errors"},
     "reader": {
         "arguments",
@@ -317,6 +332,18 @@ MODULES: dict[str, set[str]] = {
     },
     "turns": set(),
     "versions": {"_kernels"},
+    "writer": {
+        "arguments",
+        "arrays",
+        "errors",
+        "examiner",
+        "network.architecture",
+        "network.memory",
+        "tables",
+        "text.vocabulary",
+        "trained",
+        "turns",
+    },
     # lab
     "lab.entries": {"arrays", "network.architecture"},
     "lab.experiments": {
@@ -399,6 +426,7 @@ MODULES: dict[str, set[str]] = {
         "cli.rows",
         "cli.train",
         "output",
+        "sampling.settings",
         "tables",
         "text.documents",
     },
@@ -432,6 +460,7 @@ MODULES: dict[str, set[str]] = {
         "cli.options",
         "parameters",
         "presets",
+        "sampling.kinds",
         "tables",
         "text.datasets",
         "text.documents",
@@ -449,7 +478,7 @@ MODULES: dict[str, set[str]] = {
 }
 # Module -> what it imports only inside functions.
 LATE: dict[str, set[str]] = {
-    "__init__": {"datasets", "optim", "sampling.novelty", "text.documents"},
+    "__init__": {"datasets", "optim", "sampling.novelty", "sampling.settings", "text.documents"},
     "cli.commands": {"benchmark", "lab.report"},
     "examiner": {"network.evaluation"},
     "gradients": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},
@@ -464,12 +493,22 @@ LATE: dict[str, set[str]] = {
         "training.trainer",
     },
     "network.evaluation": {"network.unsmoothing"},
-    "predictor": {"sampling.sampler", "sampling.settings"},
     "reader": {"network.evaluation", "training.adaptation"},
     "text.corpus": {"text.reading"},
     "trained": {"files.container", "files.model_file", "lab.notebook", "network.growth", "training.ngrams"},
+    "training.callbacks": {"sampling.settings"},
     "training.history": {"lab.notebook", "lab.plots"},
     "training.ngrams": {"training.baseline"},
+    "writer": {
+        "sampling.batch",
+        "sampling.beam",
+        "sampling.limits",
+        "sampling.rules",
+        "sampling.sampler",
+        "sampling.seeds",
+        "sampling.session",
+        "sampling.settings",
+    },
 }
 
 

@@ -16,7 +16,7 @@ from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.engine import Engine
 from pycharrnn.network.precision import PRECISIONS
-from pycharrnn.network.records import Drawing, record
+from pycharrnn.network.records import Drawing, Manner
 from pycharrnn.network.state import State
 from pycharrnn.network.workspace import workspace
 from pycharrnn.training.descent import Descent
@@ -273,7 +273,14 @@ def test_sampling_draws_what_the_twin_draws(rng, simd, cell, D):
         expected.append(x.item())
     space, out = workspace(architecture, 1), np.empty(30, np.int32)
     _kernels.pack(weights := architecture.flatten(named), space)
-    _kernels.sample(weights, space, np.array([3], np.int32), record(Drawing(0.0, 0.0, whole=False)), np.zeros(30), out)
+    _kernels.sample(
+        weights,
+        space,
+        np.array([3], np.int32),
+        Manner.of(Drawing(0.0, 0.0, whole=False), int(space.blueprint.plan["K"][0])),
+        np.zeros(30),
+        out,
+    )
     assert_array_equal(out, expected)
 
 

@@ -7,9 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.engine import Engine, loss_and_gradients
-from pycharrnn.network.records import Update, Windows, record
+from pycharrnn.network.records import Drawing, Manner, Update, Windows, record
 from pycharrnn.network.state import State
-from pycharrnn.sampling.settings import Sampling
 from pycharrnn.training.descent import Descent
 from pycharrnn.training.optimizers import SGD
 
@@ -124,6 +123,6 @@ def test_each_symbol_takes_one_uniform_number():
     architecture = Architecture("rnn", 3, 4, 5)
     engine = Engine(architecture, 1)
     engine.pack(architecture.initial(np.random.default_rng(0)))
-    drawing = Sampling().drawing(architecture, False)
+    drawing = Manner.of(Drawing(), 3)
     with pytest.raises(ValueError, match="each symbol takes one uniform number"):
         engine.draw(np.zeros(1, np.int32), drawing, np.zeros(3), np.zeros(4, np.int32))

@@ -21,7 +21,7 @@ from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.engine import loss_and_gradients
 from pycharrnn.network.memory import aligned
-from pycharrnn.network.records import Drawing, record
+from pycharrnn.network.records import Drawing, Manner, record
 from pycharrnn.network.scoring import streamed_losses
 from pycharrnn.network.state import State
 from pycharrnn.network.workspace import workspace
@@ -423,7 +423,7 @@ def test_sampling_draws_what_the_twin_draws(cell, layers, D, zoneout):
         for first in (60, 25):  # at once, or in two calls of which the second reads on
             w.put(start)
             out, after = np.empty(60, np.int32), np.empty(architecture.carried())
-            drawing = record(Drawing(temperature, smoothing, whole=False))
+            drawing = Manner.of(Drawing(temperature, smoothing), 11)
             _kernels.pack(params, w)
             assert _kernels.sample(params, w, prompt, drawing, u[:first], out[:first]) == first
             if first < 60:
@@ -433,7 +433,14 @@ def test_sampling_draws_what_the_twin_draws(cell, layers, D, zoneout):
             assert_allclose(after, last, rtol=1e-10, atol=1e-12)
         ends = np.flatnonzero(expected == architecture.end)
         w.put(start)
-        drawn = _kernels.sample(params, w, prompt, record(Drawing(temperature, smoothing, whole=True)), u, out)
+        drawn = _kernels.sample(
+            params,
+            w,
+            prompt,
+            Manner.of(Drawing(temperature, smoothing, whole=True), int(w.blueprint.plan["K"][0])),
+            u,
+            out,
+        )
         assert drawn == (ends[0] + 1 if ends.size else 60)
         assert_array_equal(out[:drawn], expected[:drawn])
 
@@ -452,7 +459,14 @@ def test_sampling_at_the_ends(logits, temperature, u, smoothing):
     w = workspace(architecture, 1)
     out = np.full(1, -1, np.int32)
     _kernels.pack(params, w)
-    _kernels.sample(params, w, out[:0], record(Drawing(temperature, smoothing, False)), np.array([u]), out)
+    _kernels.sample(
+        params,
+        w,
+        out[:0],
+        Manner.of(Drawing(temperature, smoothing, False), int(w.blueprint.plan["K"][0])),
+        np.array([u]),
+        out,
+    )
     z = np.array(logits, np.float32).astype(np.float64)
     with np.errstate(over="ignore"):
         share = reference.softmax((z - z.max()) / temperature)
@@ -470,7 +484,14 @@ def test_sampling_follows_the_distribution(rng):
         architecture.named(params)["c"][:] = np.log((1 - smoothing) * p + smoothing / 20)
         out = np.empty(200_000, np.int32)
         _kernels.pack(params, w)
-        _kernels.sample(params, w, out[:0], record(Drawing(temperature, smoothing, False)), rng.random(out.size), out)
+        _kernels.sample(
+            params,
+            w,
+            out[:0],
+            Manner.of(Drawing(temperature, smoothing, False), int(w.blueprint.plan["K"][0])),
+            rng.random(out.size),
+            out,
+        )
         kept = np.where((1 - smoothing) * p > smoothing / 20, p, 0) ** (1 / temperature)
         expected = out.size * kept / kept.sum()
         assert not np.bincount(out, minlength=20)[kept == 0].any()

@@ -67,8 +67,8 @@ def test_shares_are_those_of_the_last_window(B):
     engine = Engine(architecture, 5, B)
     x, y = np.random.default_rng(1).integers(0, 7, (2, 5 * B)).astype(np.int32)
     losses = engine.losses(weights, x, y)
-    assert_allclose(-np.log(engine.shares()[np.arange(5 * B), y]), losses)
-    assert_allclose(engine.shares().sum(axis=1), 1)
+    assert_allclose(-np.log(engine.predictions()[np.arange(5 * B), y]), losses)
+    assert_allclose(engine.predictions().sum(axis=1), 1)
 
 
 def test_a_smoothed_model_is_evaluated_without(text, tmp_path, capsys):

@@ -4,12 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+import reference
 
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.scoring import streamed_losses
-from pycharrnn.sampling.sampler import Sampler, claim_texts
-from pycharrnn.sampling.settings import DEFAULT_LENGTH, Mixture, Sampling
+from pycharrnn.sampling.limits import DEFAULT_LENGTH, claim_texts
+from pycharrnn.sampling.sampler import Sampler
+from pycharrnn.sampling.settings import Mixture, Sampling
 
 END = 6
 PROMPT = np.array([3, 1, 4, 1, 5], np.int32)
@@ -26,9 +28,10 @@ def documents(texts):
     return texts.replace(documents=True)
 
 
-def sampler(architecture, prompt=PROMPT, sampling=None, seed=3):
+def sampler(architecture, prompt=PROMPT, sampling=None, seed=3, mixture=None, characters=""):
     weights = architecture.initial(np.random.default_rng(1), 0.7)
-    return Sampler(architecture, weights, prompt, sampling or Sampling(), np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    return Sampler(architecture, weights, prompt, sampling or Sampling(), rng, characters, mixture)
 
 
 @pytest.mark.parametrize("chunk_size", [1, 4, 10**6])
@@ -77,7 +80,7 @@ def test_symbols_are_those_of_the_text(texts, documents):
 
 
 def test_a_document_that_does_not_end_is_cut_with_a_warning(documents, monkeypatch):
-    monkeypatch.setattr("pycharrnn.sampling.sampler.LONGEST", 2)
+    monkeypatch.setattr("pycharrnn.sampling.limits.LONGEST", 2)
     endless = next(seed for seed in range(99) if END not in sampler(documents, seed=seed).draw(3))
     with pytest.warns(UserWarning, match="no end after 2 characters"):
         assert sampler(documents, seed=endless).text().size == 2
@@ -120,11 +123,11 @@ def remembering(context):
 def test_a_mixture_remembers_what_was_read(texts, monkeypatch, reach, chunk_size):
     contexts = []
     mixture = Mixture(0.5, reach, lambda context: contexts.append(context.tolist()) or remembering(context))
-    whole = sampler(texts, sampling=Sampling(mixture=mixture)).draw(200)
+    whole = sampler(texts, mixture=mixture).draw(200)
     read = [*PROMPT, *whole.tolist()]
     assert contexts == [read[max(0, end - reach) : end] for end in range(PROMPT.size, PROMPT.size + 200)]
     monkeypatch.setattr(Architecture, "chunk_size", chunk_size)
-    parts = sampler(texts, sampling=Sampling(mixture=mixture))
+    parts = sampler(texts, mixture=mixture)
     assert np.array_equal(whole, np.concatenate([parts.draw(n) for n in (0, 1, 2, 97, 0, 100)]))
     parts.restart()
     assert contexts[-1] == read[max(0, len(read) - 1 - reach) : -1]
@@ -134,7 +137,7 @@ def test_a_mixture_remembers_what_was_read(texts, monkeypatch, reach, chunk_size
 
 def test_documents_of_a_mixture_end_with_their_end(documents):
     mixture = Mixture(0.5, 4, remembering)
-    one, other = (sampler(documents, sampling=Sampling(mixture=mixture)) for _ in range(2))
+    one, other = (sampler(documents, mixture=mixture) for _ in range(2))
     drawn = [one.text() for _ in range(30)]
     assert not any((text == END).any() for text in drawn)
     for text in drawn:
@@ -147,12 +150,49 @@ def test_what_the_kernel_predicts_is_what_it_draws_from(texts, smoothing):
     smoothed = texts.replace(label_smoothing=smoothing)
     seen = []
     mixture = Mixture(0.0, 9, lambda context: seen.append(context) or np.zeros(7))
-    mixed = sampler(smoothed, sampling=Sampling(mixture=mixture)).draw(500)
+    mixed = sampler(smoothed, mixture=mixture).draw(500)
     assert np.array_equal(mixed, sampler(smoothed).draw(500))
     assert np.array_equal(
-        sampler(smoothed, sampling=Sampling(None, 0.5, mixture)).draw(500),
+        sampler(smoothed, sampling=Sampling(None, 0.5), mixture=mixture).draw(500),
         sampler(smoothed, sampling=Sampling(None, 0.5)).draw(500),
     )
+
+
+@pytest.mark.parametrize("window", [1, 3, 50])
+@pytest.mark.parametrize("chunk_size", [1, 4, 10**6])
+def test_a_penalty_counts_what_was_read(documents, monkeypatch, window, chunk_size):
+    monkeypatch.setattr(Architecture, "chunk_size", chunk_size)
+    sampling = Sampling(repetition_penalty=1.7, repetition_window=window)
+    one, other = sampler(documents, sampling=sampling), sampler(documents, sampling=sampling)
+    read = np.append(PROMPT, one.draw(150))
+    assert (read == END).any()  # which is no character
+    assert np.array_equal(read[PROMPT.size :], np.concatenate([other.draw(n) for n in (0, 1, 2, 97, 50)]))
+    for n in (1, 2, 30):
+        one.draw(0)
+        seen = read[:-1]
+        expected = np.bincount(seen[seen != END][-window:], minlength=7)
+        assert one.snapshot().counts.tolist() == [expected.tolist()]
+        read = np.append(read, one.draw(n))
+
+
+@pytest.mark.parametrize("settings", [{}, {"repetition_penalty": 2.5, "repetition_window": 4}, {"top_p": 0.6}])
+def test_a_mixture_is_drawn_by_its_logits(texts, settings):
+    """A network with no share in the mixture: the logit of a probability p is log(K p)."""
+    p = np.array([0.3, 0.25, 0.2, 0.1, 0.1, 0.04, 0.01])
+    mixture = Mixture(1.0, 0, lambda context: p)
+    drawn, rng, seen = (
+        sampler(texts, sampling=Sampling(**settings), mixture=mixture).draw(400),
+        np.random.default_rng(3),
+        [],
+    )
+    for symbol in drawn:
+        counts = np.bincount([*PROMPT, *seen][-4:], minlength=7)
+        penalty = (
+            {"penalty": settings["repetition_penalty"], "counts": counts} if "repetition_penalty" in settings else {}
+        )
+        shares = reference.shares(np.log(7 * p), top_p=settings.get("top_p", 1.0), **penalty)
+        assert symbol == reference.covering(shares, rng.random())
+        seen.append(symbol)
 
 
 def test_a_prompt_of_unknown_symbols_is_refused(texts):

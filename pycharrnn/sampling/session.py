@@ -1,0 +1,243 @@
+"""A text that is read and written in turns, and its characters as an iterator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from pycharrnn.arguments import Integer
+from pycharrnn.sampling.sampler import Sampler, Snapshot
+
+_COUNT = Integer(0, 2**48)
+_UNDONE = 1000  # calls that can be undone
+
+
+class Stream(Iterator[str]):
+    """Characters, one after the other, for ``for`` and for ``async for``.
+
+    Parameters
+    ----------
+    characters : iterator of str
+        The characters.
+
+    Examples
+    --------
+    >>> "".join(Stream(iter("abc")))
+    'abc'
+    """
+
+    def __init__(self, characters: Iterator[str]) -> None:
+        self._characters = characters
+
+    def __next__(self) -> str:
+        return next(self._characters)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        character = await asyncio.to_thread(next, self._characters, None)
+        if character is None:
+            raise StopAsyncIteration
+        return character
+
+
+class Moment(NamedTuple):
+    """Where a session stands: a value to come back to.
+
+    Attributes
+    ----------
+    stream : Snapshot
+        Where its stream stands.
+    text : str
+        Its text.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> session = CharRNN(hidden_size=16, random_state=0).fit("hello world. " * 20).session("hel")
+    >>> session.snapshot().text
+    'hel'
+    """
+
+    stream: Snapshot
+    text: str
+
+
+class Session:
+    """A text that is read and written in turns; `CharRNN.session` begins one.
+
+    Whoever writes, the model has read everything before. It belongs to one thread at a time. A pickle of it holds the
+    weights.
+
+    Attributes
+    ----------
+    text : str
+        All that has been read and written, the prompt included.
+    is_over : bool
+        Whether the document has come to its end, or nothing more may come.
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> model = CharRNN(hidden_size=16, random_state=0).fit("hello world. " * 20)
+    >>> session = model.session("hel", temperature=0)
+    >>> session.write(2), session.feed(" wor").text
+    ('lo', 'hello wor')
+    >>> max(session.probabilities(), key=session.probabilities().get)
+    'l'
+    >>> session.undo().text
+    'hello'
+    """
+
+    def __init__(self, sampler: Sampler, vocabulary: Any, on_unknown: Any, prompt: str) -> None:
+        self._sampler = sampler
+        self._vocabulary = vocabulary
+        self._on_unknown = on_unknown
+        self._past: deque[Moment] = deque(maxlen=_UNDONE)
+        self.text = prompt
+
+    @property
+    def is_over(self) -> bool:
+        return self._sampler.is_over
+
+    def feed(self, text: str) -> Self:
+        """Read a text.
+
+        Parameters
+        ----------
+        text : str
+            What comes next.
+
+        Returns
+        -------
+        Session
+            The session itself.
+
+        Raises
+        ------
+        UnknownCharacterError
+            If the model does not know a character, and its `on_unknown` is "raise". Nothing has been read then.
+        ValueError
+            If the text is over.
+        """
+        ids = self._vocabulary.encode(text, self._on_unknown)
+        if self.is_over and ids.size:
+            raise ValueError("this text is over; undo the last step, or begin another session")
+        self._past.append(self.snapshot())
+        self._sampler.read(ids)
+        self.text += text
+        return self
+
+    def probabilities(self) -> dict[str, float]:
+        """Say how likely each character comes next, by the settings of the session.
+
+        Returns
+        -------
+        dict of str to float
+            Every character of the vocabulary with its probability. The empty string is the end of a document.
+        """
+        p = self._sampler.probabilities().tolist()
+        if self.is_over:
+            return dict.fromkeys(self._vocabulary, 0.0)
+        return dict(zip([*self._vocabulary, ""][: len(p)], p, strict=True))
+
+    def step(self) -> str:
+        """Write one character.
+
+        Returns
+        -------
+        str
+            The character; empty if the text is over.
+        """
+        return self.write(1)
+
+    def write(self, n: int) -> str:
+        """Write some characters.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+
+        Returns
+        -------
+        str
+            The characters; fewer if the text comes to its end.
+        """
+        _COUNT.check("n", n)
+        self._past.append(self.snapshot())
+        written: str = self._vocabulary.decode(np.concatenate([*self._sampler.portions(n, max(1, n))]))
+        self.text += written
+        return written
+
+    def snapshot(self) -> Moment:
+        """Say where the session stands.
+
+        Returns
+        -------
+        Moment
+            What `restore` takes, as often as one likes.
+        """
+        return Moment(self._sampler.snapshot(), self.text)
+
+    def restore(self, moment: Moment) -> Self:
+        """Go back to where the session, or one that it is a branch of, has stood.
+
+        Parameters
+        ----------
+        moment : Moment
+            What `snapshot` returned.
+
+        Returns
+        -------
+        Session
+            The session itself. It writes what it wrote from there.
+        """
+        self._past.append(self.snapshot())
+        self._go_to(moment)
+        return self
+
+    def undo(self) -> Self:
+        """Take back the last call of `feed`, `step`, `write` or `restore`; up to the last 1,000.
+
+        Returns
+        -------
+        Session
+            The session itself.
+
+        Raises
+        ------
+        IndexError
+            If there is nothing to take back.
+        """
+        if not self._past:
+            raise IndexError("there is nothing to undo: the session is at its beginning")
+        self._go_to(self._past.pop())
+        return self
+
+    def branch(self) -> Session:
+        """Begin another session where this one stands. It writes something else from there, with a seed of its own.
+
+        Returns
+        -------
+        Session
+            The other one. Neither knows of the other.
+        """
+        return type(self)(self._sampler.branch(), self._vocabulary, self._on_unknown, self.text)
+
+    def _go_to(self, moment: Moment) -> None:
+        self._sampler.restore(moment.stream)
+        self.text = moment.text
+
+    def __iter__(self) -> Iterator[str]:
+        """Write characters until the text is over, which running text never is."""
+        while character := self.step():
+            yield character
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return Stream(iter(self))

@@ -1,0 +1,158 @@
+"""Texts that are read and written in turns."""
+
+import asyncio
+import pickle
+
+import numpy as np
+import pytest
+
+from pycharrnn import CharRNN, UnknownCharacterError
+from pycharrnn.network.scoring import streamed_losses
+from pycharrnn.trained import learned
+
+
+def test_a_session_writes_what_sample_writes(model):
+    for settings in (
+        {},
+        {"temperature": 0.5, "top_k": 3},
+        {"repetition_penalty": 2.0},
+        {"constraint": lambda text: "to"},
+    ):
+        expected = model.sample(60, prompt="to ", random_state=5, **settings)
+        session = model.session("to ", random_state=5, **settings)
+        assert session.write(0) + session.write(20) + session.step() + session.write(39) == expected
+        assert session.text == "to " + expected
+    session = model.session("to ", random_state=5)
+    assert [c for c, _ in zip(session, range(60), strict=False)] == list(model.sample(60, prompt="to ", random_state=5))
+
+
+def test_what_is_fed_is_read(model):
+    one, other = model.session("to be nob", random_state=1), model.session(random_state=1)
+    other.feed("to ").feed("").feed("be ").feed("nob")
+    assert one.write(30) == other.write(30)
+    assert one.text == other.text
+    written = model.session("to ", random_state=1)
+    written.write(4)
+    written.feed("nob")
+    again = model.session(written.text, temperature=0)
+    assert written.probabilities() == pytest.approx(again.probabilities() | written.probabilities())
+    with pytest.raises(UnknownCharacterError, match=r"U\+0023"):
+        one.feed("#")
+    assert one.text == other.text
+
+
+def test_probabilities_are_those_of_the_next_character(model):
+    session = model.session("to be", random_state=1)
+    _, architecture, state, *_ = learned(model)
+    for _ in range(5):
+        p = session.probabilities()
+        assert sum(p.values()) == pytest.approx(1)
+        for character in "et ,":
+            ids = model.vocabulary_.encode(session.text + character)
+            assert p[character] == pytest.approx(np.exp(-streamed_losses(architecture, state.best, ids)[-1]), rel=1e-5)
+        assert session.probabilities() == p  # asking changes nothing
+        session.step()
+    assert session.text == "to be" + model.sample(5, prompt="to be", random_state=1)
+    greedy = model.session("to be", temperature=0).probabilities()
+    assert sorted(greedy.values())[-2:] == [0, 1]
+    narrow = model.session("to be", top_k=2, ban="n").probabilities()
+    assert sum(value > 0 for value in narrow.values()) == 2
+    assert narrow["n"] == 0
+
+
+def test_undo_takes_back_calls(model):
+    session = model.session("to ", random_state=3)
+    texts = [session.text]
+    for act in (lambda: session.write(5), session.step, lambda: session.feed("be "), lambda: session.write(9)):
+        act()
+        texts.append(session.text)
+    last = texts.pop()
+    while texts:
+        assert session.undo().text == texts.pop()
+    with pytest.raises(IndexError, match="nothing to undo"):
+        session.undo()
+    session.write(5), session.step(), session.feed("be "), session.write(9)
+    assert session.text == last  # the same numbers again
+
+
+def test_a_snapshot_is_a_place_to_come_back_to(model):
+    session = model.session("to ", random_state=3, repetition_penalty=1.5)
+    session.write(10)
+    here, text = session.snapshot(), session.text
+    first = session.write(40)
+    session.feed("or not")
+    for _ in range(2):
+        session.restore(here)
+        assert session.text == text
+        assert session.write(40) == first
+    session.restore(here).undo()
+    assert session.text == text + first
+
+
+def test_branches_go_their_own_ways(model):
+    session = model.session("to ", random_state=3, temperature=2.0)
+    session.write(10)
+    here = session.snapshot()
+    branches = [session.branch() for _ in range(4)]
+    texts = [branch.write(30) for branch in branches] + [session.write(30)]
+    assert len(set(texts)) == 5
+    assert all(branch.text.startswith(here.text) for branch in branches)
+    assert texts[-1] == session.restore(here).write(30)
+    again = model.session("to ", random_state=3, temperature=2.0)
+    again.write(10)
+    assert [again.branch().write(30) for _ in range(4)] == texts[:4]
+    assert [branch.probabilities() for branch in (session.branch(), session)] == [session.probabilities()] * 2
+
+
+def test_a_session_can_be_pickled(model):
+    session = model.session("to ", random_state=3, top_p=0.9)
+    session.write(10)
+    other = pickle.loads(pickle.dumps(session))
+    assert other.text == session.text
+    assert other.write(50) == session.write(50)
+    assert other.undo().text == session.undo().text
+    assert other.undo().text == "to "
+
+
+def test_a_document_comes_to_its_end():
+    names = CharRNN(hidden_size=16, epochs=30, random_state=0, verbose=False).fit(["anna", "hanna", "bob", "nan"] * 20)
+    session = names.session("an", random_state=1)
+    assert 0 < session.probabilities()[""] < 1
+    assert session.write(100) == names.sample(prompt="an", random_state=1)
+    assert session.is_over
+    assert session.step() == ""
+    assert set(session.probabilities().values()) == {0.0}
+    with pytest.raises(ValueError, match="this text is over"):
+        session.feed("a")
+    while session.is_over:
+        session.undo()
+    assert session.text == "an"
+    assert "".join(names.session("an", random_state=1)) == names.sample(prompt="an", random_state=1)
+
+
+@pytest.mark.parametrize("name", ["length", "stop", "min_length", "beam"])
+def test_what_a_session_does_not_take(model, name):
+    with pytest.raises(ValueError, match=name):
+        model.session(**{name: 3, "temperature": 0})
+    with pytest.raises((TypeError, ValueError), match="n must be"):
+        model.session().write(-1)
+
+
+def test_characters_come_asynchronously(model):
+    async def take(characters, n):
+        found = []
+        async for character in characters:
+            found.append(character)
+            if len(found) == n:
+                break
+        return "".join(found)
+
+    expected = model.sample(30, prompt="to ", random_state=2)
+    assert asyncio.run(take(model.stream(30, prompt="to ", random_state=2), 99)) == expected
+    assert asyncio.run(take(model.session("to ", random_state=2), 30)) == expected
+
+    async def both():
+        streams = (model.stream(30, prompt="to ", random_state=2) for _ in range(4))
+        return await asyncio.gather(*(take(stream, 99) for stream in streams))
+
+    assert asyncio.run(both()) == [expected] * 4
