@@ -38,8 +38,8 @@ cdef double forward(const Window *w,
 
 cdef void forward_streams(const Window *w,
                           Py_ssize_t lo, Py_ssize_t hi,  # the streams
-                          floating *work,      # UT, WT, VT, row 0 of h and s in; h, s, a, p (softmax)  out; row 0 = row T
-                          double *loss,        # (T, B): the columns lo .. hi  out, nats
+                          floating *work,  # UT, WT, VT, row 0 of h and s in; h, s, a, p (softmax), row 0 = row T  out
+                          double *loss,    # (T, B): the columns lo .. hi  out, nats
                           ) noexcept nogil:
     """The losses of these streams alone, without masks; then their state is carried.
 
