@@ -59,9 +59,9 @@ class Moment(NamedTuple):
     Examples
     --------
     >>> from pycharrnn import CharRNN
-    >>> session = CharRNN(hidden_size=16, random_state=0).fit("hello world. " * 20).session("hel")
+    >>> session = CharRNN(hidden_size=16, random_state=0).fit("hello world. " * 20).session("hello")
     >>> session.snapshot().text
-    'hel'
+    'hello'
     """
 
     stream: Snapshot
@@ -85,9 +85,9 @@ class Session:
     --------
     >>> from pycharrnn import CharRNN
     >>> model = CharRNN(hidden_size=16, random_state=0).fit("hello world. " * 20)
-    >>> session = model.session("hel", temperature=0)
-    >>> session.write(2), session.feed(" wor").text
-    ('lo', 'hello wor')
+    >>> session = model.session("hell", temperature=0)
+    >>> session.write(1), session.feed(" wor").text
+    ('o', 'hello wor')
     >>> max(session.probabilities(), key=session.probabilities().get)
     'l'
     >>> session.undo().text

@@ -160,9 +160,9 @@ class Sampling(Checked):
 
         Examples
         --------
-        >>> Sampling.of({"temprature": 1})
+        >>> Sampling.of({"temperatures": 1})
         Traceback (most recent call last):
-        TypeError: there is no setting 'temprature' (did you mean 'temperature'?)
+        TypeError: there is no setting 'temperatures' (did you mean 'temperature'?)
         """
         for name in given.keys() - table(cls).keys():
             raise TypeError(f"there is no setting {name!a}{close(name, table(cls))}")

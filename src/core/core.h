@@ -114,8 +114,8 @@ typedef struct {
 
 /* --- drawing ----------------------------------------------------------------------------------------------------- */
 
-/* How a symbol is drawn. Every field has 8 bytes: Python fills them by name. drawing.h says what each does, and in which
- * order. */
+/* How a symbol is drawn. Every field has 8 bytes: Python fills them by name. drawing.h says what each does, and in
+ * which order. */
 typedef struct {
     double temperature;        /* divides the logits; 0 takes the likeliest symbol */
     double smoothing;          /* the label smoothing of the training, taken off again */
