@@ -250,16 +250,13 @@ class CharRNN(Writer):
         begin: float,
     ) -> None:
         """Train a new model: the random numbers of weights, masks and order are drawn in this order."""
+        from pycharrnn.choosing import choose_for
         from pycharrnn.training.ngrams import NGrams, most_counted
         from pycharrnn.training.trainer import Trainer  # only now: a model from a file may never be trained
 
         params = check_parameters(self)
-        chosen = {}
-        if params.auto:
-            from pycharrnn.choosing import choose_for
-
-            chosen = choose_for(params, corpus, begin)
-            params = check_parameters(settled(params, chosen))
+        chosen = choose_for(params, corpus, begin) if params.auto else {}
+        params = check_parameters(settled(params, chosen))
         budget = Budget.of(vars(params) | passes)
         rng, rule = generator(params.random_state), descent(params)
         built = architecture(params, corpus.vocabulary.n_symbols, corpus.documents)
@@ -273,9 +270,8 @@ class CharRNN(Writer):
         trainer = Trainer(built, state, rule, corpus.ids, params.n_threads)
         ngrams = None
         if params.ngram_order is not None:
-            counted = corpus.ids[-most_counted(budget.max_seconds) :]
-            vocabulary = corpus.vocabulary
-            ngrams = NGrams(counted, vocabulary.n_symbols, vocabulary.end, params.ngram_order)
+            ids = corpus.ids[-most_counted(budget.max_seconds) :]
+            ngrams = NGrams(ids, built.n_symbols, corpus.vocabulary.end, params.ngram_order)
         new = Learned(corpus.vocabulary, built, state, History(seq_length=params.seq_length), chosen, ngrams)
         self._train(trainer, new, unseen, task)
 
@@ -327,8 +323,8 @@ class CharRNN(Writer):
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
             ids = vocabulary.encode(prompt, self._unknown(vocabulary))
             sampler = Sampler(built, state.judged, ids, how, rng, "".join(vocabulary))
-            size = 1 if how.min_length else max(1, length)
-            return vocabulary.decode(np.concatenate([ids[:0], *sampler.portions(length, size, through=True)]))
+            portions = sampler.portions(length, 1 if how.min_length else max(1, length), through=True)
+            return vocabulary.decode(np.concatenate([ids[:0], *portions]))
 
         def save(path: str | os.PathLike[str]) -> None:
             self._file(new, state.judged, Best(state.n_updates, state.smooth_loss)).write(path)

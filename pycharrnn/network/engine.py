@@ -16,7 +16,7 @@ from pycharrnn import _kernels
 from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.memory import aligned
-from pycharrnn.network.records import Manner, Record, Team, Update, Windows
+from pycharrnn.network.records import Record, Team, Update, Windows
 from pycharrnn.network.workspace import workspace
 
 _kernels.simd_select(os.environ.get("PYCHARRNN_SIMD") or _kernels.simd_best())
@@ -56,9 +56,6 @@ class Engine:
         self.T = T
         self.B = B
         self._space = workspace(architecture, T, B, training, training if noise is None else noise)
-        self._counters = np.zeros((4, B), np.int32)  # the first row: which stream each row of the states belongs to
-        self._counters[0] = np.arange(B)
-        self._manner: Manner | None = None
         self._none = aligned(0, architecture.precision.weights)
 
     # --- the carried state --------------------------------------------------------------------------------------
@@ -184,84 +181,6 @@ class Engine:
         self._check(weights)
         self._weights = weights
         _kernels.pack(weights, self._space)
-
-    def draw(self, prompt: Ids, manner: Manner, uniform: Floats, out: Ids) -> int:
-        """Read a prompt, then draw a symbol for each uniform number into `out`, in this manner of one stream.
-
-        Returns how many were drawn: a whole document ends with its end symbol.
-        """
-        if uniform.shape != out.shape:
-            raise ValueError(f"each symbol takes one uniform number, got {uniform.shape} for {out.shape}")
-        self._check_manner(manner)
-        return _kernels.sample(self._weights, self._space, prompt, manner, uniform, out)
-
-    def predict(self, prompt: Ids, manner: Manner) -> Floats:
-        """Read a prompt, and return the shares from which `draw` would take a symbol, (K,): they sum to one.
-
-        The temperature must not be 0, which has no shares.
-        """
-        self._check_manner(manner)
-        _kernels.sample(self._weights, self._space, prompt, manner, np.zeros(1), np.empty(1, np.int32))
-        return self.shares()
-
-    def draw_from(self, p: Floats, manner: Manner, uniform: Floats, out: Ids) -> None:
-        """Draw a symbol for each uniform number from these probabilities, (K,), instead of the network's."""
-        if p.shape != (self.architecture.n_symbols,) or uniform.shape != out.shape:
-            raise ValueError(f"probabilities {p.shape}, numbers {uniform.shape} and symbols {out.shape} do not fit")
-        self._check_manner(manner)
-        _kernels.draw(p, manner, uniform, self._space.logits, out, True)
-
-    def shares(self) -> Floats:
-        """The shares from which the last symbol was drawn, (K,): they sum to one. A temperature of 0 leaves none."""
-        shares = self._space.logits[: self.architecture.n_symbols]  # what the kernel leaves there
-        p: Floats = shares / np.cumsum(shares)[-1]  # one by one: the same bits on every machine
-        return p
-
-    # --- many streams -------------------------------------------------------------------------------------------
-
-    def draw_many(self, queue: list[Ids], manner: Manner, uniform: list[Floats]) -> list[Ids]:
-        """Let each stream read its queue, and then draw a symbol for each of its numbers.
-
-        Parameters
-        ----------
-        queue : list of ndarray of int32
-            What each of the B streams reads first. A stream that draws goes on with the symbol that it has drawn last:
-            it has not read it yet.
-        manner : Manner
-            How they draw.
-        uniform : list of ndarray of float64
-            The numbers of each stream.
-
-        Returns
-        -------
-        list of ndarray of int32
-            The symbols of each. A whole document ends with its end symbol.
-        """
-        self._check_manner(manner)
-        if len(queue) != self.B or len(uniform) != self.B or self.T != 1:
-            raise ValueError(f"{self.B} streams have {len(queue)} queues and {len(uniform)} series of numbers")
-        queued = np.array([ids.size for ids in queue], np.int32)
-        wanted = np.array([numbers.size for numbers in uniform], np.int32)
-        reads = np.zeros((self.B, queued.max(initial=0)), np.int32)
-        numbers = np.zeros((self.B, wanted.max(initial=0)))
-        for b in range(self.B):
-            reads[b, : queued[b]] = queue[b]
-            numbers[b, : wanted[b]] = uniform[b]
-        out = np.empty(numbers.shape, np.int32)
-        _kernels.sample_streams(self._weights, self._space, manner, reads, queued, wanted, numbers, out, self._counters)
-        return [out[b, :n].copy() for b, n in enumerate(self._counters[1])]
-
-    def _check_manner(self, manner: Manner) -> None:
-        """Refuse a manner that is not one of B streams of this architecture."""
-        if manner is self._manner:
-            return
-        K, window = self.architecture.n_symbols, int(manner.drawing["repetition_window"][0])
-        remembers = manner.recent.size > 0
-        shapes = (manner.drawing.shape, manner.bias.shape, manner.recent.shape, manner.counts.shape)
-        memory = ((self.B, window + 1), (self.B, K)) if remembers else ((self.B, 0), (self.B, 0))
-        if shapes not in (((1,), (K,), *memory), ((1,), (0,), *memory)):
-            raise ValueError(f"the manner of {self.B} streams of {K} symbols has arrays of the shapes {shapes}")
-        self._manner = manner  # the next call has the same, and shapes never change
 
     def _check(self, weights: Array) -> None:
         """Refuse weights that the kernels cannot read."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from pycharrnn.arrays import Array, Ids
 from pycharrnn.network.architecture import Architecture
-from pycharrnn.network.engine import Engine
+from pycharrnn.network.drawing import Drawer
 from pycharrnn.sampling.limits import longest, warn_of_no_end
 from pycharrnn.sampling.rules import Rules
 from pycharrnn.sampling.stops import Stops
@@ -122,7 +122,7 @@ class Batch:
         most = longest(documents) if length is None else length
         early = rules.sampling.min_length if documents else 0
         chunk = max(1, _GAIN * architecture.chunk_size // len(streams))
-        engine = Engine(architecture, 1, len(streams))
+        engine = Drawer(architecture, len(streams))
         engine.pack(self._weights)
         engine.start()
         manner = rules.manner(len(streams))

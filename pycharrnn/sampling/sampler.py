@@ -9,7 +9,7 @@ import numpy as np
 
 from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.network.architecture import Architecture
-from pycharrnn.network.engine import Engine
+from pycharrnn.network.drawing import Drawer
 from pycharrnn.network.records import Manner
 from pycharrnn.sampling.limits import longest, warn_of_no_end
 from pycharrnn.sampling.rules import Mask, Rules, masked
@@ -105,7 +105,7 @@ class Sampler:
             for early in (False, True)[: 1 + (self._min_length > 0)]
         }
         self._rng = rng
-        self._engine = Engine(architecture, 1)
+        self._engine = Drawer(architecture)
         self._carried = architecture.carried(1), architecture.precision.activations
         self._engine.pack(weights)
         self.begin(prompt, rng)

@@ -130,7 +130,7 @@ class NGrams:
         >>> ngrams = NGrams([0, 1], n_symbols=2, end=None, order=3)
         >>> ngrams.choose(np.log([2.0, 2.0, 8.0]), np.log([4.0, 4.0, 2.0]))
         >>> round(ngrams.share, 2), round(ngrams.loss, 2)
-        (0.56, 1.0)
+        (0.56, 1.04)
         """
         self.share = likeliest_share(ngrams, network)
         self.loss = float(mixed(ngrams, network, self.share).mean())

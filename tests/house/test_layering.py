@@ -106,6 +106,7 @@ MODULES: dict[str, set[str]] = {
         "network.precision",
     },
     "network.cells": {"_kernels", "network.records"},
+    "network.drawing": {"_kernels", "arrays", "network.architecture", "network.engine", "network.records"},
     "network.engine": {
         "_kernels",
         "arrays",
@@ -145,7 +146,7 @@ MODULES: dict[str, set[str]] = {
     "sampling.batch": {
         "arrays",
         "network.architecture",
-        "network.engine",
+        "network.drawing",
         "sampling.limits",
         "sampling.rules",
         "sampling.stops",
@@ -158,7 +159,7 @@ MODULES: dict[str, set[str]] = {
     "sampling.sampler": {
         "arrays",
         "network.architecture",
-        "network.engine",
+        "network.drawing",
         "network.records",
         "sampling.limits",
         "sampling.rules",
