@@ -211,8 +211,10 @@ def _size(ngrams: dict[str, Any]) -> int:
     if set(ngrams) != {"share", "n_symbols"}:
         raise ValueError(f"ngrams has the keys {sorted(ngrams)}")
     _FROM_ZERO.check("the share of ngrams", ngrams["share"])
-    if type(ngrams["share"]) is not float or ngrams["share"] > 1:
-        raise ValueError(f"the share of ngrams must be a number with a point, at most 1.0, got {ngrams['share']}")
+    if ngrams["share"] > 1:
+        raise ValueError(f"the share of ngrams must be at most 1, got {ngrams['share']}")
+    if type(ngrams["share"]) is not float:  # as it is written
+        raise ValueError(f"the share of ngrams must be written with a point, got {ngrams['share']}")
     _TEXT.check("n_symbols of ngrams", ngrams["n_symbols"])
     return int(ngrams["n_symbols"])
 

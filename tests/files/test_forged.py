@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -86,11 +87,11 @@ def change(forged: Forgery, rng: random.Random) -> None:
         inner = inner[key]
     what = rng.random()
     if what < 0.75:
-        inner[path[-1]] = rng.choice(ODD)
+        inner[path[-1]] = copy.deepcopy(rng.choice(ODD))
     elif what < 0.85 or not isinstance(inner, dict):
         del inner[path[-1]]
     else:
-        inner["new"] = rng.choice(ODD)
+        inner["new"] = copy.deepcopy(rng.choice(ODD))
 
 
 def loaded(path: Path) -> tuple[CharRNN | None, str]:
