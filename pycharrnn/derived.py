@@ -63,8 +63,8 @@ def check_network(params: Parameters, trained: Architecture) -> None:
     for name, value in vars(trained).items():
         given = getattr(params, name, value)
         if given != value:
-            problem = f"must stay {value!r} while the same network trains on, got {given!r}"
-            advice = f"call set_params({name}={value!r}), or fit, which trains a new network"
+            problem = f"must stay {shown(value)} while the same network trains on, got {shown(given)}"
+            advice = f"call set_params({name}={shown(value)}), or fit, which trains a new network"
             raise ParameterValueError(name, f"{problem}; {advice}")
 
 

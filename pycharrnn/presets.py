@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from pycharrnn.arguments import Choice, Flag, Several
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.messages import shown
 
 
 class Preset(NamedTuple):
@@ -85,7 +86,7 @@ class Open(Flag):
             self.names.check(name, value)
             return
         error = ParameterValueError if isinstance(value, str) else ParameterTypeError
-        raise error(name, f"must be {self.noun}, got {value!a}")
+        raise error(name, f"must be {self.noun}, got {shown(value)}")
 
     def native(self, value: Any) -> Any:
         """Return a bool or a list of str."""

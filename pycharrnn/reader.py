@@ -9,6 +9,7 @@ from pycharrnn.arrays import Ids
 from pycharrnn.derived import settled
 from pycharrnn.errors import ParameterValueError, TrainingDivergedError
 from pycharrnn.gradients import Differentiable
+from pycharrnn.messages import shown
 from pycharrnn.parameters import Parameters
 from pycharrnn.tables import check, table
 from pycharrnn.text.corpus import Corpus, Texts, Unknown, reading_rule
@@ -151,7 +152,7 @@ class Reader(Differentiable):
             problem = "a window, which" if window is not None else "adapt, which"
             raise ParameterValueError("exact", f"must be False with {problem} is always exact, got True")
         if adapt is not None and checked["unsmooth"]:
-            raise ParameterValueError("adapt", f"must be None with unsmooth, got {adapt!r}")
+            raise ParameterValueError("adapt", f"must be None with unsmooth, got {shown(adapt)}")
         ids = self._read(X, found.vocabulary).ids
         if adapt is not None:
             adapted = self._adapted(found, ids, "adapt", checked["adapt"], checked["window"])

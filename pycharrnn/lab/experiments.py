@@ -15,6 +15,7 @@ from pycharrnn.arrays import Ids
 from pycharrnn.benchmark import NumpyCharRNN
 from pycharrnn.derived import descent
 from pycharrnn.errors import ParameterValueError, TrainingDivergedError
+from pycharrnn.messages import shown
 from pycharrnn.parameters import check_parameters
 from pycharrnn.training.callbacks import Callback
 
@@ -190,7 +191,7 @@ def variants(model: CharRNN, compare: tuple[str, Sequence[Any]] | None) -> dict[
     if compare is None:
         return {"": model}
     if not (isinstance(compare, (tuple, list)) and len(compare) == 2 and isinstance(compare[1], (tuple, list, range))):
-        raise ParameterValueError("compare", f"must be (parameter, list of values) or None, got {compare!a}")
+        raise ParameterValueError("compare", f"must be (parameter, list of values) or None, got {shown(compare)}")
     name, values = compare
     known = (p for p in model.get_params() if p not in ("verbose", "on_unknown"))
     Choice(*known).check("the parameter in compare", name)
@@ -200,7 +201,7 @@ def variants(model: CharRNN, compare: tuple[str, Sequence[Any]] | None) -> dict[
     for one in models.values():
         check_parameters(one)
     if len(models) == 1:
-        problem = f"must have a value of {name} other than the model's own, {own!a}; got {values!a}"
+        problem = f"must have a value of {name} other than the model's own, {shown(own)}; got {shown(values)}"
         raise ParameterValueError("compare", problem)
     return models
 

@@ -19,6 +19,7 @@ from pycharrnn.lab import experiments
 from pycharrnn.lab.experiments import Training
 from pycharrnn.lab.gradient_table import GradientTable
 from pycharrnn.lab.page import Findings, Settings, render
+from pycharrnn.messages import shown
 from pycharrnn.network.state import Best
 from pycharrnn.parameters import check_parameters
 from pycharrnn.tables import check, table
@@ -176,7 +177,7 @@ def write(
     _check_path(path, X)
     _check(settings)
     if not isinstance(model, CharRNN | None):
-        raise TypeError(f"model must be a CharRNN or None, got {model!a}")
+        raise TypeError(f"model must be a CharRNN or None, got {shown(model)}")
     model = CharRNN() if model is None else model
     if not isinstance(model.random_state, (int, np.integer)):
         model.random_state = int(generator(model.random_state).integers(2**32))
@@ -194,7 +195,7 @@ def write(
 def _check_path(path: object, X: Texts) -> None:
     """Find out before the training, not after it, that the page cannot be written there."""
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be a str or path-like, got {path!a}")
+        raise TypeError(f"path must be a str or path-like, got {shown(path)}")
     target = os.path.realpath(path)  # where a symbolic link leads
     if isinstance(X, os.PathLike) and os.path.exists(target) and os.path.exists(X) and os.path.samefile(target, X):
         raise ValueError(f"path {os.fspath(path)!a} is the text itself; give the page another name")
@@ -207,7 +208,7 @@ def _check_path(path: object, X: Texts) -> None:
 def _check(settings: Settings) -> None:
     """Refuse settings that are not as they must be."""
     if not isinstance(settings.seq_lengths, Sequence) or isinstance(settings.seq_lengths, str):
-        raise TypeError(f"seq_lengths must be a sequence of integers, got {settings.seq_lengths!a}")
+        raise TypeError(f"seq_lengths must be a sequence of integers, got {shown(settings.seq_lengths)}")
     rows = table(write)
     check(rows, **{name: value for name, value in settings._asdict().items() if name in rows})
     if settings.memorize == 1:

@@ -12,6 +12,7 @@ import numpy as np
 
 from pycharrnn.arguments import Kind, Real
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.messages import shown
 
 
 def unescape(text: str) -> str:
@@ -54,7 +55,7 @@ class Share(Real):
     def check(self, name: str, value: Any) -> None:
         super().check(name, value)
         if value > 1:
-            raise ParameterValueError(name, f"must be at most 1, got {value!r}")
+            raise ParameterValueError(name, f"must be at most 1, got {shown(value)}")
 
 
 class Characters(Kind):
@@ -72,7 +73,7 @@ class Characters(Kind):
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, str):
-            raise ParameterTypeError(name, f"must be a str of characters, got {value!a}")
+            raise ParameterTypeError(name, f"must be a str of characters, got {shown(value)}")
         if not value:
             raise ParameterValueError(name, "must have at least one character, got ''")
 
@@ -96,9 +97,9 @@ class Strings(Kind):
     def check(self, name: str, value: Any) -> None:
         several = isinstance(value, (list, tuple))
         if not all(isinstance(one, str) for one in (value if several else [value])):
-            raise ParameterTypeError(name, f"must be a str or a list of str, got {value!a}")
+            raise ParameterTypeError(name, f"must be a str or a list of str, got {shown(value)}")
         if not value or (several and "" in value):
-            raise ParameterValueError(name, f"must not be empty, got {value!a}")
+            raise ParameterValueError(name, f"must not be empty, got {shown(value)}")
 
     def read(self, text: str) -> str:
         return unescape(text)
@@ -119,7 +120,7 @@ class Regex(Kind):
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, str):
-            raise ParameterTypeError(name, f"must be a regular expression as a str, got {value!a}")
+            raise ParameterTypeError(name, f"must be a regular expression as a str, got {shown(value)}")
         if not value:
             raise ParameterValueError(name, "must not be empty, got ''")
 
@@ -139,15 +140,17 @@ class Bias(Kind):
     def check(self, name: str, value: Any) -> None:
         numbers = (int, float, np.integer, np.floating)
         if not isinstance(value, Mapping):
-            raise ParameterTypeError(name, f"must be a dict of characters and numbers, got {value!a}")
+            raise ParameterTypeError(name, f"must be a dict of characters and numbers, got {shown(value)}")
         for character, number in value.items():
             if not isinstance(character, str) or len(character) != 1:
                 raise ParameterValueError(name, f"must have single characters as keys, got {character!a}")
             if isinstance(number, bool) or not isinstance(number, numbers):
-                raise ParameterTypeError(name, f"must have a number for {character!a}, got {number!a}")
+                raise ParameterTypeError(name, f"must have a number for {character!a}, got {shown(number)}")
             if not -math.inf < number < math.inf:
                 never = "; to keep a character out, pass it as ban" if number < 0 else ""
-                raise ParameterValueError(name, f"must have a finite number for {character!a}, got {number!r}{never}")
+                raise ParameterValueError(
+                    name, f"must have a finite number for {character!a}, got {shown(number)}{never}"
+                )
 
     def read(self, text: str) -> dict[str, float]:
         found, rest = {}, unescape(text)
@@ -168,4 +171,4 @@ class Function(Kind):
 
     def check(self, name: str, value: Any) -> None:
         if not callable(value):
-            raise ParameterTypeError(name, f"must be callable, got {value!a}")
+            raise ParameterTypeError(name, f"must be callable, got {shown(value)}")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pycharrnn.arrays import Floats, Ids
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.messages import shown
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.records import Drawing, Manner, record
 from pycharrnn.sampling.settings import Mixture, Sampling
@@ -44,7 +45,9 @@ class Pattern:
         try:
             self._match: Any = regex.compile(pattern).fullmatch
         except regex.error as error:
-            raise ParameterValueError("pattern", f"must be a regular expression, got {pattern!a}: {error}") from None
+            raise ParameterValueError(
+                "pattern", f"must be a regular expression, got {shown(pattern)}: {error}"
+            ) from None
         self._characters = characters
 
     def __call__(self, text: str) -> list[str]:
@@ -196,7 +199,7 @@ class Rules:
             if answer is None:
                 continue
             if not isinstance(answer, Collection) or not all(isinstance(one, str) for one in answer):
-                raise ParameterTypeError(name, f"must return characters or None, got {answer!a}")
+                raise ParameterTypeError(name, f"must return characters or None, got {shown(answer)}")
             names.append(name)
             own = set(answer) or ({""} if name == "constraint" else set())
             allowed = own if allowed is None else allowed & own

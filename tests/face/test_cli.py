@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 import pycharrnn
-from pycharrnn import CharRNN, benchmark
+from pycharrnn import CharRNN, Sampling, benchmark
 from pycharrnn.cli import main
 from pycharrnn.cli.commands import parse
 from pycharrnn.cli.failures import described
@@ -535,6 +535,7 @@ def test_help_explains_the_parameters(capsys: pytest.CaptureFixture[str]) -> Non
     [
         ("train", CharRNN),
         ("sample", CharRNN.sample),
+        ("sample", Sampling),
         ("eval", CharRNN.evaluate),
         ("adapt", CharRNN.adapt),
         ("check", CharRNN.check_gradients),
@@ -548,7 +549,7 @@ def test_the_parameters_of_the_api_are_options(command: str, function: Any, caps
     main([command, "--help"])
     options = set(re.findall(r"^  (?:-\w(?: [A-Z]+)?, )?--([a-z-]+)", capsys.readouterr().out, re.MULTILINE))
     parameters = {name.replace("_", "-") for name in inspect.signature(function).parameters}
-    elsewhere = {"path", "X", "model", "source", "log", "text", "file", "self", "verbose"}
+    elsewhere = {"path", "X", "model", "source", "log", "text", "file", "self", "verbose", "sampling", "constraint"}
     assert parameters - elsewhere <= options
 
 

@@ -246,7 +246,7 @@ read_documents("a", "json5")
 read_documents("a", on_bad="drop")
 SampleText(file="texts.txt")
 SampleText(file=open("x", "wb"))
-CharRNN().sample(prompt=["a", "b"])
+CharRNN().sample(prompt=[5])
 """
 
 
@@ -300,6 +300,7 @@ def test_every_optimizer_learns(text, optimizer, clip_norm):
     [
         (["to", "be"], "list; for several, make a call for each"),
         (("to",), "tuple; for several, make a call for each"),
+        (["to", 5], "list; for several, make a call for each"),
         (b"to", "bytes"),
         (None, "NoneType"),
         (pathlib.Path("to"), "PosixPath"),
@@ -311,9 +312,15 @@ def test_a_prompt_is_one_text(model, prompt, shown):
     def in_training(prompt):
         CharRNN(hidden_size=4, max_updates=1).fit("to be", callbacks=[lambda run: run.sample(5, prompt=prompt)])
 
-    for attempt in (model.sample, model.stream, partial(model.sample, n_samples=2), in_training):
+    for attempt in (model.stream, model.session, in_training):
         with pytest.raises(TypeError, match=rf"^prompt must be one str, not {shown}$"):
             attempt(prompt=prompt)
+    if not isinstance(prompt, (list, tuple)) or 5 in prompt:
+        for attempt in (model.sample, partial(model.sample, n_samples=2)):
+            with pytest.raises(
+                TypeError, match=rf"^prompt must be one str or a list of str, not {shown.split(';')[0]}$"
+            ):
+                attempt(prompt=prompt)
     assert model.sample(20, prompt=np.str_("to be"), random_state=1) == model.sample(20, prompt="to be", random_state=1)
 
 

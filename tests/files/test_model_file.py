@@ -120,7 +120,7 @@ FEW = np.array([0, 1, 0], np.uint8)
     [
         (mixed(FEW, order=None), "there must be n-grams if there is an ngram_order, and only then"),
         (make(parameters={"size": 3, "ngram_order": 2}), "there must be n-grams"),
-        (mixed(FEW, share=1.5), r"the share of ngrams must be .* at most 1\.0, got 1\.5"),
+        (mixed(FEW, share=1.5), r"the share of ngrams must be at most 1, got 1\.5"),
         (mixed(FEW, share=-0.5), "the share of ngrams must be finite and at least 0"),
         (mixed(FEW, share=None), "the share of ngrams must be a number"),
         (mixed(FEW.astype(np.int32)), "tensor 'text': the header has .*I32.*calls for .*U8"),

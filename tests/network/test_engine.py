@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
+from pycharrnn.network.drawing import Drawer
 from pycharrnn.network.engine import Engine, loss_and_gradients
 from pycharrnn.network.records import Drawing, Manner, Update, Windows, record
 from pycharrnn.network.state import State
@@ -121,7 +122,7 @@ def test_arrays_that_do_not_fit_the_windows_are_refused(wrong):
 
 def test_each_symbol_takes_one_uniform_number():
     architecture = Architecture("rnn", 3, 4, 5)
-    engine = Engine(architecture, 1)
+    engine = Drawer(architecture)
     engine.pack(architecture.initial(np.random.default_rng(0)))
     drawing = Manner.of(Drawing(), 3)
     with pytest.raises(ValueError, match="each symbol takes one uniform number"):

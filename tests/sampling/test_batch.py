@@ -8,7 +8,7 @@ import pytest
 from pycharrnn import CharRNN, Sampling
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
-from pycharrnn.network.engine import Engine
+from pycharrnn.network.drawing import Drawer
 from pycharrnn.network.records import Drawing, Manner
 from pycharrnn.sampling.batch import Batch
 from pycharrnn.sampling.rules import Rules
@@ -82,7 +82,7 @@ def test_streams_go_on_where_they_were():
     numbers = [np.random.default_rng(i).random(60) for i in range(5)]
     drawn = {}
     for cuts in ((60,), (1, 2, 30, 27)):
-        engine = Engine(built, 1, 5)
+        engine = Drawer(built, 5)
         engine.pack(weights)
         engine.start()
         manner = Manner.of(Drawing(repetition_penalty=2.0, repetition_window=7), 11, None, 5)
@@ -102,7 +102,7 @@ def test_streams_go_on_where_they_were():
 
 def test_what_does_not_fit_is_refused():
     built = Architecture("rnn", 3, 4, 5)
-    engine = Engine(built, 1, 2)
+    engine = Drawer(built, 2)
     engine.pack(built.initial(np.random.default_rng(0)))
     ids, numbers = np.zeros(1, np.int32), np.zeros(1)
     manner = Manner.of(Drawing(), 3, None, 2)
@@ -170,7 +170,7 @@ def test_an_error_in_a_thread_ends_the_others(monkeypatch):
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Engine, "draw_many", fails)
+    monkeypatch.setattr(Drawer, "draw_many", fails)
     weights = built.initial(np.random.default_rng(0))
     with pytest.raises(KeyboardInterrupt):
         together(built, weights, {}, PROMPTS * 8, generators(0, 40), 2)
