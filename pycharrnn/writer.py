@@ -117,7 +117,7 @@ class Writer(Differentiable):
         from pycharrnn.sampling.seeds import generators
         from pycharrnn.sampling.settings import Sampling
 
-        how = Sampling.of({"length": length} | sampling)
+        how = Sampling.of({"length": length} | sampling, "CharRNN.sample")
         many = check(table(Writer.sample), n_samples=n_samples)["n_samples"]
         prompts = [prompt] if isinstance(prompt, str) else prompt
         if not isinstance(prompts, (list, tuple)) or not all(isinstance(one, str) for one in prompts):
@@ -170,7 +170,7 @@ class Writer(Differentiable):
         """
         from pycharrnn.sampling.session import Stream
 
-        bound, sampler = self._sampler({"length": length} | sampling, prompt, random_state)
+        bound, sampler = self._sampler("stream", {"length": length} | sampling, prompt, random_state)
         return Stream(map(bound.vocabulary.decode, sampler.symbols()))
 
     def session(
@@ -214,16 +214,16 @@ class Writer(Differentiable):
         for name in ("length", "stop", "min_length"):
             if name in sampling:
                 raise ParameterValueError(name, "is no setting of a session, which its user ends; leave it out")
-        bound, sampler = self._sampler(sampling, prompt, random_state)
+        bound, sampler = self._sampler("session", sampling, prompt, random_state)
         return Session(sampler, bound.vocabulary, self._unknown(bound.vocabulary), prompt)
 
-    def _sampler(self, sampling: Any, prompt: str, random_state: RandomState) -> tuple[Bound, Sampler]:
+    def _sampler(self, function: str, sampling: Any, prompt: str, random_state: RandomState) -> tuple[Bound, Sampler]:
         """The stream of one text."""
         from pycharrnn.sampling.seeds import generators
         from pycharrnn.sampling.settings import Sampling
 
         check(table(Writer.stream), prompt=prompt)
-        how = Sampling.of(sampling)
+        how = Sampling.of(sampling, f"CharRNN.{function}")
         if how.beam > 1:
             problem = "knows no character before the last one, so it writes whole texts alone; use sample()"
             raise ParameterValueError("beam", problem)

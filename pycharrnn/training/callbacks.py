@@ -101,7 +101,7 @@ class SampleText:
             raise ValueError(f"every must be a positive number of updates, got {every!r}")
         Integer(0, 2**48).check("length", length)
         Text().check("prompt", prompt)
-        if Sampling.of({"length": length} | sampling).beam > 1:
+        if Sampling.of({"length": length} | sampling, "SampleText").beam > 1:
             raise ParameterValueError("beam", "is for whole texts of `CharRNN.sample`; leave it out")
         if file is not None and file != "stdout":
             try:

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 import pycharrnn
-from pycharrnn import CharRNN, benchmark
+from pycharrnn import CharRNN, Sampling, benchmark
 from pycharrnn.cli import main
 from pycharrnn.cli.commands import parse
 from pycharrnn.cli.failures import described
@@ -34,6 +34,7 @@ from pycharrnn.errors import ParameterValueError, TrainingDivergedError, Unknown
 from pycharrnn.files import container as storage
 from pycharrnn.lab import gradcheck, report
 from pycharrnn.messages import Message, Setting, advice
+from pycharrnn.tables import table
 from pycharrnn.text import datasets
 from pycharrnn.text.documents import read_documents
 from pycharrnn.training.progress import Progress
@@ -552,7 +553,9 @@ def test_the_parameters_of_the_api_are_options(command: str, function: Any, caps
     main([command, "--help"])
     options = set(re.findall(r"^  (?:-\w(?: [A-Z]+)?, )?--([a-z-]+)", capsys.readouterr().out, re.MULTILINE))
     parameters = {name.replace("_", "-") for name in inspect.signature(function).parameters}
-    elsewhere = {"path", "X", "model", "source", "log", "text", "file", "self", "verbose"}
+    if command == "sample":
+        parameters |= {name.replace("_", "-") for name in table(Sampling)} - {"sampling"}
+    elsewhere = {"constraint", "sampling", "path", "X", "model", "source", "log", "text", "file", "self", "verbose"}
     assert parameters - elsewhere <= options
 
 

@@ -246,7 +246,10 @@ read_documents("a", "json5")
 read_documents("a", on_bad="drop")
 SampleText(file="texts.txt")
 SampleText(file=open("x", "wb"))
-CharRNN().sample(prompt=["a", "b"])
+CharRNN().stream(prompt=["a", "b"])
+CharRNN().sample(prompt=3)
+CharRNN().sample(top_p="0.9")
+SampleText(ban=3)
 """
 
 
@@ -311,9 +314,13 @@ def test_a_prompt_is_one_text(model, prompt, shown):
     def in_training(prompt):
         CharRNN(hidden_size=4, max_updates=1).fit("to be", callbacks=[lambda run: run.sample(5, prompt=prompt)])
 
-    for attempt in (model.sample, model.stream, partial(model.sample, n_samples=2), in_training):
+    for attempt in (model.stream, model.session, in_training):
         with pytest.raises(TypeError, match=rf"^prompt must be one str, not {shown}$"):
             attempt(prompt=prompt)
+    for attempt in (model.sample, partial(model.sample, n_samples=2)):
+        if not isinstance(prompt, (list, tuple)):  # which are several prompts
+            with pytest.raises(TypeError, match=rf"^prompt must be one str or a list of str, not {shown}$"):
+                attempt(prompt=prompt)
     assert model.sample(20, prompt=np.str_("to be"), random_state=1) == model.sample(20, prompt="to be", random_state=1)
 
 
