@@ -317,10 +317,10 @@ class CharRNN(Writer):
         vocabulary, built, state, history, _, ngrams = new
         params, budget, callbacks, begin = task
 
-        def sample(length: int, prompt: str = "", temperature: float = 1.0, **others: Any) -> str:
+        def sample(length: int, prompt: str = "", temperature: float = 1.0, **sampling: Any) -> str:
             Integer(0, 2**48).check("length", length)
             check(table(CharRNN.stream), prompt=prompt)
-            how = Sampling.of({"length": length, "temperature": temperature} | others)
+            how = Sampling.of({"length": length, "temperature": temperature} | sampling, "sample")
             rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
             ids = vocabulary.encode(prompt, self._unknown(vocabulary))
             sampler = Sampler(built, state.judged, ids, how, rng, "".join(vocabulary))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack, overload
 
 import numpy as np
 
-from pycharrnn.arguments import Integer, Maybe, RandomState, Seed, Text
+from pycharrnn.arguments import Flag, Integer, Maybe, RandomState, Seed, Text
 from pycharrnn.arrays import Array, Ids
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
 from pycharrnn.examiner import Examiner
@@ -31,18 +31,18 @@ class Writer(Examiner):
 
     @overload
     def sample(
-        self, length: int | None = ..., *, prompt: str = ..., n_samples: None = ..., random_state: RandomState = ...,
-        **sampling: Unpack[Settings],
+        self, length: int | None = ..., *, prompt: str = ..., n_samples: None = ..., ngrams: bool = ...,
+        random_state: RandomState = ..., **sampling: Unpack[Settings],
     ) -> str: ...  # fmt: skip
     @overload
     def sample(
         self, length: int | None = ..., *, prompt: str | list[str] | tuple[str, ...] = ..., n_samples: int,
-        random_state: RandomState = ..., **sampling: Unpack[Settings],
+        ngrams: bool = ..., random_state: RandomState = ..., **sampling: Unpack[Settings],
     ) -> list[str]: ...  # fmt: skip
     @overload
     def sample(
         self, length: int | None = ..., *, prompt: list[str] | tuple[str, ...], n_samples: int | None = ...,
-        random_state: RandomState = ..., **sampling: Unpack[Settings],
+        ngrams: bool = ..., random_state: RandomState = ..., **sampling: Unpack[Settings],
     ) -> list[str]: ...  # fmt: skip
     def sample(
         self,
@@ -50,6 +50,7 @@ class Writer(Examiner):
         *,
         prompt: str | list[str] | tuple[str, ...] = "",
         n_samples: Annotated[int | None, _COUNT] = None,
+        ngrams: Annotated[bool, Flag()] = True,
         random_state: Annotated[RandomState, Seed()] = None,
         **sampling: Unpack[Settings],
     ) -> str | list[str]:
@@ -66,6 +67,8 @@ class Writer(Examiner):
         n_samples : int or None, default None
             How many texts to write, each anew from the prompt; of a list, from each prompt. None writes one and, for
             one prompt, returns it without a list.
+        ngrams : bool, default True
+            Whether n-grams take part, where the model has them. False writes with the network alone.
         random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
             A number gives the same text every time. None goes on from the model's own `random_state`. If that is a
             number, which a file keeps, the texts of one program differ from each other, but every process writes the
@@ -112,14 +115,14 @@ class Writer(Examiner):
         from pycharrnn.sampling.seeds import generators
         from pycharrnn.sampling.settings import Sampling
 
-        how = Sampling.of({"length": length} | sampling)
+        how = Sampling.of({"length": length} | sampling, "CharRNN.sample")
         many = check(table(Writer.sample), n_samples=n_samples)["n_samples"]
         prompts = [prompt] if isinstance(prompt, str) else prompt
         if not isinstance(prompts, (list, tuple)) or not all(isinstance(one, str) for one in prompts):
             raise ParameterTypeError("prompt", f"must be one str or a list of str, not {prompt.__class__.__name__}")
         each = 1 if many is None else many
         claim_texts(each * len(prompts), how.length)
-        bound = Bound(self)
+        bound = Bound(self, ngrams)
         read = [bound.vocabulary.encode(one, self._unknown(bound.vocabulary)) for one in prompts for _ in range(each)]
         rngs = generators(self._seed(random_state), len(read))
         texts = [bound.vocabulary.decode(ids) for ids in bound.texts(read, rngs, how, self.n_threads)]
@@ -130,6 +133,7 @@ class Writer(Examiner):
         length: int | None = None,
         *,
         prompt: Annotated[str, Text()] = "",
+        ngrams: bool = True,
         random_state: RandomState = None,
         **sampling: Unpack[Settings],
     ) -> Stream:
@@ -141,6 +145,8 @@ class Writer(Examiner):
             Characters to write. None writes running text without end, and a document to its end.
         prompt : str, default ""
             Text to go on from.
+        ngrams : bool, default True
+            As for `sample`.
         random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
             As for `sample`.
         **sampling
@@ -165,13 +171,15 @@ class Writer(Examiner):
         """
         from pycharrnn.sampling.session import Stream
 
-        bound, sampler = self._sampler({"length": length} | sampling, prompt, random_state)
+        bound = Bound(self, ngrams)
+        sampler = self._sampler("stream", bound, {"length": length} | sampling, prompt, random_state)
         return Stream(map(bound.vocabulary.decode, sampler.symbols()))
 
     def session(
         self,
         prompt: str = "",
         *,
+        ngrams: bool = True,
         random_state: RandomState = None,
         **sampling: Unpack[Settings],
     ) -> Session:
@@ -181,6 +189,8 @@ class Writer(Examiner):
         ----------
         prompt : str, default ""
             Text to go on from; for a model of documents the beginning of the document.
+        ngrams : bool, default True
+            As for `sample`.
         random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
             As for `sample`.
         **sampling
@@ -209,23 +219,23 @@ class Writer(Examiner):
         for name in ("length", "stop", "min_length"):
             if name in sampling:
                 raise ParameterValueError(name, "is no setting of a session, which its user ends; leave it out")
-        bound, sampler = self._sampler(sampling, prompt, random_state)
+        bound = Bound(self, ngrams)
+        sampler = self._sampler("session", bound, sampling, prompt, random_state)
         return Session(sampler, bound.vocabulary, self._unknown(bound.vocabulary), prompt)
 
-    def _sampler(self, sampling: Any, prompt: str, random_state: RandomState) -> tuple[Bound, Sampler]:
+    def _sampler(self, function: str, bound: Bound, sampling: Any, prompt: str, random_state: RandomState) -> Sampler:
         """The stream of one text."""
         from pycharrnn.sampling.seeds import generators
         from pycharrnn.sampling.settings import Sampling
 
         check(table(Writer.stream), prompt=prompt)
-        how = Sampling.of(sampling)
+        how = Sampling.of(sampling, f"CharRNN.{function}")
         if how.beam > 1:
             problem = "knows no character before the last one, so it writes whole texts alone; use sample()"
             raise ParameterValueError("beam", problem)
-        bound = Bound(self)
         ids = bound.vocabulary.encode(prompt, self._unknown(bound.vocabulary))
         [rng] = generators(self._seed(random_state), 1)
-        return bound, bound.sampler(ids, how, rng)
+        return bound.sampler(ids, how, rng)
 
     def _seed(self, random_state: RandomState) -> RandomState:
         """What the numbers of the next texts come from: the argument, or else the model's own."""
@@ -248,6 +258,8 @@ class Bound:
     ----------
     model : Writer
         The model. What it learns later does not matter.
+    ngrams : bool
+        Whether n-grams take part, where the model has them.
     """
 
     vocabulary: Vocabulary
@@ -255,14 +267,15 @@ class Bound:
     weights: Array
     mixture: Mixture | None
 
-    def __init__(self, model: Writer) -> None:
+    def __init__(self, model: Writer, ngrams: bool) -> None:
         from pycharrnn.sampling.settings import Mixture
 
-        self.vocabulary, self.architecture, state, *_, ngrams = learned(model)
+        check(table(Writer.sample), ngrams=ngrams)
+        self.vocabulary, self.architecture, state, *_, counted = learned(model)
         self.weights = state.best
         self.mixture = None
-        if ngrams is not None and ngrams.share:
-            self.mixture = Mixture(ngrams.share, ngrams.order - 1, ngrams.model().following)
+        if ngrams and counted is not None and counted.share:
+            self.mixture = Mixture(counted.share, counted.order - 1, counted.model().following)
         self.characters = "".join(self.vocabulary)
 
     def sampler(self, prompt: Ids, how: Sampling, rng: np.random.Generator) -> Sampler:

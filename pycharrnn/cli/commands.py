@@ -229,6 +229,7 @@ COMMANDS: dict[str, Command] = {
             *parameters(Sampling, without="constraint"),
             rows.GREEDY,
             rows.N_SAMPLES,
+            rows.NO_NGRAMS,
             rows.STREAM,
             rows.RAW,
             rows.RANDOM_STATE,

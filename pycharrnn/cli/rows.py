@@ -151,6 +151,9 @@ RANDOM_STATE = Option(
     checked=False,
     metavar="STATE",
 )
+NO_NGRAMS = Option(
+    "--no-ngrams", meaning="Write with the network alone, without n-grams.", dest="ngrams", action="store_false"
+)
 STREAM = Option(
     "--stream",
     meaning="Print each character as soon as it is drawn. With --length none, running text never ends.",

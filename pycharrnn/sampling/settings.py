@@ -140,13 +140,15 @@ class Sampling(Checked):
                     )
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
+    def of(cls, given: Mapping[str, Any], function: str) -> Self:
         """Return the settings of these names.
 
         Parameters
         ----------
         given : mapping of str to object
             The settings by name; the others have their defaults.
+        function : str
+            Who was given them, for errors.
 
         Returns
         -------
@@ -160,12 +162,12 @@ class Sampling(Checked):
 
         Examples
         --------
-        >>> Sampling.of({"temperatures": 1})
+        >>> Sampling.of({"temperatures": 1}, "sample")
         Traceback (most recent call last):
-        TypeError: there is no setting 'temperatures' (did you mean 'temperature'?)
+        TypeError: sample() got an unexpected keyword argument 'temperatures' (did you mean 'temperature'?)
         """
         for name in given.keys() - table(cls).keys():
-            raise TypeError(f"there is no setting {name!a}{close(name, table(cls))}")
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!a}{close(name, table(cls))}")
         return cls(**given)
 
     def replace(self, **changes: Any) -> Self:

@@ -102,7 +102,7 @@ class SampleText:
         Integer(1, 2**62).check("every", every)
         Integer(0, 2**48).check("length", length)
         Text().check("prompt", prompt)
-        if Sampling.of({"length": length} | sampling).beam > 1:
+        if Sampling.of({"length": length} | sampling, "SampleText").beam > 1:
             raise ParameterValueError("beam", "is for whole texts of `CharRNN.sample`; leave it out")
         if file is not None and not (isinstance(file, str) and file == "stdout"):
             try:

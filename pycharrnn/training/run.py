@@ -30,7 +30,7 @@ class Run:
     history : History
         What is remembered of the training.
     sample : callable
-        ``sample(length, prompt="", **sampling)`` writes text with the present weights, without n-grams. The same
+        ``sample(length, prompt="", temperature=1.0)`` writes text with the present weights, without n-grams. The same
         update writes the same text, and writing it does not change the training.
     save : callable
         ``save(path)`` writes a model file with the present weights, as `CharRNN.save` does after the training.

@@ -34,6 +34,7 @@ from pycharrnn.errors import ParameterValueError, TrainingDivergedError, Unknown
 from pycharrnn.files import container as storage
 from pycharrnn.lab import gradcheck, report
 from pycharrnn.messages import Message, Setting, advice
+from pycharrnn.tables import table
 from pycharrnn.text import datasets
 from pycharrnn.text.documents import read_documents
 from pycharrnn.training.progress import Progress
@@ -535,7 +536,6 @@ def test_help_explains_the_parameters(capsys: pytest.CaptureFixture[str]) -> Non
     [
         ("train", CharRNN),
         ("sample", CharRNN.sample),
-        ("sample", Sampling),
         ("eval", CharRNN.evaluate),
         ("adapt", CharRNN.adapt),
         ("check", CharRNN.check_gradients),
@@ -549,8 +549,10 @@ def test_the_parameters_of_the_api_are_options(command: str, function: Any, caps
     main([command, "--help"])
     options = set(re.findall(r"^  (?:-\w(?: [A-Z]+)?, )?--([a-z-]+)", capsys.readouterr().out, re.MULTILINE))
     parameters = {name.replace("_", "-") for name in inspect.signature(function).parameters}
-    elsewhere = {"path", "X", "model", "source", "log", "text", "file", "self", "verbose", "sampling", "constraint"}
-    assert parameters - elsewhere <= options
+    if command == "sample":
+        parameters |= {name.replace("_", "-") for name in table(Sampling)} - {"sampling"}
+    elsewhere = {"constraint", "sampling", "path", "X", "model", "source", "log", "text", "file", "self", "verbose"}
+    assert parameters - elsewhere <= options | {name.removeprefix("no-") for name in options}
 
 
 def test_prompts(model_file: str, model: CharRNN, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: Any):
@@ -1733,3 +1735,21 @@ def test_a_missing_extra_is_named(
     assert main(["train", "--corpus", "mysterious_island"]) == 1
     assert 'pip install "pycharrnn[datasets]"' in failure(capsys)
     assert contents(shop) == before
+
+
+def test_the_network_alone(tmp_path, capsys):
+    book = tmp_path / "book.txt"
+    book.write_text(TEXT * 3)
+    path = str(tmp_path / "mixed")
+    assert main(["train", str(book), "-o", path, "--ngram-order", "3", "--max-updates", "40", "--sample", "0"]) == 0
+    capsys.readouterr()
+    found = []
+    for options in ([], ["--no-ngrams"]):
+        assert main(["eval", path, str(book), *options]) == 0
+        assert main(["sample", path, "--random-state", "1", *options]) == 0
+        found.append(capsys.readouterr().out)
+    model = CharRNN.load(path)
+    alone = model.evaluate(TEXT * 3, ngrams=False).nats
+    assert found[0] != found[1]
+    assert f"{alone:.4f}" in found[1]
+    assert model.sample(ngrams=False, random_state=1) in found[1]

@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -298,3 +299,16 @@ def test_gradients_are_those_of_the_network(text):
     model, plain = mixture(text), mixture(text, ngram_order=None, validation_fraction=0.1)
     assert model.loss_and_gradients(text[:30])[0] == plain.loss_and_gradients(text[:30])[0]
     assert model.check_gradients(text, [5], max_entries=10).norm_error < 1e-6
+
+
+def test_the_network_alone_reads_and_writes(text):
+    model, plain = mixture(text), mixture(text, ngram_order=None, validation_fraction=0.1)
+    assert model.sample(90, random_state=1) != plain.sample(90, random_state=1)
+    assert model.sample(90, ngrams=False, random_state=1) == plain.sample(90, random_state=1)
+    assert model.sample(9, n_samples=3, ngrams=False, random_state=1) == plain.sample(9, n_samples=3, random_state=1)
+    assert "".join(model.stream(90, ngrams=False, random_state=1)) == plain.sample(90, random_state=1)
+    assert model.session(ngrams=False, random_state=1).write(90) == plain.sample(90, random_state=1)
+    assert model.evaluate(text, ngrams=False) == plain.evaluate(text) != model.evaluate(text)
+    for attempt in (model.sample, model.stream, model.session, partial(model.evaluate, text)):
+        with pytest.raises(ValueError, match="ngrams must be True or False, got 1"):
+            attempt(ngrams=1)

@@ -246,7 +246,10 @@ read_documents("a", "json5")
 read_documents("a", on_bad="drop")
 SampleText(file="texts.txt")
 SampleText(file=open("x", "wb"))
-CharRNN().sample(prompt=[5])
+CharRNN().stream(prompt=["a", "b"])
+CharRNN().sample(prompt=3)
+CharRNN().sample(top_p="0.9")
+SampleText(ban=3)
 """
 
 

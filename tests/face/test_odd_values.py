@@ -109,7 +109,7 @@ def test_a_text_of_a_run_is_checked(arguments, message):
     ("call", "named"),
     [
         (lambda: CharRNN(hiden_size=8), r"^CharRNN.__init__\(\) got an unexpected keyword argument 'hiden_size'"),
-        (lambda: CharRNN().sample(5, rng=1), "^there is no setting 'rng'"),
+        (lambda: CharRNN().sample(5, rng=1), r"^CharRNN.sample\(\) got an unexpected keyword argument 'rng'"),
         (lambda: CharRNN.preset("quick", foo="x"), "^CharRNN has no parameter 'foo'"),
         (lambda: optim.SGD(1), r"^SGD.__init__\(\) takes 1 positional argument"),
         (lambda: optim.Constant(foo=1), r"^Constant.__init__\(\) got an unexpected keyword argument 'foo'"),

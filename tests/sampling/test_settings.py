@@ -56,7 +56,7 @@ def test_type_checkers_know_all_settings():
         ({"beam": 2, "temperature": 0, "top_k": 3}, "top_k does nothing in a beam search, got beam=2; leave it out"),
         ({"pattern": ""}, "pattern must not be empty"),
         ({"constraint": "abc"}, "constraint must be callable, got 'abc'"),
-        ({"temperatures": 1}, "there is no setting 'temperatures' (did you mean 'temperature'?)"),
+        ({"temperatures": 1}, "() got an unexpected keyword argument 'temperatures' (did you mean 'temperature'?)"),
     ],
 )
 def test_what_cannot_be_is_an_error(model, settings, problem):
