@@ -1737,9 +1737,9 @@ def test_a_missing_extra_is_named(
     assert contents(shop) == before
 
 
-def test_the_network_alone(tmp_path, capsys):
+def test_the_network_alone(text, tmp_path, capsys):
     book = tmp_path / "book.txt"
-    book.write_text(TEXT * 3)
+    book.write_text(text)
     path = str(tmp_path / "mixed")
     assert main(["train", str(book), "-o", path, "--ngram-order", "3", "--max-updates", "40", "--sample", "0"]) == 0
     capsys.readouterr()
@@ -1749,7 +1749,7 @@ def test_the_network_alone(tmp_path, capsys):
         assert main(["sample", path, "--random-state", "1", *options]) == 0
         found.append(capsys.readouterr().out)
     model = CharRNN.load(path)
-    alone = model.evaluate(TEXT * 3, ngrams=False).nats
+    alone = model.evaluate(text, ngrams=False).nats
     assert found[0] != found[1]
     assert f"{alone:.4f}" in found[1]
     assert model.sample(ngrams=False, random_state=1) in found[1]
