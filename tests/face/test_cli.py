@@ -1741,7 +1741,7 @@ def test_the_network_alone(text, tmp_path, capsys):
     book = tmp_path / "book.txt"
     book.write_text(text)
     path = str(tmp_path / "mixed")
-    assert main(["train", str(book), "-o", path, "--ngram-order", "3", "--max-updates", "40", "--sample", "0"]) == 0
+    assert main(["train", str(book), "-o", path, "--ngram-order", "3", "--max-updates", "3", "--sample", "0"]) == 0
     capsys.readouterr()
     found = []
     for options in ([], ["--no-ngrams"]):
