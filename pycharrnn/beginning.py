@@ -18,7 +18,7 @@ def end_at_once() -> bool:
     False
     """
     options = sys.orig_argv
-    module = options[options.index("-m") + 1 :][:1] if "-m" in options else []
+    module = options[options.index("-m") + 1 :][:1] if sys.argv[:1] == ["-m"] and "-m" in options else []
     program = os.path.basename(sys.argv[0]) if sys.argv else ""
     if module != ["pycharrnn"] and program.removesuffix(".exe") != "pycharrnn":
         return False

@@ -119,3 +119,15 @@ def restored(stored: dict[str, Any]) -> dict[str, Any]:
         if name not in written or json.dumps(written[name], sort_keys=True) != json.dumps(value, sort_keys=True):
             raise ValueError(f"the parameter {name} is not as it is written: {shown(value)}")
     return found
+
+
+def held_out(params: Mapping[str, Any]) -> float:
+    """Return the share of the text that is not trained on, if no other text validates. N-grams need one.
+
+    Examples
+    --------
+    >>> [held_out({"validation_fraction": 0.0, "ngram_order": order}) for order in (None, 7)]
+    [0.0, 0.1]
+    """
+    share: float = params["validation_fraction"]
+    return share or (0.0 if params["ngram_order"] is None else 0.1)

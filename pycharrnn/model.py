@@ -151,7 +151,7 @@ class CharRNN(Writer):
         reads in half a second is read whole. `best_` describes the weights that are kept.
 
         `max_seconds` counts from the call on. It includes the time of these readings, of callbacks and of counting
-        n-grams: of the last 50,000 characters for each second.
+        n-grams: of the last 400,000 characters for each second.
 
         Examples
         --------

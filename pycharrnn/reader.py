@@ -90,13 +90,14 @@ class Reader(Differentiable):
             Learn while reading, with this rate: dynamic evaluation [1]_. Each `seq_length` characters are predicted
             first, and then learned from. The model stays as it is. Losses are lower, and not to be compared with those
             of models that only read. The state restarts with each `window`, the learning goes on; n-grams take no part.
-            `adapt` says which rates are usual. None only reads.
+            `adapt` says which rates are usual, and what a model without squares of gradients does. None only reads.
         unsmooth : float in [0, 1), default 0.0
             The part of `label_smoothing` that is taken off the probabilities of the K characters:
             max(q - unsmooth label_smoothing / K, q / 10), divided by their sum. A half suits most models. 0 takes none.
         exact : bool, default False
             Let one stream read the text from its start to its end. Otherwise a long text is read in many places at
-            once, by as many threads as `n_threads` says, many times as fast; the Notes say what that changes.
+            once, by as many threads as `n_threads` says, many times as fast; the Notes say what that changes. With
+            `unsmooth` one stream reads.
         ngrams : bool, default True
             Whether n-grams take part, where the model has them. False measures the network alone.
 

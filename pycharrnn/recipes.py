@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pycharrnn.derived import architecture, settled
 from pycharrnn.parameters import Parameters
+from pycharrnn.training.ngrams import most_counted
 
 _MEASURING = 0.015  # the share of the time that measuring takes, about
 _UPDATES = 3  # for which there must be time to measure a network
@@ -18,6 +19,7 @@ _OFTEN = 16  # passes: a text that is read more often is soon memorised
 _AGAIN = 3  # passes: a smaller network that reads a text more often no longer gains much
 _FEW = 1_000  # characters: a part of a smaller text tells nothing about the rest
 _LARGE = 500_000  # characters: a smaller part of a larger text tells enough
+_COUNTING = 1e-6  # seconds that a symbol takes while n-grams are counted, about
 _ORDERS = 7, 9  # of the n-grams of a short and of a longer text; more gain little
 _AVERAGED = 0.25  # the share of the updates that the average of the weights remembers
 _PASSES = 10  # passes over the text that it remembers at most
@@ -139,8 +141,13 @@ def choose(params: Parameters, subject: Subject, seconds: float, speed: Speed) -
         "validation_fraction": (0.05 if n >= _LARGE else 0.1) if n >= _FEW else 0.0,
         "ngram_order": _ORDERS[n >= _SHORT] if n >= _FEW else None,
     }
-    left = seconds * _UPDATING
     clock = _Clock(params, subject, usual, speed, _MEASURING * seconds)
+    used = clock.settled({})
+    if not used.validation_fraction:  # there is no text to choose their share by
+        usual["ngram_order"] = None
+    elif used.ngram_order is not None:
+        seconds -= _COUNTING * min(n, most_counted(seconds))
+    left = seconds * _UPDATING
     chosen, n_read = _largest(_within(QUICK, clock), clock, left)
     how = quick(n_read / n)
     recipes = _within(SHORT if n < _SHORT else LONG, clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pycharrnn.derived import held_out
 from pycharrnn.parameters import Parameters
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.callbacks import Callback
@@ -39,5 +40,4 @@ class Task(NamedTuple):
         >>> [Task(Parameters(ngram_order=n), Budget(epochs=1), (), 0.0).held_out for n in (None, 7)]
         [0.0, 0.1]
         """
-        params = self.params
-        return params.validation_fraction or (0.0 if params.ngram_order is None else 0.1)
+        return held_out(vars(self.params))

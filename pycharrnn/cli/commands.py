@@ -244,7 +244,8 @@ COMMANDS: dict[str, Command] = {
         options=lambda: [
             rows.MODEL_FILE,
             *_text_options(required=True),
-            *parameters(CharRNN.evaluate),
+            *parameters(CharRNN.evaluate, without="ngrams"),
+            rows.NO_NGRAMS,
             rows.ON_UNKNOWN,
         ],
     ),

@@ -150,8 +150,6 @@ def _of(row: Parameter, known: Mapping[str, Parameter], default: object, key: st
     meaning = meaning.replace("`", "").replace("None", "none")
     names = ["-n"] * (row.name == "length") + [option(row.name)]
     if isinstance(row.kind, Flag):
-        if row.default is True:
-            return Option(option(f"no_{row.name}"), meaning=meaning, dest=key + row.name, action="store_false")
         return Option(*names, meaning=meaning, dest=key + row.name, action="store_true")
     shown = _shown(default)
     shown += "; none if another limit is given" if key and row.name in LIMITS and default is not None else ""

@@ -152,7 +152,7 @@ RANDOM_STATE = Option(
     metavar="STATE",
 )
 NO_NGRAMS = Option(
-    "--no-ngrams", meaning="Write with the network alone, without n-grams.", dest="ngrams", action="store_false"
+    "--no-ngrams", meaning="Use the network alone, without n-grams.", dest="ngrams", action="store_false"
 )
 STREAM = Option(
     "--stream",

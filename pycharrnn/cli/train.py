@@ -16,6 +16,7 @@ from pycharrnn.cli.console import log, print_texts, stdout
 from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.job import Job
 from pycharrnn.cli.options import Request
+from pycharrnn.derived import held_out
 from pycharrnn.network.cells import CELLS
 from pycharrnn.trained import learned
 from pycharrnn.training.run import Run
@@ -149,7 +150,7 @@ def _summary(job: Job, run: Run) -> str:
     counted = model.history_.baseline
     quality = f"{run.nats:.3f} nats per character"
     if model.best_.validation_loss is not None:
-        share = 100 * model.chosen_["validation_fraction"]
+        share = 100 * held_out(model.chosen_)
         ngrams, loss, beside = learned(model).ngrams, model.best_.validation_loss, []
         if ngrams is not None and ngrams.loss is not None:
             beside.append(f"the network alone: {loss:.3f}")

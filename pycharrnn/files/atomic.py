@@ -128,7 +128,7 @@ def _write(temporary: str, pieces: Iterable[bytes], old: os.stat_result | None, 
     """
     mode = 0o666 if old is None else stat.S_IMODE(old.st_mode)  # and the kernel applies the umask
     with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-        if not _lock(file.fileno()) or not os.path.lexists(temporary):
+        if _locked(file.fileno()) is False or not os.path.lexists(temporary):
             return False
         if os.name == "posix":  # elsewhere an open file cannot take another name
             held.callback(os.close, os.dup(file.fileno()))
@@ -162,14 +162,14 @@ def _remove_parts(folder: str, prefix: str) -> None:
         with contextlib.suppress(OSError):  # gone, or somebody else's
             descriptor = os.open(entry.path, os.O_RDWR)
             try:
-                if _lock(descriptor):
+                if _locked(descriptor):
                     os.unlink(entry.path)
             finally:
                 os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
-    """Show that a file is being written, for as long as it is open. False: another process does."""
+def _locked(descriptor: int) -> bool | None:
+    """Show that a file is being written, for as long as it is open. False: another process does; None: nobody knows."""
     try:
         import fcntl
     except ImportError:  # elsewhere no open file can be removed
@@ -178,8 +178,8 @@ def _lock(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks
-        return True
+    except OSError:  # a file system without locks: no part is removed
+        return None
     return True
 
 

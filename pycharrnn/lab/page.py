@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from pycharrnn import CharRNN
-from pycharrnn.derived import descent
+from pycharrnn.derived import descent, held_out
 from pycharrnn.lab import plots
 from pycharrnn.lab.experiments import Memorised, Timing, Training, Written, fresh, rate
 from pycharrnn.lab.gradient_table import GradientTable, counted, percent
@@ -111,7 +111,8 @@ def render(found: Findings) -> bytes:
     shown = np.unique(np.linspace(0, len(texts) - 1, _TEXTS).round().astype(int))
     data = found._asdict() | {
         "run": next(run for run in found.runs.values() if run.model is model),
-        "epochs_read": found.characters_read / (found.n_symbols - 1) / (1 - model.validation_fraction),
+        "held_out": held_out(model.chosen_),
+        "epochs_read": found.characters_read / (found.n_symbols - 1) / (1 - held_out(model.chosen_)),
         "looked_at": _looked_at(found),
         "figure": plots.losses_svg(model.history_, "Loss and smooth loss against updates"),
         "compared": _compared(found),

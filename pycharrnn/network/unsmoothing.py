@@ -50,7 +50,7 @@ def unsmoothed_losses(architecture: Architecture, weights: Array, ids: Ids, wind
     """
     architecture.check(ids)
     found = np.empty(len(ids) - 1)
-    between = window or found.size  # predictions from one zero state to the next
+    between = window or max(1, found.size)  # predictions from one zero state to the next
     most = max(1, min(architecture.chunk_size, between, found.size))
     engine = Engine(architecture, affordable_steps(architecture, 1, most))
     noise = part * architecture.label_smoothing / architecture.n_symbols

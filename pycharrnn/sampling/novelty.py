@@ -13,6 +13,7 @@ from pycharrnn.arguments import Integer
 from pycharrnn.errors import ParameterTypeError
 from pycharrnn.network.memory import claim
 from pycharrnn.tables import check, table
+from pycharrnn.waiting import interruptibly
 
 __all__ = ["Novelty", "NoveltyIndex", "Span"]
 
@@ -110,7 +111,7 @@ class NoveltyIndex:
         self._starts = None
         if not isinstance(corpus, str):
             self._starts = np.cumsum([0, *(len(document) + 1 for document in documents)])
-        self._order = suffixes(self._text)
+        self._order = interruptibly(suffixes, self._text)
 
     def novelty(self, text: str) -> Novelty:
         """Measure how much of a text stands in the corpus.

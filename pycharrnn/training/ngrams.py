@@ -23,6 +23,7 @@ LONGEST = 10_000_000  # symbols of a text that are counted at most, the last one
 _SECONDS = 400_000  # of them for each second of a time limit: counting takes a fifth of it at most
 _BYTES = 24  # of a k-gram: its key, its discounted count and its backoff
 _COUNTING = 100  # bytes of a symbol while it is counted
+_SLOW = 100_000  # symbols whose losses take so long that an interrupt must not wait
 _HALVINGS = 20  # of the interval in which the share lies
 
 
@@ -99,7 +100,8 @@ class NGrams:
 
     def nats(self, ids: Ids, window: int | None = None) -> Floats:
         """The losses of the n-grams alone on a text, (N - 1,); no context reaches beyond its window."""
-        return interruptibly(self.model().nats, ids, window)
+        model = self.model()
+        return interruptibly(model.nats, ids, window) if len(ids) > _SLOW else model.nats(ids, window)
 
     def excerpt_nats(self, ids: Ids, places: npt.NDArray[np.intp]) -> Floats:
         """The losses of the n-grams alone on excerpts of a text.

@@ -32,6 +32,7 @@ cdef class Blueprint:
         cdef Py_ssize_t q, M = plan.T * plan.B, states = (plan.T + 1) * plan.B * plan.Hs
         cdef Py_ssize_t end = max(plan.p + M * plan.Kp, plan.zero + plan.H, plan.z + 4 * plan.B * plan.Hs,
                                   plan.r + max(plan.L, plan.B) * plan.As, plan.top + M * plan.Hs, plan.VT)
+        end = max(end, plan.R)
         for q in range(plan.L):
             layer = &self._layers[q]
             end = max(end, layer.h + states, layer.d + M * plan.Hs, layer.da + M * plan.Ds, layer.UT, layer.WT)

@@ -249,3 +249,18 @@ def test_auto_is_a_parameter_like_any_other():
     assert "auto" in inspect.signature(CharRNN).parameters
     with pytest.raises(ValueError, match="auto must be True, False or a list of names of parameters, got 'yes'"):
         CharRNN(auto="yes").fit(TEXT)
+
+
+def test_n_grams_take_part_where_a_text_chooses_their_share(machine):
+    assert chosen(20.0)["ngram_order"] == 7
+    assert chosen(20.0, TEXT * 4)["ngram_order"] == 9
+    assert chosen(20.0, "too short " * 9)["ngram_order"] is None
+    nothing_held_out = choose_for(
+        CharRNN.preset("auto", max_seconds=20.0, validation_fraction=0.0), Corpus.learn(TEXT), time.perf_counter()
+    )
+    assert nothing_held_out["ngram_order"] is None
+    alone = CharRNN.preset("auto", max_seconds=0.4, ngram_order=None, random_state=0, verbose=False).fit(TEXT)
+    assert (alone.ngram_share_, alone.chosen_["ngram_order"]) == (None, None)
+    mixed = CharRNN.preset("auto", max_seconds=0.4, random_state=0, verbose=False).fit(TEXT)
+    assert mixed.chosen_["ngram_order"] == 7
+    assert 0 <= mixed.ngram_share_ <= 1

@@ -338,3 +338,22 @@ def test_an_owner_that_cannot_stay_is_no_error(path: Path, monkeypatch: pytest.M
     monkeypatch.undo()
     assert len(calls) == 2
     assert same(storage.load(path, layout)[0], example(seed=2))
+
+
+def test_no_part_is_removed_where_files_cannot_be_locked(
+    path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def fails(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    part = path.with_name(f".{path.name}.0123456789abcdef.tmp")
+    atomic.replace(path, [data])
+    part.write_bytes(b"being written")
+    monkeypatch.setattr(fcntl, "flock", fails)
+    atomic.replace(path, [data])
+    assert part.exists()  # another process may be writing it
+    monkeypatch.undo()
+    atomic.replace(path, [data])
+    assert not part.exists()

@@ -154,7 +154,7 @@ MODULES: dict[str, set[str]] = {
     "sampling.beam": {"arrays", "sampling.limits", "sampling.rules", "sampling.sampler", "sampling.stops"},
     "sampling.kinds": {"arguments", "errors", "messages"},
     "sampling.limits": {"errors", "messages", "network.memory"},
-    "sampling.novelty": {"arguments", "errors", "network.memory", "tables"},
+    "sampling.novelty": {"arguments", "errors", "network.memory", "tables", "waiting"},
     "sampling.rules": {"arrays", "errors", "messages", "network.architecture", "network.records", "sampling.settings"},
     "sampling.sampler": {
         "arrays",
@@ -316,8 +316,8 @@ MODULES: dict[str, set[str]] = {
         "trained",
         "turns",
     },
-    "recipes": {"derived", "parameters"},
-    "tasks": {"parameters", "training.budget", "training.callbacks"},
+    "recipes": {"derived", "parameters", "training.ngrams"},
+    "tasks": {"derived", "parameters", "training.budget", "training.callbacks"},
     "trained": {
         "arguments",
         "arrays",
@@ -475,6 +475,7 @@ MODULES: dict[str, set[str]] = {
         "cli.failures",
         "cli.job",
         "cli.options",
+        "derived",
         "network.cells",
         "trained",
         "training.run",
