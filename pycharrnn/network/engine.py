@@ -64,14 +64,6 @@ class Engine:
         """Begin the next window from this state, (L, states, B, H), or from zeros."""
         self._space.put(carried)
 
-    def go_on(self, begun: npt.NDArray[np.bool_] | None = None) -> None:
-        """Begin the next window from the state after the last one; streams that have not `begun`, (B,), from zeros."""
-        for old, new in zip(self._space.first, self._space.last, strict=True):
-            for before, after in zip(old, new, strict=True):
-                before[...] = after
-                if begun is not None:
-                    before[~begun] = 0
-
     def after(self) -> Array:
         """The state after the last window, (L, states, B, H)."""
         carried = np.empty(self.architecture.carried(self.B), self.architecture.precision.activations)

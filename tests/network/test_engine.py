@@ -33,23 +33,13 @@ def test_windows_go_on_from_each_other(whole, weights, rng):
     parts = []
     for at in (0, 4, 8):
         parts.append(engine.losses(weights, ids[at : at + 4], ids[at + 1 : at + 5]))
-        engine.go_on()
+        engine.start(engine.after())
     assert_array_equal(np.concatenate(parts), at_once)
     engine.start(after)
     once_more = engine.losses(weights, ids[:4], ids[1:5])
     assert not np.array_equal(once_more, parts[0])
     engine.start()
     assert_array_equal(engine.losses(weights, ids[:4], ids[1:5]), parts[0])
-
-
-def test_streams_that_have_not_begun_start_from_zeros(whole, weights, rng):
-    x, y = rng.integers(0, 10, (2, 4, 3)).astype(np.int32)
-    engine = Engine(whole, 4, 3)
-    fresh = engine.losses(weights, x, y).reshape(4, 3)
-    engine.go_on(begun=np.array([True, False, True]))
-    again = engine.losses(weights, x, y).reshape(4, 3)
-    assert_array_equal(again[:, 1], fresh[:, 1])
-    assert (again[:, [0, 2]] != fresh[:, [0, 2]]).all(axis=0).all()
 
 
 def test_what_kernels_cannot_read_is_refused(whole, weights, rng):
