@@ -103,9 +103,10 @@ static void NAME(filter)(idx K, const core_drawing *how, idx likeliest, idx *ord
 }
 
 /* The index whose share covers u in [0, 1): the distribution function inverted, first by blocks of lanes, then within
- * one. */
+ * one. The two sums of a block differ by rounding: where the target lies between them, the next symbol that has a share
+ * is taken. */
 static ALWAYS idx NAME(cover)(idx K, idx padded, idx likeliest, double u, const double *z) {
-    double lane[CORE_LANES], below = 0, sum = 0;
+    double lane[CORE_LANES], below = 0;
     for (int l = 0; l < CORE_LANES; l++) lane[l] = 0;
     for (idx k = 0; k < padded; k += CORE_LANES)
         for (int l = 0; l < CORE_LANES; l++) lane[l] += z[k + l];
@@ -114,9 +115,10 @@ static ALWAYS idx NAME(cover)(idx K, idx padded, idx likeliest, double u, const 
     for (idx k = 0; k < padded; k += CORE_LANES) {
         for (int l = 0; l < CORE_LANES; l++) lane[l] = z[k + l];
         FOLD(lane, a, b, a + b)
+        double sum = 0;
         for (idx j = k; below + lane[0] > target && j < k + CORE_LANES; j++) {
             sum += z[j];
-            if (below + sum > target) return j;
+            if (below + sum > target && z[j] > 0) return j;
         }
         below += lane[0];
     }

@@ -128,6 +128,24 @@ def test_what_is_left_may_be_noise(rng):
     assert_allclose(memory[:4] / memory[:4].sum(), reference.shares(logits, **settings), rtol=1e-12)
 
 
+def test_rounding_draws_nothing_that_is_left_out(rng, simd):
+    """Numbers at the very end of a block, whose symbols are added up in two orders, before one that begins with -inf.
+
+    Symbol after symbol, the shares of the block may sum to less than all at once.
+    """
+    lanes = _kernels.LANES
+    bias = np.zeros(3 * lanes)
+    bias[lanes : lanes + 5] = -np.inf
+    manner, memory, out = Manner.of(Drawing(), 3 * lanes, bias), np.empty(9 * lanes), np.empty(17, np.int32)
+    for _ in range(200):
+        logits = rng.normal(size=3 * lanes)
+        below = np.cumsum(np.exp(logits + bias))
+        u = below[lanes - 1] / below[-1] * (1 + np.arange(-8, 9) * 2.0**-53)
+        _kernels.draw(logits, manner, u, memory, out)
+        assert (memory[out] > 0).all()
+        assert set(out) <= {lanes - 1, lanes + 5}
+
+
 def chi_square(names, seed, n):
     """Pearson's statistic of n draws, and how many of its degrees of freedom there are."""
     rng = np.random.default_rng(seed)
