@@ -39,12 +39,13 @@ class Drawer(Engine):
     def draw(self, prompt: Ids, manner: Manner, uniform: Floats, out: Ids) -> int:
         """Read a prompt, then draw a symbol for each uniform number into `out`, in this manner of one stream.
 
-        Returns how many were drawn: a whole document ends with its end symbol.
+        Returns how many were drawn: a whole document ends with its end symbol. A ValueError tells that the manner lets
+        no symbol come.
         """
         if uniform.shape != out.shape:
             raise ValueError(f"each symbol takes one uniform number, got {uniform.shape} for {out.shape}")
         self._check_manner(manner)
-        return _kernels.sample(self._weights, self._space, prompt, manner, uniform, out)
+        return _some(_kernels.sample(self._weights, self._space, prompt, manner, uniform, out))
 
     def predict(self, prompt: Ids, manner: Manner) -> Floats:
         """Read a prompt, and return the shares from which `draw` would take a symbol, (K,): they sum to one.
@@ -52,7 +53,7 @@ class Drawer(Engine):
         The temperature must not be 0, which has no shares.
         """
         self._check_manner(manner)
-        _kernels.sample(self._weights, self._space, prompt, manner, np.zeros(1), np.empty(1, np.int32))
+        _some(_kernels.sample(self._weights, self._space, prompt, manner, np.zeros(1), np.empty(1, np.int32)))
         return self.shares()
 
     def draw_from(self, p: Floats, manner: Manner, uniform: Floats, out: Ids) -> None:
@@ -61,6 +62,7 @@ class Drawer(Engine):
             raise ValueError(f"probabilities {p.shape}, numbers {uniform.shape} and symbols {out.shape} do not fit")
         self._check_manner(manner)
         _kernels.draw(p, manner, uniform, self._space.logits, out, True)
+        _some(int(out.min(initial=0)))
 
     def shares(self) -> Floats:
         """The shares from which the last symbol was drawn, (K,): they sum to one. A temperature of 0 leaves none."""
@@ -97,7 +99,10 @@ class Drawer(Engine):
             reads[b, : queued[b]] = queue[b]
             numbers[b, : wanted[b]] = uniform[b]
         out = np.empty(numbers.shape, np.int32)
-        _kernels.sample_streams(self._weights, self._space, manner, reads, queued, wanted, numbers, out, self._counters)
+        could = _kernels.sample_streams(
+            self._weights, self._space, manner, reads, queued, wanted, numbers, out, self._counters
+        )
+        _some(could - 1)
         return [out[b, :n].copy() for b, n in enumerate(self._counters[1])]
 
     def _check_manner(self, manner: Manner) -> None:
@@ -111,3 +116,10 @@ class Drawer(Engine):
         if shapes not in (((1,), (K,), *memory), ((1,), (0,), *memory)):
             raise ValueError(f"the manner of {self.B} streams of {K} symbols has arrays of the shapes {shapes}")
         self._manner = manner  # the next call has the same, and shapes never change
+
+
+def _some(n: int) -> int:
+    """The same number; if it is negative, the kernel has found no symbol that may come."""
+    if n < 0:
+        raise ValueError("no symbol may come: the bias, or the probabilities, leave none; let one come")
+    return n

@@ -181,7 +181,8 @@ class Rules:
             return found
         found = self._free() if found is None else found
         found[[self._ids[string[-1]] for string in barred]] = False
-        if not found.any():
+        ends = bool(self._documents and len(text) >= self.sampling.min_length and found[self._end])
+        if not ends and not found[: len(self.characters)].any():
             problem = f"cannot be reached: after {text[-_SHOWN:]!a} every character that may come completes a stop"
             raise ParameterValueError("min_length", problem)
         return found

@@ -131,12 +131,14 @@ static double NAME(logarithm)(double x) {
     return x < 1 ? -NAME(log1)(1 / x) : NAME(log1)(x);
 }
 
+/* -1 if no symbol may come. */
 static idx NAME(draw)(idx K, const core_drawing *how, const core_context *context, double u, double *z) {
     const idx padded = (K + CORE_LANES - 1) & ~(idx)(CORE_LANES - 1);
     const double temperature = how->temperature;
     const int adjusts = context->bias || (context->counts && how->repetition_penalty != 1);
     for (idx k = K; k < padded; k++) z[k] = z[0];
     double top = NAME(largest)(padded, z);
+    if (top == -__builtin_inf()) return -1;
     idx likeliest = NAME(likeliest)(K, top, z);
     if (temperature == 0 && !adjusts) return likeliest;
     if (adjusts) __builtin_memcpy(context->scratch, z, (size_t)padded * sizeof(double));
@@ -155,6 +157,7 @@ static idx NAME(draw)(idx K, const core_drawing *how, const core_context *contex
             NAME(adjust)(K, how, context, 0, z);
             for (idx k = K; k < padded; k++) z[k] = z[0];
             top = NAME(largest)(padded, z);
+            if (top == -__builtin_inf()) return -1;
         }
         likeliest = NAME(likeliest)(K, top, z);
         if (temperature == 0) return likeliest;

@@ -152,6 +152,15 @@ def test_a_text_may_have_a_least_length(model, names):
         model.sample(random_state=0, allow="to", stop=["t", "o"], min_length=3)
 
 
+def test_an_end_that_may_not_come_yet_is_no_way_out(names):
+    for settings in ({"allow": "ab", "stop": ["a", "b"]}, {"constraint": lambda text: ["a", ""], "stop": "a"}):
+        for attempt in (names.sample, lambda **how: next(names.stream(**how))):
+            with pytest.raises(ValueError, match="min_length cannot be reached: after '' every character"):
+                attempt(random_state=0, min_length=2, **settings)
+    # after two characters, which a third would take away again, the document may end
+    assert names.sample(random_state=0, constraint=lambda text: ["a", ""], stop="aaa", min_length=2) == "aa"
+
+
 def test_a_constraint_says_what_may_come(model, names):
     seen = []
 
