@@ -133,6 +133,11 @@ class Sampler:
         """Whether the text has come to its end."""
         return self._closed or (self._ended and self._documents)
 
+    @property
+    def written(self) -> str:
+        """What has been written, as far as what may come depends on it."""
+        return self._written
+
     # --- texts --------------------------------------------------------------------------------------------------
 
     def text(self) -> Ids:
