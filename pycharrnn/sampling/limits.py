@@ -38,6 +38,30 @@ def claim_texts(n_samples: int, length: int | None) -> None:
     )
 
 
+def claim_beam(width: int, length: int, state: int) -> None:
+    """Check that there is memory for a beam of this width.
+
+    Parameters
+    ----------
+    width : int
+        How many texts are followed.
+    length : int
+        Symbols of each.
+    state : int
+        Bytes of where the stream of one stands.
+
+    Raises
+    ------
+    MemoryError
+        If there is not.
+    """
+    claim(  # each text before and after a step, its generator, and the symbols that may follow it
+        2 * width * (state + 4096 + 8 * length) + 64 * width**2,
+        Message(Setting("beam"), f" {width:,} x ", Setting("length"), f" {length:,}"),
+        advice("lower {beam} or {length}"),
+    )
+
+
 def longest(documents: bool) -> int:
     """Symbols of a text for which no length was given: of a document, or of running text.
 
