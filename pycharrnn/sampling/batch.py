@@ -93,7 +93,8 @@ class Batch:
         for prompt in prompts:
             self._architecture.check(prompt)
         if self._architecture.documents:
-            prompts = [np.insert(prompt, 0, self._architecture.end) for prompt in prompts]
+            begun = {id(prompt): np.insert(prompt, 0, self._architecture.end) for prompt in prompts}
+            prompts = [begun[id(prompt)] for prompt in prompts]  # texts of one prompt share it
         streams = [Drawn(*both, self._rules.stops) for both in zip(prompts, rngs, strict=True)]
         size = max(1, min(_STREAMS, -(-len(streams) // n_threads)))
         groups = [streams[i : i + size] for i in range(0, len(streams), size)]

@@ -7,6 +7,7 @@ from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.network.memory import claim
 
 DEFAULT_LENGTH = 200
+_TEXT = 2048  # bytes of a text beside its characters: a generator with its seeds, arrays, and objects
 LONGEST = 10_000  # some models never come to an end
 
 
@@ -26,8 +27,8 @@ def claim_texts(n_samples: int, length: int | None) -> None:
         If there is not.
     """
     each = 1 if length is None else length
-    claim(
-        n_samples * (64 + 4 * each) + 20 * each,
+    claim(  # the symbols come in parts, and are then joined
+        n_samples * (_TEXT + 10 * each) + 20 * each,
         Message(
             Setting("n_samples"),
             f" {n_samples:,} x ",
