@@ -8,7 +8,7 @@ from pycharrnn import _kernels
 from pycharrnn.arrays import Floats, Ids
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
-from pycharrnn.network.records import Manner
+from pycharrnn.network.records import Manner, Queues
 
 
 class Drawer(Engine):
@@ -32,8 +32,7 @@ class Drawer(Engine):
 
     def __init__(self, architecture: Architecture, B: int = 1) -> None:
         super().__init__(architecture, 1, B)
-        self._counters = np.zeros((4, B), np.int32)  # the first row: which stream each row of the states belongs to
-        self._counters[0] = np.arange(B)
+        self._order = np.arange(B, dtype=np.int32)  # which stream each row of the states belongs to
         self._manner: Manner | None = None
 
     def draw(self, prompt: Ids, manner: Manner, uniform: Floats, out: Ids) -> int:
@@ -98,12 +97,11 @@ class Drawer(Engine):
         for b in range(self.B):
             reads[b, : queued[b]] = queue[b]
             numbers[b, : wanted[b]] = uniform[b]
-        out = np.empty(numbers.shape, np.int32)
-        could = _kernels.sample_streams(
-            self._weights, self._space, manner, reads, queued, wanted, numbers, out, self._counters
-        )
-        _some(could - 1)
-        return [out[b, :n].copy() for b, n in enumerate(self._counters[1])]
+        out, drawn = np.empty(numbers.shape, np.int32), np.empty(self.B, np.int32)
+        scratch = np.empty((2, self.B), np.int32)
+        queues = Queues(reads, queued, wanted, numbers, out, drawn, self._order, scratch)
+        _some(_kernels.sample_streams(self._weights, self._space, manner, queues) - 1)
+        return [out[b, :n].copy() for b, n in enumerate(drawn)]
 
     def _check_manner(self, manner: Manner) -> None:
         """Refuse a manner that is not one of B streams of this architecture."""

@@ -292,12 +292,9 @@ def sample_streams(const floating[::1] weights not None,  # (P), and packed in t
                                                    # in, out; logits (3 * Kp)  scratch
                    how not None,                   # drawing (1), bias (K) or (0)                              in
                                                    # recent (B, W + 1) or (B, 0), counts (B, K) or (B, 0)  in, out
-                   const int32_t[:, ::1] queue not None,   # (B, Q)                                            in
-                   const int32_t[::1] queued not None,     # (B)                                               in
-                   const int32_t[::1] wanted not None,     # (B)                                               in
-                   const double[:, ::1] uniform not None,  # (B, N) in [0, 1)                                  in
-                   int32_t[:, ::1] out not None,           # (B, N)                                            out
-                   int32_t[:, ::1] counters not None,      # (4, B): order in, out; drawn out; two of scratch
+                   queues not None,                # queue (B, Q), queued (B), wanted (B), uniform (B, N) in [0, 1) in
+                                                   # out (B, N), drawn (B)  out;  order (B)  in, out
+                                                   # scratch (2, B)
                    ):
     """The same as `sample` for B streams, each with a queue of its own to read and a number of symbols to draw.
 
@@ -309,6 +306,11 @@ def sample_streams(const floating[::1] weights not None,  # (P), and packed in t
     cdef const core_drawing[::1] drawings = how.drawing
     cdef core_drawing drawing = drawings[0]
     cdef Team team = alone()
+    cdef const int32_t[:, ::1] queue = queues.queue
+    cdef const int32_t[::1] queued = queues.queued, wanted = queues.wanted
+    cdef const double[:, ::1] uniform = queues.uniform
+    cdef int32_t[:, ::1] out = queues.out, scratch = queues.scratch
+    cdef int32_t[::1] drawn = queues.drawn, order = queues.order
     cdef Window w
     cdef Streams s
     cdef const Plan *plan = &blueprint._plan[0]
@@ -324,8 +326,9 @@ def sample_streams(const floating[::1] weights not None,  # (P), and packed in t
     s.uniform = &uniform[0, 0] if s.N else NULL
     s.out = &out[0, 0] if s.N else NULL
     s.queued, s.wanted = &queued[0], &wanted[0]
-    s.order, s.drawn, s.reads, s.x = &counters[0, 0], &counters[1, 0], &counters[2, 0], &counters[3, 0]
-    counters[1:3, :] = 0
+    s.order, s.drawn, s.reads, s.x = &order[0], &drawn[0], &scratch[0, 0], &scratch[1, 0]
+    drawn[:] = 0
+    scratch[0, :] = 0
     cdef bint could
     with nogil:
         could = advance(&w, &s, &drawing, each, &logits[0], &work[0])
