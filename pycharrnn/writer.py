@@ -123,7 +123,8 @@ class Writer(Examiner):
         each = 1 if many is None else many
         claim_texts(each * len(prompts), how.length)
         bound = Bound(self, ngrams)
-        read = [bound.vocabulary.encode(one, self._unknown(bound.vocabulary)) for one in prompts for _ in range(each)]
+        unknown = self._unknown(bound.vocabulary)
+        read = [ids for one in prompts for ids in [bound.vocabulary.encode(one, unknown)] * each]
         rngs = generators(self._seed(random_state), len(read))
         texts = [bound.vocabulary.decode(ids) for ids in bound.texts(read, rngs, how, self.n_threads)]
         return texts[0] if isinstance(prompt, str) and n_samples is None else texts

@@ -8,7 +8,7 @@ from pycharrnn import _kernels
 from pycharrnn.arrays import Floats, Ids
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
-from pycharrnn.network.records import Manner
+from pycharrnn.network.records import Manner, Queues
 
 
 class Drawer(Engine):
@@ -32,19 +32,19 @@ class Drawer(Engine):
 
     def __init__(self, architecture: Architecture, B: int = 1) -> None:
         super().__init__(architecture, 1, B)
-        self._counters = np.zeros((4, B), np.int32)  # the first row: which stream each row of the states belongs to
-        self._counters[0] = np.arange(B)
+        self._order = np.arange(B, dtype=np.int32)  # which stream each row of the states belongs to
         self._manner: Manner | None = None
 
     def draw(self, prompt: Ids, manner: Manner, uniform: Floats, out: Ids) -> int:
         """Read a prompt, then draw a symbol for each uniform number into `out`, in this manner of one stream.
 
-        Returns how many were drawn: a whole document ends with its end symbol.
+        Returns how many were drawn: a whole document ends with its end symbol. A ValueError tells that the manner lets
+        no symbol come.
         """
         if uniform.shape != out.shape:
             raise ValueError(f"each symbol takes one uniform number, got {uniform.shape} for {out.shape}")
         self._check_manner(manner)
-        return _kernels.sample(self._weights, self._space, prompt, manner, uniform, out)
+        return _some(_kernels.sample(self._weights, self._space, prompt, manner, uniform, out))
 
     def predict(self, prompt: Ids, manner: Manner) -> Floats:
         """Read a prompt, and return the shares from which `draw` would take a symbol, (K,): they sum to one.
@@ -52,7 +52,7 @@ class Drawer(Engine):
         The temperature must not be 0, which has no shares.
         """
         self._check_manner(manner)
-        _kernels.sample(self._weights, self._space, prompt, manner, np.zeros(1), np.empty(1, np.int32))
+        _some(_kernels.sample(self._weights, self._space, prompt, manner, np.zeros(1), np.empty(1, np.int32)))
         return self.shares()
 
     def draw_from(self, p: Floats, manner: Manner, uniform: Floats, out: Ids) -> None:
@@ -61,6 +61,7 @@ class Drawer(Engine):
             raise ValueError(f"probabilities {p.shape}, numbers {uniform.shape} and symbols {out.shape} do not fit")
         self._check_manner(manner)
         _kernels.draw(p, manner, uniform, self._space.logits, out, True)
+        _some(int(out.min(initial=0)))
 
     def shares(self) -> Floats:
         """The shares from which the last symbol was drawn, (K,): they sum to one. A temperature of 0 leaves none."""
@@ -96,9 +97,11 @@ class Drawer(Engine):
         for b in range(self.B):
             reads[b, : queued[b]] = queue[b]
             numbers[b, : wanted[b]] = uniform[b]
-        out = np.empty(numbers.shape, np.int32)
-        _kernels.sample_streams(self._weights, self._space, manner, reads, queued, wanted, numbers, out, self._counters)
-        return [out[b, :n].copy() for b, n in enumerate(self._counters[1])]
+        out, drawn = np.empty(numbers.shape, np.int32), np.empty(self.B, np.int32)
+        scratch = np.empty((2, self.B), np.int32)
+        queues = Queues(reads, queued, wanted, numbers, out, drawn, self._order, scratch)
+        _some(_kernels.sample_streams(self._weights, self._space, manner, queues) - 1)
+        return [out[b, :n].copy() for b, n in enumerate(drawn)]
 
     def _check_manner(self, manner: Manner) -> None:
         """Refuse a manner that is not one of B streams of this architecture."""
@@ -111,3 +114,10 @@ class Drawer(Engine):
         if shapes not in (((1,), (K,), *memory), ((1,), (0,), *memory)):
             raise ValueError(f"the manner of {self.B} streams of {K} symbols has arrays of the shapes {shapes}")
         self._manner = manner  # the next call has the same, and shapes never change
+
+
+def _some(n: int) -> int:
+    """The same number; if it is negative, the kernel has found no symbol that may come."""
+    if n < 0:
+        raise ValueError("no symbol may come: the bias, or the probabilities, leave none; let one come")
+    return n

@@ -165,6 +165,37 @@ class Manner(NamedTuple):
         self.counts[:] = 0
 
 
+class Queues(NamedTuple):
+    """What each of B streams reads and draws in one call.
+
+    Attributes
+    ----------
+    queue : ndarray of int32, (B, Q)
+        The symbols that each reads first.
+    queued, wanted : ndarray of int32, (B,)
+        How many of them there are, and how many symbols it draws then.
+    uniform : ndarray of float64, (B, N)
+        The numbers in [0, 1) that it draws with.
+    out : ndarray of int32, (B, N)
+        The symbols that it draws; written by the kernel.
+    drawn : ndarray of int32, (B,)
+        How many these are; written by the kernel.
+    order : ndarray of int32, (B,)
+        Which stream each row of the states belongs to; it is kept from call to call, and changed in place.
+    scratch : ndarray of int32, (2, B)
+        Room for the kernel.
+    """
+
+    queue: Ids
+    queued: Ids
+    wanted: Ids
+    uniform: Floats
+    out: Ids
+    drawn: Ids
+    order: Ids
+    scratch: Ids
+
+
 class Windows(NamedTuple):
     """Consecutive windows of a text, as the kernels read them.
 

@@ -18,7 +18,7 @@ _GAIN = 4  # a batch reads a symbol several times as fast as a single stream
 _PORTION = 64  # symbols of each stream in one call
 
 
-class Stream:
+class Drawn:
     """What a batch knows of one of its texts.
 
     Parameters
@@ -93,8 +93,9 @@ class Batch:
         for prompt in prompts:
             self._architecture.check(prompt)
         if self._architecture.documents:
-            prompts = [np.insert(prompt, 0, self._architecture.end) for prompt in prompts]
-        streams = [Stream(*both, self._rules.stops) for both in zip(prompts, rngs, strict=True)]
+            begun = {id(prompt): np.insert(prompt, 0, self._architecture.end) for prompt in prompts}
+            prompts = [begun[id(prompt)] for prompt in prompts]  # texts of one prompt share it
+        streams = [Drawn(*both, self._rules.stops) for both in zip(prompts, rngs, strict=True)]
         size = max(1, min(_STREAMS, -(-len(streams) // n_threads)))
         groups = [streams[i : i + size] for i in range(0, len(streams), size)]
         halt: list[bool] = []
@@ -115,7 +116,7 @@ class Batch:
                 warn_of_no_end()
         return [stream.text() for stream in streams]
 
-    def _draw(self, streams: list[Stream], halt: Sequence[bool]) -> None:
+    def _draw(self, streams: list[Drawn], halt: Sequence[bool]) -> None:
         """Draw the texts of some streams, until there is something in `halt`."""
         architecture, rules = self._architecture, self._rules
         documents, length = architecture.documents, rules.sampling.length

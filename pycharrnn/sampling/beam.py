@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pycharrnn.arrays import Ids
-from pycharrnn.sampling.limits import longest, warn_of_no_end
+from pycharrnn.arrays import Floats, Ids
+from pycharrnn.sampling.limits import claim_beam, longest, warn_of_no_end
 from pycharrnn.sampling.rules import Rules
 from pycharrnn.sampling.sampler import Sampler, Snapshot
 from pycharrnn.sampling.stops import Stops
+
+_NOTHING = -1  # instead of a symbol where none may follow
 
 
 class Candidate(NamedTuple):
@@ -18,20 +20,17 @@ class Candidate(NamedTuple):
 
     Attributes
     ----------
-    at : Snapshot
-        Where the stream stands, which has not read the last symbol.
+    at : Snapshot or None
+        Where the stream stands, which has not read the last symbol; None if nothing comes after it.
     ids : tuple of int
         Its symbols.
     log_p : float
         The logarithm of its probability.
-    is_over : bool
-        Whether nothing comes after it.
     """
 
-    at: Snapshot
+    at: Snapshot | None
     ids: tuple[int, ...] = ()
     log_p: float = 0.0
-    is_over: bool = False
 
     @property
     def mean(self) -> float:
@@ -78,18 +77,21 @@ class Search:
         self._end = end
 
     def text(self, width: int, length: int | None) -> Ids:
-        """Find a text of this length, or to its end."""
+        """Find a text of this length, or to its end.
+
+        Raises
+        ------
+        MemoryError
+            If there is not enough memory for so many texts.
+        """
         documents = self._end >= 0
         most = longest(documents) if length is None else length
         self._sampler.restart()
-        beam = [Candidate(self._sampler.snapshot())]
-        done: list[Candidate] = []
+        start = self._sampler.snapshot()
+        claim_beam(width, most, sum(part.nbytes for part in start if isinstance(part, np.ndarray)))
+        beam, done = [Candidate(start)], list[Candidate]()
         for _ in range(most):
-            found = sorted(
-                (one for candidate in beam for one in self._longer(candidate, width)), key=lambda one: -one.log_p
-            )
-            done += [one for one in found[:width] if one.is_over]
-            beam = [one for one in found if not one.is_over][:width]
+            beam = self._step(beam, width, done)
             if not beam or len(done) >= width:
                 break
         else:
@@ -98,29 +100,51 @@ class Search:
             done += beam
         return self._written(max(done, key=lambda one: one.mean))
 
-    def _longer(self, candidate: Candidate, width: int) -> list[Candidate]:
-        """The text with each symbol that may follow, or itself if none may."""
-        sampler = self._sampler
-        sampler.restore(candidate.at)
-        p = sampler.probabilities()
-        if sampler.is_over:
-            return [candidate._replace(is_over=True)]
-        before = sampler.snapshot()
-        found = []
-        for symbol in np.argsort(-p, kind="stable")[: 2 * width].tolist():  # more cannot be among the best
-            if p[symbol] > 0:
-                sampler.restore(before)
-                sampler.read(np.array([symbol], np.int32))
-                ids = (*candidate.ids, symbol)
-                log_p = candidate.log_p + float(np.log(p[symbol]))
-                found.append(Candidate(sampler.snapshot(), ids, log_p, self._ends(ids)))
-        return found
+    def _step(self, beam: list[Candidate], width: int, done: list[Candidate]) -> list[Candidate]:
+        """The best texts that are one symbol longer and go on; those that end among the best come to `done`."""
+        parents, symbols, log_p, before = [], [], [], []
+        for i, candidate in enumerate(beam):
+            follow, logs = self._following(candidate, 2 * width)  # more cannot be among the best
+            parents.append(np.full(follow.size, i))
+            symbols.append(follow)
+            log_p.append(candidate.log_p + logs)
+            before.append(self._sampler.snapshot())
+        parent, symbol, total = np.concatenate(parents), np.concatenate(symbols), np.concatenate(log_p)
+        longer: list[Candidate] = []
+        for rank, i in enumerate(np.argsort(-total, kind="stable").tolist()):
+            if rank >= width == len(longer):
+                break
+            k, ids = int(symbol[i]), beam[parent[i]].ids
+            ids = ids if k == _NOTHING else (*ids, k)
+            if k == _NOTHING or self._ends(ids):
+                if rank < width:
+                    done.append(Candidate(None, ids, float(total[i])))
+            elif len(longer) < width:
+                self._sampler.restore(before[parent[i]])
+                self._sampler.read(np.array([k], np.int32))
+                longer.append(Candidate(self._sampler.snapshot(), ids, float(total[i])))
+        return longer
+
+    def _following(self, candidate: Candidate, most: int) -> tuple[Ids, Floats]:
+        """The likeliest symbols that may follow a text, and the logarithms of their probabilities.
+
+        The stream has read the text then. Where none may follow, `_NOTHING` is certain to.
+        """
+        assert candidate.at is not None
+        self._sampler.restore(candidate.at)
+        p = self._sampler.probabilities()
+        if self._sampler.is_over:
+            return np.array([_NOTHING], np.int32), np.zeros(1)
+        likeliest = np.argsort(-p, kind="stable")[:most].astype(np.int32)
+        likeliest = likeliest[p[likeliest] > 0]
+        return likeliest, np.log(p[likeliest])
 
     def _ends(self, ids: tuple[int, ...]) -> bool:
         """Whether the last symbol ends the text."""
         if ids[-1] == self._end or not self._rules.stops:
             return ids[-1] == self._end
-        return self._rules.decode(np.array(ids)).endswith(self._rules.stops)
+        last = ids[-max(map(len, self._rules.stops)) :]
+        return self._rules.decode(np.array(last)).endswith(self._rules.stops)
 
     def _written(self, candidate: Candidate) -> Ids:
         """The symbols before the end."""

@@ -7,6 +7,7 @@ from pycharrnn.messages import Message, Setting, advice
 from pycharrnn.network.memory import claim
 
 DEFAULT_LENGTH = 200
+_TEXT = 2048  # bytes of a text beside its characters: a generator with its seeds, arrays, and objects
 LONGEST = 10_000  # some models never come to an end
 
 
@@ -26,8 +27,8 @@ def claim_texts(n_samples: int, length: int | None) -> None:
         If there is not.
     """
     each = 1 if length is None else length
-    claim(
-        n_samples * (64 + 4 * each) + 20 * each,
+    claim(  # the symbols come in parts, and are then joined
+        n_samples * (_TEXT + 10 * each) + 20 * each,
         Message(
             Setting("n_samples"),
             f" {n_samples:,} x ",
@@ -35,6 +36,30 @@ def claim_texts(n_samples: int, length: int | None) -> None:
             f" {'None' if length is None else f'{length:,}'}",
         ),
         advice("lower {length} or {n_samples}, or take the characters one after the other from stream()"),
+    )
+
+
+def claim_beam(width: int, length: int, state: int) -> None:
+    """Check that there is memory for a beam of this width.
+
+    Parameters
+    ----------
+    width : int
+        How many texts are followed.
+    length : int
+        Symbols of each.
+    state : int
+        Bytes of where the stream of one stands.
+
+    Raises
+    ------
+    MemoryError
+        If there is not.
+    """
+    claim(  # each text before and after a step, its generator, and the symbols that may follow it
+        2 * width * (state + 4096 + 8 * length) + 64 * width**2,
+        Message(Setting("beam"), f" {width:,} x ", Setting("length"), f" {length:,}"),
+        advice("lower {beam} or {length}"),
     )
 
 

@@ -96,6 +96,9 @@ class Rules:
         self._decoded = characters + "\n" * architecture.documents
         self._ids = {character: i for i, character in enumerate(characters)}
         self.bias = self._bias()
+        early = bool(sampling.stops) and sampling.min_length > 0
+        longest = max(map(len, sampling.stops), default=0)
+        self._unstopped = sampling.min_length + longest - 1 if early else 0  # so long a text may end with any stop
         self._constraints = [] if sampling.pattern is None else [("pattern", Pattern(sampling.pattern, characters))]
         if sampling.constraint is not None:
             self._constraints.append(("constraint", sampling.constraint))  # type: ignore[arg-type]
@@ -132,9 +135,12 @@ class Rules:
 
     @property
     def stepwise(self) -> bool:
-        """Whether what may come depends on the text: then each symbol is a call of its own."""
-        early = bool(self.stops) and self.sampling.min_length > 0
-        return self.mixture is not None or bool(self._constraints) or early
+        """Whether each symbol is a call of its own: what may come, or the mixture, depends on the symbols before it."""
+        return self.mixture is not None or self.reads(0)
+
+    def reads(self, n: int) -> bool:
+        """Whether what may come after a text of n characters depends on it; once it does not, it never will."""
+        return bool(self._constraints) or n < self._unstopped
 
     # --- for the kernel -----------------------------------------------------------------------------------------
 
@@ -181,7 +187,8 @@ class Rules:
             return found
         found = self._free() if found is None else found
         found[[self._ids[string[-1]] for string in barred]] = False
-        if not found.any():
+        ends = bool(self._documents and len(text) >= self.sampling.min_length and found[self._end])
+        if not ends and not found[: len(self.characters)].any():
             problem = f"cannot be reached: after {text[-_SHOWN:]!a} every character that may come completes a stop"
             raise ParameterValueError("min_length", problem)
         return found

@@ -133,6 +133,11 @@ class Sampler:
         """Whether the text has come to its end."""
         return self._closed or (self._ended and self._documents)
 
+    @property
+    def written(self) -> str:
+        """What has been written, as far as what may come depends on it."""
+        return self._written
+
     # --- texts --------------------------------------------------------------------------------------------------
 
     def text(self) -> Ids:
@@ -277,14 +282,14 @@ class Sampler:
 
     def _mask(self) -> Mask | None:
         """Which symbols may come; if none may, the text is closed."""
-        mask = self._rules.mask(self._written) if self._stepwise else None
+        mask = self._rules.mask(self._written) if self._rules.reads(self._n) else None
         self._closed = mask is not None and not mask.any()
         return mask
 
     def _note(self, ids: Ids) -> None:
-        """Count what has been drawn, and remember it if what may come depends on it."""
+        """Count what has been drawn, and remember it as long as what may come depends on it."""
         self._n += ids.size
-        if self._stepwise and self._rules.characters:
+        if self._rules.reads(self._n):
             self._written += self._rules.decode(ids[ids != self._end])
 
     def _uniforms(self, n: int) -> Floats:

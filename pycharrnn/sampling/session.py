@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -68,6 +69,61 @@ class Moment(NamedTuple):
     text: str
 
 
+class Change(NamedTuple):
+    """How to come back from a later string to an earlier one, without a copy of what both begin with.
+
+    Attributes
+    ----------
+    kept : int
+        How many characters both begin with.
+    rest : str
+        What the earlier one has after them.
+
+    Examples
+    --------
+    >>> change = Change.between("hello", "help")
+    >>> change, change.back("help")
+    (Change(kept=3, rest='lo'), 'hello')
+    """
+
+    kept: int
+    rest: str
+
+    @classmethod
+    def between(cls, earlier: str, later: str) -> Self:
+        """Return the change that leads back from the later string to the earlier one."""
+        if later.startswith(earlier):  # as nearly always
+            return cls(len(earlier), "")
+        kept, beyond = 0, min(len(earlier), len(later)) + 1
+        while beyond - kept > 1:
+            middle = (kept + beyond) // 2
+            if later.startswith(earlier[kept:middle], kept):
+                kept = middle
+            else:
+                beyond = middle
+        return cls(kept, earlier[kept:])
+
+    def back(self, later: str) -> str:
+        """Return the earlier string."""
+        return later[: self.kept] + self.rest
+
+
+class Undo(NamedTuple):
+    """The moment before a call, as seen from the one after it.
+
+    Attributes
+    ----------
+    stream : Snapshot
+        Where the stream stood; `written` is left out.
+    written, text : Change
+        What leads back to what it had written, and to the text of the session.
+    """
+
+    stream: Snapshot
+    written: Change
+    text: Change
+
+
 class Session:
     """A text that is read and written in turns; `CharRNN.session` begins one.
 
@@ -98,8 +154,15 @@ class Session:
         self._sampler = sampler
         self._vocabulary = vocabulary
         self._on_unknown = on_unknown
-        self._past: deque[Moment] = deque(maxlen=_UNDONE)
-        self.text = prompt
+        self._past: deque[Undo] = deque(maxlen=_UNDONE)
+        self._parts = [prompt]  # of the text
+        self._n = len(prompt)  # its characters
+
+    @property
+    def text(self) -> str:
+        if len(self._parts) > 1:
+            self._parts = ["".join(self._parts)]
+        return self._parts[0]
 
     @property
     def is_over(self) -> bool:
@@ -128,9 +191,10 @@ class Session:
         ids = self._vocabulary.encode(text, self._on_unknown)
         if self.is_over and ids.size:
             raise ValueError("this text is over; undo the last step, or begin another session")
-        self._past.append(self.snapshot())
-        self._sampler.read(ids)
-        self.text += text
+        with self._whole() as before:
+            self._sampler.read(ids)
+            self._sampler.draw(0)  # reads them now, that no moment keeps them
+            self._append(before, text)
         return self
 
     def probabilities(self) -> dict[str, float]:
@@ -141,7 +205,8 @@ class Session:
         dict of str to float
             Every character of the vocabulary with its probability. The empty string is the end of a document.
         """
-        p = self._sampler.probabilities().tolist()
+        with self._whole():
+            p = self._sampler.probabilities().tolist()
         if self.is_over:
             return dict.fromkeys(self._vocabulary, 0.0)
         return dict(zip([*self._vocabulary, ""][: len(p)], p, strict=True))
@@ -167,12 +232,13 @@ class Session:
         Returns
         -------
         str
-            The characters; fewer if the text comes to its end.
+            The characters; fewer if the text comes to its end. Where an error or Ctrl-C interrupts, nothing has been
+            written.
         """
         _COUNT.check("n", n)
-        self._past.append(self.snapshot())
-        written: str = self._vocabulary.decode(np.concatenate([*self._sampler.portions(n, max(1, n))]))
-        self.text += written
+        with self._whole() as before:
+            written: str = self._vocabulary.decode(np.concatenate([*self._sampler.portions(n, max(1, n))]))
+            self._append(before, written)
         return written
 
     def snapshot(self) -> Moment:
@@ -198,8 +264,9 @@ class Session:
         Session
             The session itself. It writes what it wrote from there.
         """
-        self._past.append(self.snapshot())
+        before, text = self._sampler.snapshot(), Change.between(self.text, moment.text)
         self._go_to(moment)
+        self._note(before, text)
         return self
 
     def undo(self) -> Self:
@@ -217,7 +284,9 @@ class Session:
         """
         if not self._past:
             raise IndexError("there is nothing to undo: the session is at its beginning")
-        self._go_to(self._past.pop())
+        last = self._past.pop()
+        written = last.written.back(self._sampler.written)
+        self._go_to(Moment(last.stream._replace(written=written), last.text.back(self.text)))
         return self
 
     def branch(self) -> Session:
@@ -230,9 +299,32 @@ class Session:
         """
         return type(self)(self._sampler.branch(), self._vocabulary, self._on_unknown, self.text)
 
+    @contextmanager
+    def _whole(self) -> Iterator[Snapshot]:
+        """Do all of a call or nothing: where it is interrupted, go back to where the stream stood."""
+        before, n = self._sampler.snapshot(), self._n
+        try:
+            yield before
+        except BaseException:
+            self._go_to(Moment(before, self.text[:n]))
+            raise
+
+    def _append(self, before: Snapshot, more: str) -> None:
+        """Let the text go on, and note how to take it back."""
+        n = self._n
+        self._parts.append(more)
+        self._n += len(more)
+        self._note(before, Change(n, ""))
+
+    def _note(self, before: Snapshot, text: Change) -> None:
+        """Note how a call that has just been made can be taken back."""
+        written = Change.between(before.written, self._sampler.written)
+        self._past.append(Undo(before._replace(written=""), written, text))
+
     def _go_to(self, moment: Moment) -> None:
         self._sampler.restore(moment.stream)
-        self.text = moment.text
+        self._parts = [moment.text]
+        self._n = len(moment.text)
 
     def __iter__(self) -> Iterator[str]:
         """Write characters until the text is over, which running text never is."""

@@ -201,7 +201,8 @@ const core_table *core_table_at(idx i);
 
 /* --- what has one precision only --------------------------------------------------------------------------------- */
 
-/* The index whose share covers u in [0, 1). z (Kp) has the logits, and then the shares, but for a common factor. */
+/* The index whose share covers u in [0, 1); -1 if every logit is -inf. z (Kp) has the logits, and then the shares, but
+ * for a common factor. */
 idx core_draw(idx K, const core_drawing *how, const core_context *context, double u, double *z);
 /* log x of 0 <= x < infinity */
 double core_log(double x);

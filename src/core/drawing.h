@@ -103,9 +103,10 @@ static void NAME(filter)(idx K, const core_drawing *how, idx likeliest, idx *ord
 }
 
 /* The index whose share covers u in [0, 1): the distribution function inverted, first by blocks of lanes, then within
- * one. */
+ * one. The two sums of a block differ by rounding: where the target lies between them, the next symbol that has a share
+ * is taken. */
 static ALWAYS idx NAME(cover)(idx K, idx padded, idx likeliest, double u, const double *z) {
-    double lane[CORE_LANES], below = 0, sum = 0;
+    double lane[CORE_LANES], below = 0;
     for (int l = 0; l < CORE_LANES; l++) lane[l] = 0;
     for (idx k = 0; k < padded; k += CORE_LANES)
         for (int l = 0; l < CORE_LANES; l++) lane[l] += z[k + l];
@@ -114,9 +115,10 @@ static ALWAYS idx NAME(cover)(idx K, idx padded, idx likeliest, double u, const 
     for (idx k = 0; k < padded; k += CORE_LANES) {
         for (int l = 0; l < CORE_LANES; l++) lane[l] = z[k + l];
         FOLD(lane, a, b, a + b)
+        double sum = 0;
         for (idx j = k; below + lane[0] > target && j < k + CORE_LANES; j++) {
             sum += z[j];
-            if (below + sum > target) return j;
+            if (below + sum > target && z[j] > 0) return j;
         }
         below += lane[0];
     }
@@ -129,12 +131,14 @@ static double NAME(logarithm)(double x) {
     return x < 1 ? -NAME(log1)(1 / x) : NAME(log1)(x);
 }
 
+/* -1 if no symbol may come. */
 static idx NAME(draw)(idx K, const core_drawing *how, const core_context *context, double u, double *z) {
     const idx padded = (K + CORE_LANES - 1) & ~(idx)(CORE_LANES - 1);
     const double temperature = how->temperature;
     const int adjusts = context->bias || (context->counts && how->repetition_penalty != 1);
     for (idx k = K; k < padded; k++) z[k] = z[0];
     double top = NAME(largest)(padded, z);
+    if (top == -__builtin_inf()) return -1;
     idx likeliest = NAME(likeliest)(K, top, z);
     if (temperature == 0 && !adjusts) return likeliest;
     if (adjusts) __builtin_memcpy(context->scratch, z, (size_t)padded * sizeof(double));
@@ -153,6 +157,7 @@ static idx NAME(draw)(idx K, const core_drawing *how, const core_context *contex
             NAME(adjust)(K, how, context, 0, z);
             for (idx k = K; k < padded; k++) z[k] = z[0];
             top = NAME(largest)(padded, z);
+            if (top == -__builtin_inf()) return -1;
         }
         likeliest = NAME(likeliest)(K, top, z);
         if (temperature == 0) return likeliest;

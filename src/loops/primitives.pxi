@@ -76,7 +76,7 @@ def draw(const double[::1] p not None,            # (K): logits, or with `probab
          int32_t[::1] out not None,               # (N)                                               out
          bint probabilities=False,
          ):
-    """A symbol for each number. A probability p counts as the logit log(K p): 0 where all are alike."""
+    """A symbol for each number, -1 if none may come. A probability p counts as log(K p): 0 where all are alike."""
     cdef const core_drawing[::1] drawings = how.drawing
     cdef core_drawing drawing = drawings[0]
     cdef Py_ssize_t i, j, K = p.shape[0], Kp = logits.shape[0] // 3

@@ -88,6 +88,7 @@ cdef inline int32_t draw_from(const Window *w, const core_drawing *drawing, cons
                               const floating *p,       # (K): logits                         in
                               double *logits,          # (Kp): the same, then the shares     out
                               ) noexcept nogil:
+    """A symbol; -1 if none may come."""
     cdef Py_ssize_t j
     for j in range(w.plan.K):
         logits[j] = p[j]
@@ -103,7 +104,7 @@ def sample(const floating[::1] weights not None,   # (P), and packed in the spac
            const double[::1] uniform not None,     # (N) in [0, 1)                                       in
            int32_t[::1] out not None,              # (N)                                                 out
            ):
-    """Draw N symbols, or fewer of a whole document; return how many.
+    """Draw N symbols, or fewer of a whole document; return how many, or -1 if there came none that may come.
 
     The state has not read the last of them: it is the prompt of the next call.
     """
@@ -138,6 +139,9 @@ def sample(const floating[::1] weights not None,   # (P), and packed in the spac
                 head_forward(&w, 0, 1, False, top, &work[0])
             if i >= M:
                 out[i - M] = draw_from(&w, &drawing, &memory, uniform[i - M], p, &logits[0])
+                if out[i - M] < 0:
+                    drawn = -1
+                    break
                 if drawing.whole and out[i - M] == plan.end:
                     drawn = i - M + 1
                     break
@@ -245,9 +249,12 @@ cdef Py_ssize_t retire(const Window *w, const Streams *s, Py_ssize_t rows, bint 
     return rows
 
 
-cdef void advance(const Window *w, const Streams *s, const core_drawing *drawing, Memory *memories, double *logits,
+cdef bint advance(const Window *w, const Streams *s, const core_drawing *drawing, Memory *memories, double *logits,
                   floating *work) noexcept nogil:
-    """Each stream reads and draws until it is done. Those that are left share each product."""
+    """Each stream reads and draws until it is done. Those that are left share each product.
+
+    Returns whether each had a symbol that may come.
+    """
     cdef const Plan *plan = w.plan
     cdef const floating *top = <const floating *>work + w.layers[plan.L - 1].h
     cdef Py_ssize_t i, b, rows = retire(w, s, plan.B, drawing.whole, work)
@@ -272,9 +279,12 @@ cdef void advance(const Window *w, const Streams *s, const core_drawing *drawing
             if s.reads[b] >= s.queued[b] and s.drawn[b] < s.wanted[b]:
                 s.out[b * s.N + s.drawn[b]] = draw_from(w, drawing, &memories[b], s.uniform[b * s.N + s.drawn[b]],
                                                         <const floating *>work + plan.p + i * plan.Kp, logits)
+                if s.out[b * s.N + s.drawn[b]] < 0:
+                    return False
                 s.drawn[b] += 1
         rows = retire(w, s, rows, drawing.whole, work)
         reverse = not reverse
+    return True
 
 
 def sample_streams(const floating[::1] weights not None,  # (P), and packed in the space                          in
@@ -282,20 +292,25 @@ def sample_streams(const floating[::1] weights not None,  # (P), and packed in t
                                                    # in, out; logits (3 * Kp)  scratch
                    how not None,                   # drawing (1), bias (K) or (0)                              in
                                                    # recent (B, W + 1) or (B, 0), counts (B, K) or (B, 0)  in, out
-                   const int32_t[:, ::1] queue not None,   # (B, Q)                                            in
-                   const int32_t[::1] queued not None,     # (B)                                               in
-                   const int32_t[::1] wanted not None,     # (B)                                               in
-                   const double[:, ::1] uniform not None,  # (B, N) in [0, 1)                                  in
-                   int32_t[:, ::1] out not None,           # (B, N)                                            out
-                   int32_t[:, ::1] counters not None,      # (4, B): order in, out; drawn out; two of scratch
+                   queues not None,                # queue (B, Q), queued (B), wanted (B), uniform (B, N) in [0, 1) in
+                                                   # out (B, N), drawn (B)  out;  order (B)  in, out
+                                                   # scratch (2, B)
                    ):
-    """The same as `sample` for B streams, each with a queue of its own to read and a number of symbols to draw."""
+    """The same as `sample` for B streams, each with a queue of its own to read and a number of symbols to draw.
+
+    Returns whether each had a symbol that may come; if not, all have drawn nothing of use.
+    """
     cdef Blueprint blueprint = <Blueprint?>space.blueprint
     cdef floating[::1] work = space.memory
     cdef double[::1] logits = space.logits
     cdef const core_drawing[::1] drawings = how.drawing
     cdef core_drawing drawing = drawings[0]
     cdef Team team = alone()
+    cdef const int32_t[:, ::1] queue = queues.queue
+    cdef const int32_t[::1] queued = queues.queued, wanted = queues.wanted
+    cdef const double[:, ::1] uniform = queues.uniform
+    cdef int32_t[:, ::1] out = queues.out, scratch = queues.scratch
+    cdef int32_t[::1] drawn = queues.drawn, order = queues.order
     cdef Window w
     cdef Streams s
     cdef const Plan *plan = &blueprint._plan[0]
@@ -311,7 +326,10 @@ def sample_streams(const floating[::1] weights not None,  # (P), and packed in t
     s.uniform = &uniform[0, 0] if s.N else NULL
     s.out = &out[0, 0] if s.N else NULL
     s.queued, s.wanted = &queued[0], &wanted[0]
-    s.order, s.drawn, s.reads, s.x = &counters[0, 0], &counters[1, 0], &counters[2, 0], &counters[3, 0]
-    counters[1:3, :] = 0
+    s.order, s.drawn, s.reads, s.x = &order[0], &drawn[0], &scratch[0, 0], &scratch[1, 0]
+    drawn[:] = 0
+    scratch[0, :] = 0
+    cdef bint could
     with nogil:
-        advance(&w, &s, &drawing, each, &logits[0], &work[0])
+        could = advance(&w, &s, &drawing, each, &logits[0], &work[0])
+    return could

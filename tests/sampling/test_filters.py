@@ -8,6 +8,8 @@ import reference
 from numpy.testing import assert_allclose
 
 from pycharrnn import _kernels
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.drawing import Drawer
 from pycharrnn.network.records import Drawing, Manner
 
 K = 20
@@ -126,6 +128,46 @@ def test_what_is_left_may_be_noise(rng):
     _kernels.draw(logits, manner, rng.random(500), memory, out)
     assert set(out) == {2, 3}
     assert_allclose(memory[:4] / memory[:4].sum(), reference.shares(logits, **settings), rtol=1e-12)
+
+
+def test_rounding_draws_nothing_that_is_left_out(rng, simd):
+    """Numbers at the very end of a block, whose symbols are added up in two orders, before one that begins with -inf.
+
+    Symbol after symbol, the shares of the block may sum to less than all at once.
+    """
+    lanes = _kernels.LANES
+    bias = np.zeros(3 * lanes)
+    bias[lanes : lanes + 5] = -np.inf
+    manner, memory, out = Manner.of(Drawing(), 3 * lanes, bias), np.empty(9 * lanes), np.empty(17, np.int32)
+    for _ in range(200):
+        logits = rng.normal(size=3 * lanes)
+        below = np.cumsum(np.exp(logits + bias))
+        u = below[lanes - 1] / below[-1] * (1 + np.arange(-8, 9) * 2.0**-53)
+        _kernels.draw(logits, manner, u, memory, out)
+        assert (memory[out] > 0).all()
+        assert set(out) <= {lanes - 1, lanes + 5}
+
+
+def test_where_no_symbol_may_come_none_is_drawn(rng, simd):
+    logits, p = rng.normal(size=4), rng.dirichlet(np.ones(4))
+    never, memory = np.full(4, -np.inf), np.empty(3 * _kernels.LANES)
+    for settings in ({}, {"smoothing": 0.3}, {"temperature": 0.0}, {"top_k": 2}):
+        for given, bias, chances in ((logits, never, False), (p, never, True), (0 * p, None, True)):
+            out = np.zeros(3, np.int32)
+            _kernels.draw(given, Manner.of(Drawing(**settings), 4, bias), rng.random(3), memory, out, chances)
+            assert out.tolist() == [-1] * 3
+    for B in (1, 3):
+        lab = Architecture("gru", 4, 5, 5)
+        drawer = Drawer(lab, B)
+        drawer.pack(lab.initial(rng))
+        manner = Manner.of(Drawing(), 4, never, B)
+        with pytest.raises(ValueError, match="no symbol may come"):
+            drawer.draw_many([np.array([1, 2], np.int32)] * B, manner, [rng.random(20)] * B)
+        for attempt in (drawer.draw, drawer.draw_from, drawer.predict)[: 3 * (B == 1)]:
+            given = (p if attempt == drawer.draw_from else np.array([1], np.int32), manner)
+            more = () if attempt == drawer.predict else (rng.random(9), np.empty(9, np.int32))
+            with pytest.raises(ValueError, match="no symbol may come"):
+                attempt(*given, *more)
 
 
 def chi_square(names, seed, n):

@@ -1,6 +1,7 @@
 """Streams of symbols: drawn in portions, to the end of a document, by settings."""
 
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -133,6 +134,21 @@ def test_a_mixture_remembers_what_was_read(texts, monkeypatch, reach, chunk_size
     assert contexts[-1] == read[max(0, len(read) - 1 - reach) : -1]
     parts.draw(1)
     assert contexts[-1] == contexts[0]
+
+
+@pytest.mark.parametrize("settings", [{}, {"stop": ["gg", "fabcg"], "min_length": 20}, {"repetition_penalty": 1.1}])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_text_without_end_takes_no_more_room(texts, settings, mixed):
+    """A stream remembers what its next symbols depend on, and not all that it has written."""
+    mixture = Mixture(0.5, 3, remembering) if mixed else None
+    stream = sampler(texts, sampling=Sampling(ban="g", **settings), mixture=mixture, characters="abcdefg")
+    sizes = []
+    for n in (100, 2000):
+        symbols = stream.symbols()
+        stream.restart()
+        assert sum(1 for _ in itertools.islice(symbols, n)) == n
+        sizes.append(len(pickle.dumps(stream.snapshot())))
+    assert sizes[1] < sizes[0] + 100
 
 
 def test_documents_of_a_mixture_end_with_their_end(documents):

@@ -4,6 +4,7 @@ import copy
 import itertools
 import pickle
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -92,6 +93,24 @@ def test_a_bad_length(model, length):
 def test_a_bad_temperature(model, temperature):
     with pytest.raises((TypeError, ValueError), match=r"temperature must be .*got"):
         model.sample(10, temperature=temperature)
+
+
+@pytest.mark.parametrize(("length", "n", "prompt"), [(1, 1500, 0), (500, 400, 0), (1, 1000, 3000)])
+@pytest.mark.parametrize("documents", [False, True])
+def test_the_memory_that_is_claimed_is_what_texts_take(model, monkeypatch, length, n, prompt, documents):
+    if documents:
+        model = CharRNN(hidden_size=8, max_updates=5, epochs=None, random_state=0, verbose=False).fit(["to be "] * 90)
+    claimed = []
+    monkeypatch.setattr("pycharrnn.sampling.limits.claim", lambda n_bytes, *words: claimed.append(n_bytes))
+    model.sample(2, n_samples=9, random_state=0)  # whatever is loaded and kept
+    tracemalloc.start()
+    try:
+        model.sample(length, n_samples=n, prompt=("to be " * prompt)[:prompt], random_state=0)
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert taken < claimed[1] + 2**21  # and what a batch takes for itself
+    assert documents or claimed[1] < 2 * taken
 
 
 def test_before_training():

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from pycharrnn import CharRNN, UnknownCharacterError
+from pycharrnn.network.drawing import Drawer
 from pycharrnn.network.scoring import streamed_losses
+from pycharrnn.sampling.session import Change
 from pycharrnn.trained import learned
 
 
@@ -73,6 +75,74 @@ def test_undo_takes_back_calls(model):
         session.undo()
     session.write(5), session.step(), session.feed("be "), session.write(9)
     assert session.text == last  # the same numbers again
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("act", ["write", "step", "probabilities"])
+def test_what_is_interrupted_has_not_been(model, fault, act):
+    """A constraint that fails once, in the middle of a call."""
+    armed = []
+
+    def constraint(text):
+        if armed and len(text) >= armed[0]:
+            raise fault
+        return None
+
+    expected = model.session("to ", random_state=3, repetition_penalty=2.0).write(60)
+    session = model.session("to ", random_state=3, repetition_penalty=2.0, constraint=constraint)
+    session.write(10)
+    for more in (0, 5 * (act == "write")):
+        armed.append(10 + more)
+        with pytest.raises(fault):
+            session.write(20) if act == "write" else getattr(session, act)()
+        armed.clear()
+        assert session.text == "to " + expected[:10]
+    assert session.write(50) == expected[10:]
+    assert session.undo().undo().text == "to "
+    with pytest.raises(IndexError, match="nothing to undo"):
+        session.undo()
+
+
+def test_probabilities_that_are_interrupted_have_read_nothing(model, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    session, other = (model.session("to ", random_state=3) for _ in range(2))
+    with monkeypatch.context() as patched:
+        patched.setattr(Drawer, "draw", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            session.probabilities()
+    assert session.probabilities() == other.probabilities()
+    assert session.write(20) == other.write(20)
+
+
+def anything(text):
+    """A constraint that reads the text and lets everything come."""
+
+
+def test_a_long_text_is_not_kept_again_and_again(model):
+    """A thousand calls can be taken back for little more than the text itself, whatever was read and written."""
+    session = model.session("to ", random_state=3, constraint=anything)
+    for _ in range(80):
+        session.feed("to be or not " * 50)
+    here, texts = session.snapshot(), [session.text]
+    for i in range(200):
+        if i % 4:
+            session.step()
+        else:
+            session.restore(here)
+        texts.append(session.text)
+    assert len(pickle.dumps(session)) - len(pickle.dumps(model.session())) < 10 * len(session.text)
+    while texts:
+        assert session.text == texts.pop()
+        if texts:
+            session.undo()
+    assert session.undo().text == "to " + "to be or not " * 79 * 50
+
+
+@pytest.mark.parametrize(("earlier", "later"), [("", ""), ("ab", "abc"), ("abc", "ab"), ("abc", "xbc"), ("", "a")])
+def test_a_change_leads_back(earlier, later):
+    assert Change.between(earlier, later).back(later) == earlier
 
 
 def test_a_snapshot_is_a_place_to_come_back_to(model):

@@ -8,6 +8,7 @@ import pytest
 
 from pycharrnn import CharRNN, SampleText, Sampling
 from pycharrnn.sampling.kinds import Bias, Strings, unescape
+from pycharrnn.sampling.sampler import Sampler
 from pycharrnn.sampling.settings import Settings
 from pycharrnn.sampling.stops import Stops
 from pycharrnn.tables import table
@@ -152,6 +153,15 @@ def test_a_text_may_have_a_least_length(model, names):
         model.sample(random_state=0, allow="to", stop=["t", "o"], min_length=3)
 
 
+def test_an_end_that_may_not_come_yet_is_no_way_out(names):
+    for settings in ({"allow": "ab", "stop": ["a", "b"]}, {"constraint": lambda text: ["a", ""], "stop": "a"}):
+        for attempt in (names.sample, lambda **how: next(names.stream(**how))):
+            with pytest.raises(ValueError, match="min_length cannot be reached: after '' every character"):
+                attempt(random_state=0, min_length=2, **settings)
+    # after two characters, which a third would take away again, the document may end
+    assert names.sample(random_state=0, constraint=lambda text: ["a", ""], stop="aaa", min_length=2) == "aa"
+
+
 def test_a_constraint_says_what_may_come(model, names):
     seen = []
 
@@ -221,6 +231,36 @@ def test_a_wide_beam_finds_the_likeliest_text(model):
     characters = "".join(model.vocabulary_)
     best = max(itertools.product(characters, repeat=2), key=lambda two: log_p(model, "w", "".join(two)))
     assert model.sample(2, prompt="w", temperature=0, beam=len(characters)) == "".join(best)
+
+
+def search(model, prompt, width, length):
+    """Beam search by its definition: all texts that are one character longer, and the best of them."""
+    beam = [("", 0.0)]
+    for _ in range(length):
+        found = []
+        for text, total in beam:
+            p = model.session(prompt + text).probabilities()
+            found += [(text + c, total + np.log(p[c])) for c in p if p[c] > 0]
+        beam = sorted(found, key=lambda one: -one[1])[:width]
+    return beam[0][0]
+
+
+@pytest.mark.parametrize("width", [2, 5])
+def test_a_beam_follows_the_best_texts(model, monkeypatch, width):
+    for prompt in ("to", "w", "s"):
+        expected = search(model, prompt, width, 6)
+        taken = []
+        with monkeypatch.context() as patched:
+            snapshot = Sampler.snapshot
+            patched.setattr(Sampler, "snapshot", lambda self: taken.append(1) or snapshot(self))  # noqa: B023
+            assert model.sample(6, prompt=prompt, temperature=0, beam=width) == expected
+        assert len(taken) <= 1 + 6 * 2 * width  # of those texts alone that are followed, before and after a step
+
+
+def test_there_must_be_memory_for_a_beam(model, monkeypatch):
+    monkeypatch.setattr("pycharrnn.network.memory.free_memory", lambda: 2**30)
+    with pytest.raises(MemoryError, match="beam 1,024 x length 1,000,000 would take"):
+        model.sample(10**6, temperature=0, beam=1024)
 
 
 def log_p(model, prompt, text):
