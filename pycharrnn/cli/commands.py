@@ -87,6 +87,8 @@ def _sample(job: Job) -> None:
 
 def _evaluate(job: Job) -> None:
     found = job.model.evaluate(job.input.text, **job.request.arguments(CharRNN.evaluate))
+    if "adapt" in job.request and job.model.ngram_share_:
+        log("the network adapts alone: the n-grams of the model take no part in these losses")
     for name, value in (
         ("nats per character", found.nats),
         ("bits per character", found.bits),

@@ -10,9 +10,10 @@ from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.scoring import streamed_losses
 from pycharrnn.network.streams import MOST, Pieces, Streams
 
-# How far apart the numbers of two states may be that count as the same: a little more than what rounding keeps them
-# apart for ever. Numbers above 1 are compared by their size.
+# How far apart two states may be that count as the same, beside the size of their numbers: a little more than what
+# rounding keeps them apart for ever.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-9, "bfloat16": 2e-2}
+_ROUNDING = 0.05  # of the tolerance: below it a difference may grow by chance
 
 _FEW = 4  # streams: with fewer, one reads the text alone
 _SHORTEST = 1024  # symbols of a stream's part
@@ -27,8 +28,8 @@ def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_t
 
     Of running text, and of very long documents, streams read parts at once, each from a zero state. Then each reads on
     into the part after its own, until its state is the one that the other stream had there: from there on, what the
-    other one has found holds. If that never comes, because the network remembers for too long, it reads the part to its
-    end, and so on.
+    other one has found holds. It looks twice: a small difference that grows does not count as none. If that never
+    comes, because the network remembers for too long, it reads the part to its end, and so on.
 
     Parameters
     ----------
@@ -105,17 +106,18 @@ class _Reading:
 
         Returns the parts that this shows to be wrong, since those before them end in another state, and these states.
         """
-        at = 0
+        at, before = 0, np.zeros(wrong.size)
         tolerance = TOLERANCE[self._streams.architecture.dtype]
         for mark, known in zip(self._marks, self.known, strict=True):
             lengths = self.parts.lengths[wrong]
             pieces = Pieces(self.parts.starts[wrong] + at, np.minimum(mark, lengths) - at)
             losses, (carried,) = self._streams.read(self._ids, pieces, carried, [mark - at])
             self.losses[_places(pieces)] = losses
-            apart = _difference(carried, known[:, :, wrong]) > tolerance
+            now = _difference(carried, known[:, :, wrong])
+            apart = (now > tolerance) | (now > np.maximum(before, _ROUNDING * tolerance)) | (at == 0)
             known[:, :, wrong] = carried
             apart &= mark <= lengths  # the last part is shorter, and nothing comes after it
-            wrong, carried, at = wrong[apart], carried[:, :, apart], mark
+            wrong, carried, before, at = wrong[apart], carried[:, :, apart], now[apart], mark
             if not wrong.size:
                 break
         followed = wrong + 1 < self.parts.starts.size
@@ -136,6 +138,11 @@ def _places(pieces: Pieces) -> npt.NDArray[np.intp]:
 
 
 def _difference(ours: Array, theirs: Array) -> Array:
-    """The largest difference of two states of each stream, (S,): of numbers above 1 the relative one."""
-    found: Array = (np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1)).max(axis=(0, 1, 3))
+    """The largest difference of two states of each stream, (S,), beside the number or the mean number, if it is larger.
+
+    Means above 1 count as 1.
+    """
+    size = np.abs(theirs)
+    least = np.clip(size.mean(axis=(0, 1, 3), keepdims=True), 1e-30, 1)
+    found: Array = (np.abs(ours - theirs) / np.maximum(size, least)).max(axis=(0, 1, 3))
     return found

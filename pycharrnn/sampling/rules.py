@@ -123,7 +123,7 @@ class Rules:
         for character, i in zip(bias or {}, self._known("bias", bias or {}), strict=True):
             found[i] += float((bias or {})[character])
         if ban is not None:
-            found[self._known("ban", ban)] = -np.inf
+            found[[self._ids[character] for character in ban if character in self._ids]] = -np.inf
         if not np.isfinite(found[: len(self.characters)]).any():
             name = "allow" if ban is None else "ban"
             raise ParameterValueError(name, "must leave a character that may come, but there is none left")

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from pycharrnn.arguments import Integer
+from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.messages import shown
 from pycharrnn.sampling.sampler import Sampler, Snapshot
 
 _COUNT = Integer(0, 2**48)
@@ -263,8 +265,21 @@ class Session:
         -------
         Session
             The session itself. It writes what it wrote from there.
+
+        Raises
+        ------
+        TypeError
+            If it is no moment.
+        ValueError
+            If it is one of another network, or of a session with other settings.
         """
-        before, text = self._sampler.snapshot(), Change.between(self.text, moment.text)
+        if not isinstance(moment, Moment):
+            raise ParameterTypeError("moment", f"must be what snapshot() returned, got {shown(moment)}")
+        before = self._sampler.snapshot()
+        for name in ("carried", "recent", "counts"):
+            if getattr(before, name).shape != getattr(moment.stream, name).shape:
+                raise ParameterValueError("moment", "is of another network, or of a session with other settings")
+        text = Change.between(self.text, moment.text)
         self._go_to(moment)
         self._note(before, text)
         return self

@@ -67,7 +67,7 @@ class Sampling(Checked):
     allow : str or None, default None
         The only characters that may come. None is all.
     ban : str or None, default None
-        Characters that may not come.
+        Characters that may not come. Those that the model does not know never do.
     bias : dict of str to float or None, default None
         What is added to the logits of some characters: 1 makes one 2.7 times as likely beside the others.
     stop : str or sequence of str or None, default None

@@ -168,7 +168,7 @@ MODULES: dict[str, set[str]] = {
         "sampling.stops",
     },
     "sampling.seeds": {"arguments"},
-    "sampling.session": {"arguments", "sampling.sampler"},
+    "sampling.session": {"arguments", "errors", "messages", "sampling.sampler"},
     "sampling.settings": {"arguments", "arrays", "errors", "sampling.kinds", "tables"},
     "sampling.stops": set(),
     # training

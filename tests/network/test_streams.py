@@ -229,3 +229,31 @@ def test_an_error_in_another_thread_is_raised(rng, monkeypatch):
     monkeypatch.setattr(Engine, "read_streams", fails)
     with pytest.raises(OSError, match="broken"):
         overlapping_losses(architecture, weights, drawn(rng, 9000), n_threads=2)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kick", "growth"), [("float32", 1e-7, 1.05), ("float64", 1e-11, 1.05), ("bfloat16", 1e-4, 1.05)]
+)
+def test_a_small_difference_that_grows_is_followed(dtype, kick, growth, rng):
+    """Near zero the units of this network grow: one symbol, far away, decides what the state becomes."""
+    architecture = Architecture("rnn", 6, 32, 9, dtype)
+    named = {name: np.zeros(shape, architecture.precision.weights) for name, shape in architecture.shapes.items()}
+    named["W"][:] = growth * np.eye(32)
+    named["U"][:, 5] = kick
+    named["V"][:] = rng.normal(size=named["V"].shape)
+    weights, ids = architecture.flatten(named), drawn(rng, 12_001, 5)
+    ids[12_000 // 11 - 3] = 5
+    exact = streamed_losses(architecture, weights, ids)
+    assert abs(exact.mean() - streamed_losses(architecture, weights, np.where(ids == 5, 0, ids)).mean()) > 0.1
+    assert_allclose(overlapping_losses(architecture, weights, ids), exact, atol=1e-2 if dtype == "bfloat16" else 1e-4)
+
+
+def test_small_states_are_compared_by_their_size(rng):
+    architecture = Architecture("rnn", 5, 32, 9, "bfloat16")
+    named = {name: np.zeros(shape, np.float32) for name, shape in architecture.shapes.items()}
+    named["W"][:] = np.eye(32)  # remembers everything
+    named["U"][:] = 1e-5 * rng.normal(size=named["U"].shape)
+    named["V"][:] = 30 * rng.normal(size=named["V"].shape)
+    weights, ids = architecture.flatten(named), drawn(rng, 12_001, 5)
+    found, exact = overlapping_losses(architecture, weights, ids), streamed_losses(architecture, weights, ids)
+    assert abs(found.mean() - exact.mean()) < 1e-4

@@ -226,3 +226,15 @@ def test_characters_come_asynchronously(model):
         return await asyncio.gather(*(take(stream, 99) for stream in streams))
 
     assert asyncio.run(both()) == [expected] * 4
+
+
+def test_a_moment_of_another_session_is_refused(model):
+    session, other = model.session("to be", random_state=0), model.session("to be", repetition_penalty=1.2)
+    larger = CharRNN(hidden_size=9, max_updates=2).fit("to be or not").session("to")
+    expected = model.session("to be", random_state=0).write(9)
+    for moment in (other.snapshot(), larger.snapshot()):
+        with pytest.raises(ValueError, match="moment is of another network, or of a session with other settings"):
+            session.restore(moment)
+    with pytest.raises(TypeError, match=r"moment must be what snapshot\(\) returned, got 'x'"):
+        session.restore("x")
+    assert (session.text, session.write(9)) == ("to be", expected)
