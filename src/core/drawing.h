@@ -105,7 +105,7 @@ static void NAME(filter)(idx K, const core_drawing *how, idx likeliest, idx *ord
 /* The index whose share covers u in [0, 1): the distribution function inverted, first by blocks of lanes, then within
  * one. The two sums of a block differ by rounding: where the target lies between them, the next symbol that has a share
  * is taken. */
-static ALWAYS idx NAME(cover)(idx K, idx padded, idx likeliest, double u, const double *z) {
+static ALWAYS idx NAME(cover)(idx padded, idx likeliest, double u, const double *z) {
     double lane[CORE_LANES], below = 0;
     for (int l = 0; l < CORE_LANES; l++) lane[l] = 0;
     for (idx k = 0; k < padded; k += CORE_LANES)
@@ -169,5 +169,5 @@ static idx NAME(draw)(idx K, const core_drawing *how, const core_context *contex
     for (idx k = K; k < padded; k++) z[k] = 0;
     if (how->top_k > 0 || how->top_p < 1 || how->min_p > 0)
         NAME(filter)(K, how, likeliest, (idx *)(context->scratch + padded), z);
-    return NAME(cover)(K, padded, likeliest, u, z);
+    return NAME(cover)(padded, likeliest, u, z);
 }
