@@ -116,23 +116,27 @@ static ALWAYS void NAME(configure)(idx top, idx bottom) {
     CONFIGURE(&c);
 }
 
-/* Where the sums of a block lie, in bytes apart: those of `top` rows, and of those below. */
+/* Where the sums of a block go. */
 typedef struct {
-    float *top, *bottom;
-    idx row;
+    float *top;    /* the rows of the upper tiles */
+    float *bottom; /* the rows of the lower tiles */
+    idx row;       /* bytes from one row to the next */
 } NAME(place);
 
-/* c = start + a b, for up to 32 rows and 32 columns. Sums of the block before are stored while the first products of
- * this one run, so that no block ends with the unit idle. */
+/* c = start + a b, for up to 32 rows and 32 columns. The sums of the block before are stored while the first products
+ * of this one run: the unit is not idle between two blocks. */
 typedef struct {
-    idx blocks;
-    const line *last; /* the lines of the last block that lie apart; NULL: none do */
-    const line *a;    /* lines of the upper tile, of the lower one `below` further on; the next k a_step further on */
-    idx below, a_step;
-    const line *b;      /* lines of the left tile, those of the right one beside them */
-    const float *start; /* NULL: zeros */
-    idx start_row, start_below;
-    NAME(place) c, before;
+    idx blocks;         /* of 32 k each */
+    const line *a;      /* the upper tile, in the first block */
+    idx below;          /* lines from the upper tile to the lower one */
+    idx a_step;         /* lines from one block to the next */
+    const line *b;      /* the left tile, in the first block; each line of the right tile stands beside its own */
+    const line *last;   /* the tiles of b in the last block, where they lie apart; else NULL */
+    const float *start; /* where the sums of the upper tiles start; NULL: zeros */
+    idx start_row;      /* floats from one row to the next */
+    idx start_below;    /* floats from the upper tiles to the lower ones */
+    NAME(place) c;      /* where these sums go */
+    NAME(place) before; /* and where those of the block before go */
 } NAME(block_of);
 
 #define BEGIN(t, offset)                                   \
@@ -212,7 +216,7 @@ static ALWAYS void NAME(fill_block)(idx depth, const line *b, line *out) {
     for (idx q = 0; q < 2 * PAIRS; q++) out[q] = q / 2 * 2 < depth ? b[q] : (line){0};
 }
 
-/* The rows that are taken at a time, as one or two groups of up to 32 that are equally high. */
+/* How many of the rows that are left come next: one group of at most 32, or two groups of the same height. */
 static ALWAYS idx NAME(rows_at_once)(idx left) {
     if (left >= HEIGHT) return HEIGHT;
     return left > HEIGHT / 2 && left % 2 ? left / 2 + 1 : left;
