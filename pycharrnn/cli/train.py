@@ -12,10 +12,12 @@ from functools import partial
 from typing import Any
 
 from pycharrnn import CharRNN, SampleText
+from pycharrnn.cli import rows
+from pycharrnn.cli.command import Command, text_options
 from pycharrnn.cli.console import log, print_texts, stdout
 from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.job import Job
-from pycharrnn.cli.options import Request
+from pycharrnn.cli.options import Either, ModelGroup, Request
 from pycharrnn.derived import held_out
 from pycharrnn.network.cells import CELLS
 from pycharrnn.trained import learned
@@ -200,3 +202,25 @@ def _program() -> str:
     if shutil.which("pycharrnn") or not os.path.basename(sys.argv[0]).startswith("pycharrnn"):
         return "pycharrnn"
     return shlex.quote(sys.argv[0])
+
+
+TRAIN = Command(
+    train,
+    "train a new model, or a saved one, on a text; Ctrl-C ends training early and keeps the model",
+    "train book.txt -o book.safetensors --minutes 3\ntrain more.txt --model book.safetensors -o both --epochs 2",
+    options=lambda: [
+        *text_options(),
+        rows.MODEL,
+        rows.OUTPUT,
+        rows.SAVE_DTYPE,
+        rows.MINUTES,
+        rows.SAMPLE_EVERY,
+        rows.SAMPLE,
+        rows.RAW,
+        rows.PRESET,
+        Either(rows.QUIET, rows.PROGRESS),
+        ModelGroup(CharRNN, "quick"),
+    ],
+    preset="quick",
+    trains=True,
+)
