@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pycharrnn.arguments import Integer
-from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.arguments import Integer, Kind
+from pycharrnn.errors import ParameterValueError
 from pycharrnn.files.atomic import file_name
 from pycharrnn.messages import shown
+from pycharrnn.tables import check, table
 
 if TYPE_CHECKING:
     from pycharrnn.training.run import Run
@@ -57,24 +58,39 @@ def checkpoints_in(folder: str | os.PathLike[str]) -> list[str]:
     return [os.path.join(name, file) for _, file in sorted(found, reverse=True)]
 
 
-def seconds_of(every: str) -> float:
-    """Read a time such as "60s", "5min" or "1.5h".
-
-    Raises
-    ------
-    ParameterValueError
-        If it is none.
+class Every(Kind):
+    """How often something happens: a number of updates, or a time as a text.
 
     Examples
     --------
-    >>> seconds_of("1.5h")
-    5400.0
+    >>> Every().read("1000"), Every().read("5min"), seconds_of("5min")
+    (1000, '5min', 300.0)
+    """
+
+    noun = "a number of updates or a time such as '60s', '5min' or '1.5h'"
+    range = "above 0"
+    type = "int or str"
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, str):
+            _COUNT.check(name, value)
+        elif not seconds_of(value):
+            raise ParameterValueError(name, f"must be {self.noun}, got {shown(value)}")
+
+    def read(self, text: str) -> int | str:
+        return int(text) if text.strip().isdecimal() else text
+
+
+def seconds_of(every: str) -> float:
+    """Return the seconds of a time such as "60s", "5min" or "1.5h"; 0 if it is none.
+
+    Examples
+    --------
+    >>> seconds_of("1.5h"), seconds_of("soon")
+    (5400.0, 0.0)
     """
     match = _DURATION.fullmatch(every.strip())
-    if match is None or not float(match[1]):
-        problem = f"must be a number of updates or a time such as '60s', '5min' or '1.5h', got {shown(every)}"
-        raise ParameterValueError("every", problem)
-    return float(match[1]) * _UNITS[match[2]]
+    return float(match[1]) * _UNITS[match[2]] if match else 0.0
 
 
 class Checkpoint:
@@ -130,19 +146,17 @@ class Checkpoint:
     100
     """
 
-    def __init__(self, folder: str | os.PathLike[str], every: int | str = "60s", keep: int = 2) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        every: Annotated[int | str, Every()] = "60s",
+        keep: Annotated[int, _COUNT] = 2,
+    ) -> None:
         self.folder = file_name(folder)
-        self.every: int | None = None
-        self.seconds = float("inf")
-        if isinstance(every, str):
-            self.seconds = seconds_of(every)
-        elif isinstance(every, int) and not isinstance(every, bool):
-            _COUNT.check("every", every)
-            self.every = every
-        else:
-            raise ParameterTypeError("every", f"must be a number of updates or a time as a str, got {shown(every)}")
-        _COUNT.check("keep", keep)
-        self.keep = keep
+        numbers = check(table(Checkpoint), every=every, keep=keep)
+        self.every: int | None = None if isinstance(every, str) else numbers["every"]
+        self.keep: int = numbers["keep"]
+        self._seconds = seconds_of(every) if isinstance(every, str) else 0.0
         self._written = 0.0  # seconds of the run at the last checkpoint
         self._best = -1  # updates of the best weights that are written
 
@@ -163,7 +177,7 @@ class Checkpoint:
 
     def __call__(self, run: Run) -> None:
         """Write a checkpoint if it is time."""
-        if self.every is not None or run.elapsed() - self._written >= self.seconds:
+        if self.every is not None or run.elapsed() - self._written >= self._seconds:
             self._write(run)
 
     def on_end(self, run: Run) -> None:
@@ -179,15 +193,13 @@ class Checkpoint:
     def _write(self, run: Run) -> None:
         if run.standing is None:
             return
-        n = run.n_updates
-        run.checkpoint(os.path.join(self.folder, f"checkpoint-{n}.safetensors"))
+        name = f"checkpoint-{run.n_updates}.safetensors"
+        run.checkpoint(os.path.join(self.folder, name))
         self._written = run.elapsed()
         if run.standing.kept.n_updates != self._best:
             run.save(os.path.join(self.folder, BEST), best=True)
             self._best = run.standing.kept.n_updates
-        number = f"checkpoint-{n}.safetensors"
         files = checkpoints_in(self.folder)
-        names = [os.path.basename(path) for path in files]
-        ahead = names.index(number)  # files of updates that this training has not made: it went on from before them
+        ahead = [os.path.basename(path) for path in files].index(name)  # files of updates not made yet, or damaged
         for path in files[:ahead] + files[ahead + self.keep :]:
             os.remove(path)

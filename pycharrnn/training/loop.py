@@ -97,6 +97,7 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
     rollback = Rollback(trainer, 1.0 if run.standing is None else run.standing.factor)
     turns = _Turns(called, run, judge, rollback)
     size = 1  # updates that take the time of a slice
+    spent = 0.0  # the share of the time: it never falls, though the deadline moves with what a look takes
     part = _Slice(state.n_updates, 0.0, 0)
     try:
         _settle(trainer, run, part)
@@ -112,7 +113,8 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
             n = int(min(size, run.updates_left, _until_next(called, state.n_updates)))
             rollback.mark(now)
             part = _Slice(state.n_updates, now, n)
-            factors = rollback.factor * _scheduled(schedule, run, n, now / deadline if deadline > 0 else 1.0)
+            spent = max(spent, now / deadline if deadline > 0 else 1.0)
+            factors = rollback.factor * _scheduled(schedule, run, n, spent)
             rollback.note(factors)
             trainer.advance(part.loss, part.smooth_loss, factors)
             run.note(part.loss[: state.n_updates - part.first], trainer.batch_size)
