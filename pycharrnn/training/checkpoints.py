@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pycharrnn.arguments import Integer, Kind
 from pycharrnn.errors import ParameterValueError
-from pycharrnn.files.atomic import file_name
+from pycharrnn.files.atomic import file_name, remove_parts
 from pycharrnn.messages import shown
 from pycharrnn.tables import check, table
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "checkpoints_in"]
 
 BEST = "best.safetensors"
-_NAME = re.compile(r"checkpoint-(\d{1,19})\.safetensors")
+_CHECKPOINT = r"checkpoint-(\d{1,15})\.safetensors"
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(s|min|h)")
 _COUNT = Integer(1, 2**62)
@@ -54,7 +54,7 @@ def checkpoints_in(folder: str | os.PathLike[str]) -> list[str]:
         files = os.listdir(name)
     except FileNotFoundError:
         return []
-    found = [(int(match[1]), file) for file in files if (match := _NAME.fullmatch(file))]
+    found = [(int(match[1]), file) for file in files if (match := re.fullmatch(_CHECKPOINT, file))]
     return [os.path.join(name, file) for _, file in sorted(found, reverse=True)]
 
 
@@ -199,6 +199,7 @@ class Checkpoint:
         if run.standing.kept.n_updates != self._best:
             run.save(os.path.join(self.folder, BEST), best=True)
             self._best = run.standing.kept.n_updates
+        remove_parts(self.folder, _CHECKPOINT)
         files = checkpoints_in(self.folder)
         ahead = [os.path.basename(path) for path in files].index(name)  # files of updates not made yet, or damaged
         for path in files[:ahead] + files[ahead + self.keep :]:

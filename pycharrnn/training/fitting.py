@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 
 from pycharrnn.errors import TrainingDivergedError
 from pycharrnn.training.callbacks import Callback
@@ -74,7 +73,7 @@ def fit(
         if run.standing is None:
             judge.begin()
         else:
-            judge.memory = copy(run.standing.memory)
+            judge.go_on(run.standing.memory)
         if run.standing is None or not run.standing.finished:
             train(trainer, run, schedule, judge, [*callbacks, progress])
             judge.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -105,6 +105,11 @@ class Judge(ABC):
         self.patience = patience
         self.show = show
         self.memory = Memory()
+
+    def go_on(self, memory: Memory) -> None:
+        """Remember what the judge of the same run remembered in another process."""
+        least = memory.most and max(EXCERPTS, memory.most)
+        self.memory = replace(memory, most=self.memory.most or least)
 
     @property
     def share(self) -> float | None:
