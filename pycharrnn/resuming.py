@@ -193,18 +193,20 @@ def check_sources(sources: Sources, corpus: Corpus, unseen: Corpus | None) -> No
 
     Raises
     ------
-    ParameterValueError
-        If one differs; the error names it.
+    ValueError
+        If one differs.
     """
     given = None if unseen is None else unseen.fingerprint
-    for name, wanted, found in (("X", sources.text, corpus.fingerprint), ("validation", sources.validation, given)):
-        if wanted == found:
-            continue
-        if wanted is None or found is None:
-            problem = "must be given: this training has a text to validate with" if wanted else "must be left out"
-            raise ParameterValueError(name, f"{problem}, as in the call that began it")
-        sizes = f"{wanted.n_symbols:,} symbols" + (f", not {found.n_symbols:,}" if wanted[1] != found[1] else "")
-        raise ParameterValueError(name, f"must be the text that the checkpoint was made with, of {sizes}; it differs")
+    if (sources.validation is None) != (given is None):
+        must = "be left out: the training has none" if sources.validation is None else "be given: the training has one"
+        raise ParameterValueError("validation", f"must {must}, and goes on with the same texts")
+    for name, wanted, found in (
+        ("", sources.text, corpus.fingerprint),
+        (" to validate with", sources.validation, given),
+    ):
+        if wanted is not None and found is not None and wanted != found:
+            sizes = f"{found.n_symbols:,} symbols here, {wanted.n_symbols:,} there"
+            raise ValueError(f"the text{name} is not the one that the training has read: {sizes}")
 
 
 def differing(params: Parameters, file: CheckpointFile) -> list[str]:

@@ -88,7 +88,9 @@ class _Beginning:
     def on_start(self, run: Run) -> None:
         if run.standing is not None:
             self.run = run
-        if self.source is not None:
+        if run.standing is not None and run.standing.finished:
+            log("the training has ended already, and makes no more updates")
+        elif self.source is not None:
             used = run.parameters
             layers = "" if used["num_layers"] == 1 else f"{used['num_layers']} x "
             network = f"{CELLS[used['cell']].phrase} of {layers}{used['hidden_size']} units"
