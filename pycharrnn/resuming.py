@@ -197,16 +197,19 @@ def check_sources(sources: Sources, corpus: Corpus, unseen: Corpus | None) -> No
         If one differs.
     """
     given = None if unseen is None else unseen.fingerprint
+    _compare("the text", sources.text, corpus.fingerprint)
     if (sources.validation is None) != (given is None):
         must = "be left out: the training has none" if sources.validation is None else "be given: the training has one"
         raise ParameterValueError("validation", f"must {must}, and goes on with the same texts")
-    for name, wanted, found in (
-        ("", sources.text, corpus.fingerprint),
-        (" to validate with", sources.validation, given),
-    ):
-        if wanted is not None and found is not None and wanted != found:
-            sizes = f"{found.n_symbols:,} symbols here, {wanted.n_symbols:,} there"
-            raise ValueError(f"the text{name} is not the one that the training has read: {sizes}")
+    if sources.validation is not None and given is not None:
+        _compare("the text to validate with", sources.validation, given)
+
+
+def _compare(name: str, read: Fingerprint, given: Fingerprint) -> None:
+    """Refuse another text than the one that was read."""
+    if read != given:
+        sizes = f"{given.n_symbols:,} symbols here, {read.n_symbols:,} there"
+        raise ValueError(f"{name} is not the one that the training has read: {sizes}")
 
 
 def differing(params: Parameters, file: CheckpointFile) -> list[str]:
