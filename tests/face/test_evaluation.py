@@ -53,3 +53,33 @@ def test_a_long_text_takes_what_the_twin_finds(text, cell, dtype, rtol):
     assert_allclose(model.evaluate(model.vocabulary_.decode(ids)).nats, expected, rtol=rtol)
     assert_allclose(model.evaluate(model.vocabulary_.decode(ids), exact=True).nats, expected, rtol=rtol)
     assert_allclose(model.score(model.vocabulary_.decode(ids)), -expected, rtol=rtol)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])  # those that PyTorch has
+def test_equal_to_the_cross_entropy_of_pytorch(cell, dtype, tolerance, layers, text):
+    torch = pytest.importorskip("torch")
+    params = {"optimizer": "adam", "batch_size": 4, "dtype": dtype, "num_layers": layers, "hidden_size": 32}
+    model = small(cell=cell, max_updates=200, **params).fit(text * 4)
+    p = {name: torch.tensor(value) for name, value in model.params_.items()}
+    n_symbols, H = p["V"].shape
+    theirs = {}
+    for layer in range(layers):
+        end = str(layer + 1) if layer else ""
+        before = torch.zeros_like(p["b" + end])  # of the gates with one bias
+        if cell == "gru":
+            before[2 * H :] = p["n" + end]
+        theirs |= {f"weight_ih_l{layer}": p["U" + end], f"weight_hh_l{layer}": p["W" + end]}
+        theirs |= {f"bias_ih_l{layer}": before, f"bias_hh_l{layer}": p["b" + end]}
+    rnn = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
+    network = rnn(n_symbols, H, layers, dtype=getattr(torch, dtype))
+    network.load_state_dict(theirs)
+    read = text * 20
+    ids = torch.tensor(model.vocabulary_.encode(read), dtype=torch.long)
+    with torch.no_grad():
+        h, _ = network(torch.nn.functional.one_hot(ids[:-1], n_symbols).to(getattr(torch, dtype)))
+        logits = (h @ p["V"].T + p["c"]).double()
+        expected = torch.nn.functional.cross_entropy(logits, ids[1:]).item()
+    for exact in (False, True):
+        assert_allclose(model.evaluate(read, exact=exact).nats, expected, rtol=tolerance)
