@@ -1,0 +1,172 @@
+"""Passages: texts, or documents in their order, as a network reads them to be looked at."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pycharrnn.arrays import Array, Floats, Ids
+from pycharrnn.errors import ParameterTypeError, ParameterValueError
+from pycharrnn.messages import shown
+from pycharrnn.network.watching import Steps, watch
+from pycharrnn.text.corpus import reading_rule
+from pycharrnn.text.vocabulary import Vocabulary
+from pycharrnn.trained import Trained, learned
+
+__all__ = ["ALTERNATIVES", "Passage", "Recording", "Source", "passages", "states_of", "steps_of"]
+
+ALTERNATIVES = 5  # characters that were likely, at each place
+_NATS = 1 / np.log(2)  # in bits
+
+Source = str | Sequence[str] | Mapping[str, str | Sequence[str]]
+
+
+class Passage(NamedTuple):
+    """A text, or several documents.
+
+    Attributes
+    ----------
+    name : str
+        What readers call it.
+    ids : ndarray of int32, (N,)
+        The symbols that are seen: of documents also the end of each.
+    first : ndarray of int32, (0,) or (1,)
+        What is read before them: of documents the end of one.
+    """
+
+    name: str
+    ids: Ids
+    first: Ids
+
+    def part(self, n: int) -> Passage:
+        """Return its first n symbols."""
+        return self._replace(ids=self.ids[:n])
+
+    def texts(self, vocabulary: Vocabulary) -> list[str]:
+        """Return its characters; of documents one text each, with a line end for its end."""
+        text = vocabulary.decode(self.ids)
+        if vocabulary.end is None:
+            return [text]
+        cuts = [0, *(np.flatnonzero(self.ids == vocabulary.end) + 1).tolist(), len(text)]
+        return [text[one:other] for one, other in itertools.pairwise(cuts) if one < other]
+
+
+class Recording(NamedTuple):
+    """What a model did while it read a passage.
+
+    Attributes
+    ----------
+    bits : ndarray of float64, (N,)
+        The surprise of each symbol; NaN of the first one of a running text.
+    likely : ndarray of int32, (N, k)
+        The symbols that the model thought likeliest there, the likeliest first.
+    shares : ndarray of float64, (N, k)
+        Their probabilities; zeros where nothing was predicted.
+    states : ndarray of float32, (S, N)
+        The value of each unit after each symbol: by layer, then by state, then by unit.
+    """
+
+    bits: Floats
+    likely: Ids
+    shares: Floats
+    states: Array
+
+    @classmethod
+    def of(cls, model: Trained, passage: Passage) -> Recording:
+        """Let a model read a passage, and record what it does."""
+        built = learned(model).architecture
+        N, K = len(passage.ids), built.n_symbols
+        k = min(ALTERNATIVES, K)
+        n_states = built.num_layers * len(built.row.states) * built.hidden_size
+        found = cls(
+            np.full(N, np.nan),
+            np.zeros((N, k), np.int32),
+            np.zeros((N, k)),
+            np.empty((n_states, N), np.float32),
+        )
+        lead = len(passage.first)
+        for steps in steps_of(model, passage):
+            read = steps.start - lead + np.arange(len(steps.nats))  # which symbol each step reads
+            found.states[:, read[read >= 0]] = states_of(steps)[read >= 0].T
+            next_ones = read + 1
+            there = next_ones < N
+            next_ones = next_ones[there]
+            shares = steps.shares[there]
+            order = np.argsort(-shares, axis=1, kind="stable")[:, :k]
+            found.likely[next_ones] = order
+            found.shares[next_ones] = np.take_along_axis(shares, order, axis=1)
+            found.bits[next_ones] = steps.nats[there] * _NATS
+        return found
+
+
+def steps_of(model: Trained, passage: Passage) -> Iterator[Steps]:
+    """Let the best weights of a model read a passage, and what comes before it."""
+    found = learned(model)
+    return watch(found.architecture, found.state.best, np.concatenate([passage.first, passage.ids]))
+
+
+def states_of(steps: Steps) -> Array:
+    """Return the states after some steps as one array, (n, S): by layer, then by state, then by unit."""
+    return np.concatenate([state for layer in steps.states for state in layer], axis=1)
+
+
+def passages(model: Trained, X: Source) -> list[Passage]:
+    """Return texts as a model reads them.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A trained model.
+    X : str, sequence of str, or mapping of str to these
+        A text or several, by name if they have names. A model of documents reads a sequence of them as one passage.
+
+    Raises
+    ------
+    ParameterTypeError, ParameterValueError
+        If X is nothing of the kind, or a passage has fewer than two symbols that the model knows.
+    UnknownCharacterError
+        If the model does not know a character, and its `on_unknown` is "raise".
+
+    Examples
+    --------
+    >>> from pycharrnn import CharRNN
+    >>> model = CharRNN(hidden_size=4, random_state=0).fit(["anna", "bo"] * 20)
+    >>> [(passage.name, passage.texts(model.vocabulary_)) for passage in passages(model, ["bo", "anna"])]
+    [('documents', ['bo\\n', 'anna\\n'])]
+    """
+    vocabulary = learned(model).vocabulary
+    rule = reading_rule(model.on_unknown, model.min_count, vocabulary)
+    found = []
+    for name, text in _named(X, vocabulary.end is not None).items():
+        several = not isinstance(text, str)
+        if several and not all(isinstance(one, str) for one in text):
+            raise ParameterTypeError("X", f"must be texts, or documents by name, got {shown(text)} in {name!a}")
+        if several and vocabulary.end is None:
+            raise ParameterValueError("X", f"must have one text for each name of this model of running text: {name!a}")
+        ids = vocabulary.encode(list(text) if several else text, rule)
+        lead = int(several)
+        passage = Passage(name, ids[lead:], ids[:lead])
+        if len(passage.ids) < 2:
+            raise ParameterValueError("X", f"must have two characters that the model knows, in {name!a}")
+        found.append(passage)
+    return found
+
+
+def _named(X: Source, documents: bool) -> dict[str, str | Sequence[str]]:
+    """Texts by name, or lists of documents."""
+    if isinstance(X, Mapping):
+        named = {str(name): [text] if documents and isinstance(text, str) else text for name, text in X.items()}
+    elif isinstance(X, str):
+        named = {"document": [X]} if documents else {"text": X}
+    elif not isinstance(X, Sequence) or isinstance(X, bytes):
+        raise ParameterTypeError("X", f"must be a text, several, or a dict of them, got {shown(X)}")
+    elif documents:
+        named = {"documents": X}
+    else:
+        named = {f"text {n}": text for n, text in enumerate(X, 1)}
+    if not named or not all(isinstance(text, (str, Sequence)) and len(text) for text in named.values()):
+        raise ParameterValueError("X", "must have a text, and no empty one")
+    return named
