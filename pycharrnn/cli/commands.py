@@ -18,6 +18,7 @@ COMMANDS: dict[str, Command] = {
     "eval": reading.EVAL,
     "adapt": reading.ADAPT,
     "surprise": seeing.SURPRISE,
+    "explore": seeing.EXPLORE,
     "check": looking.CHECK,
     "report": looking.REPORT,
     "info": looking.INFO,

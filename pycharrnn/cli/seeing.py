@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pycharrnn.cli import rows
 from pycharrnn.cli.command import Command, text_options
 from pycharrnn.cli.console import log
-from pycharrnn.cli.job import Job
-from pycharrnn.cli.options import Option, parameters
+from pycharrnn.cli.failures import Stop
+from pycharrnn.cli.inputs import Input, read_text
+from pycharrnn.cli.job import Job, check_kind
+from pycharrnn.cli.options import Option, Request, parameters
 from pycharrnn.examiner import Examiner
-from pycharrnn.output import Raw, count, write
+from pycharrnn.output import Raw, count, escaped, write
+
+if TYPE_CHECKING:
+    from pycharrnn.lab.explorer import Explorer
 
 _AS = Option(
     "--as",
@@ -47,11 +55,62 @@ def _surprise(job: Job) -> None:
     log(f"{n}, {found.mean:.4f} bits per character")
 
 
+@dataclass(frozen=True)
+class _Texts(Input):
+    """The texts of several files, or their documents, by the names of the files."""
+
+    texts: dict[str, str | list[str]]
+
+
+def _read_each(request: Request) -> Input:
+    """Read the TEXT of the options, each file by itself."""
+    paths = request.get("TEXT", ())
+    if len(paths) < 2:
+        one = read_text(request)
+        name = os.path.basename(os.path.abspath(paths[0])) if paths and paths[0] != "-" else one.name
+        return _Texts(one.text, one.name, {name: one.text})
+    found: dict[str, str | list[str]] = {}
+    for path in paths:
+        one = read_text(Request(dict(request) | {"TEXT": [path]}))
+        if found and one.documents != isinstance(next(iter(found.values())), list):
+            raise Stop("give texts of one kind, or say with --format what all of them hold", 2)
+        name = os.path.basename(os.path.abspath(path))
+        found[path if name in found or path == "-" else name] = one.text
+    return _Texts(one.text, f"{len(paths):,} texts", found)
+
+
+def _explore(job: Job) -> None:
+    from pycharrnn.lab import explorer
+
+    check_kind(job)
+    texts = job.input.texts if isinstance(job.input, _Texts) else job.input.text
+    given = {"title": os.path.basename(job.request["model"])} | job.request.arguments(explorer.write)
+    done = explorer.write(job.request["output"], **given | {"model": job.model, "X": texts})
+    for line in _told(done):
+        print(line)
+    cut = f"the first {done.shown:,} of {done.given:,}" if done.shown < done.given else f"all {done.given:,}"
+    log(f"done: wrote {done.path!r}, {done.n_bytes / 2**20:.1f} MiB, with {cut} characters")
+
+
+def _told(done: Explorer) -> Iterator[str]:
+    """The unit that tracks each property best, as a table."""
+    yield f"{'property':<24}{'unit':<12}{'correlation':>12}"
+    for name in done.tracking.properties:
+        best = done.tracking.best(name)[0]
+        yield f"{escaped(name):<24}{f'{best.state}[{best.layer}, {best.unit}]':<12}{best.held_out:>12.2f}"
+
+
 def _form() -> str:
     """How texts are printed where the command line does not say it."""
     if sys.stdout is None or not sys.stdout.isatty():
         return "table"
     return "digits" if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else "colors"
+
+
+def _of_the_explorer() -> list[Option]:
+    from pycharrnn.lab import explorer
+
+    return parameters(explorer.write)
 
 
 SURPRISE = Command(
@@ -66,4 +125,19 @@ SURPRISE = Command(
         *parameters(Examiner.surprise, only="exact"),
         rows.ON_UNKNOWN,
     ],
+)
+
+EXPLORE = Command(
+    _explore,
+    "write a page to look at the units of a trained model while it reads texts",
+    "explore book.safetensors book.txt letter.txt -o book.html",
+    options=lambda: [
+        rows.MODEL_FILE,
+        *text_options(required=True),
+        rows.OUTPUT,
+        *_of_the_explorer(),
+        rows.ON_UNKNOWN,
+    ],
+    read=_read_each,
+    usual={"output": "explorer.html"},
 )

@@ -16,7 +16,7 @@ from pycharrnn.text.corpus import reading_rule
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.trained import Trained, learned
 
-__all__ = ["ALTERNATIVES", "Passage", "Recording", "Source", "passages", "states_of", "steps_of"]
+__all__ = ["ALTERNATIVES", "Passage", "Recording", "Source", "passages", "states_of", "steps_of", "units_of"]
 
 ALTERNATIVES = 5  # characters that were likely, at each place
 _NATS = 1 / np.log(2)  # in bits
@@ -66,7 +66,7 @@ class Recording(NamedTuple):
     shares : ndarray of float64, (N, k)
         Their probabilities; zeros where nothing was predicted.
     states : ndarray of float32, (S, N)
-        The value of each unit after each symbol: by layer, then by state, then by unit.
+        The value of each unit after each symbol, in the order of `units_of`.
     """
 
     bits: Floats
@@ -77,16 +77,10 @@ class Recording(NamedTuple):
     @classmethod
     def of(cls, model: Trained, passage: Passage) -> Recording:
         """Let a model read a passage, and record what it does."""
-        built = learned(model).architecture
-        N, K = len(passage.ids), built.n_symbols
-        k = min(ALTERNATIVES, K)
-        n_states = built.num_layers * len(built.row.states) * built.hidden_size
-        found = cls(
-            np.full(N, np.nan),
-            np.zeros((N, k), np.int32),
-            np.zeros((N, k)),
-            np.empty((n_states, N), np.float32),
-        )
+        N = len(passage.ids)
+        k = min(ALTERNATIVES, learned(model).architecture.n_symbols)
+        states = np.empty((len(units_of(model)), N), np.float32)
+        found = cls(np.full(N, np.nan), np.zeros((N, k), np.int32), np.zeros((N, k)), states)
         lead = len(passage.first)
         for steps in steps_of(model, passage):
             read = steps.start - lead + np.arange(len(steps.nats))  # which symbol each step reads
@@ -108,8 +102,15 @@ def steps_of(model: Trained, passage: Passage) -> Iterator[Steps]:
     return watch(found.architecture, found.state.best, np.concatenate([passage.first, passage.ids]))
 
 
+def units_of(model: Trained) -> list[tuple[int, str, int]]:
+    """Return layer, state and number of each unit, in the order in which they are counted here."""
+    built = learned(model).architecture
+    layers, units = range(built.num_layers), range(built.hidden_size)
+    return [(layer, state, unit) for layer in layers for state in built.row.states for unit in units]
+
+
 def states_of(steps: Steps) -> Array:
-    """Return the states after some steps as one array, (n, S): by layer, then by state, then by unit."""
+    """Return the states after some steps as one array, (n, S), in the order of `units_of`."""
     return np.concatenate([state for layer in steps.states for state in layer], axis=1)
 
 
@@ -125,8 +126,8 @@ def passages(model: Trained, X: Source) -> list[Passage]:
 
     Raises
     ------
-    ParameterTypeError, ParameterValueError
-        If X is nothing of the kind, or a passage has fewer than two symbols that the model knows.
+    TypeError, ValueError
+        If X is nothing of the kind, or the model knows fewer than two symbols of a passage.
     UnknownCharacterError
         If the model does not know a character, and its `on_unknown` is "raise".
 
@@ -150,7 +151,7 @@ def passages(model: Trained, X: Source) -> list[Passage]:
         lead = int(several)
         passage = Passage(name, ids[lead:], ids[:lead])
         if len(passage.ids) < 2:
-            raise ParameterValueError("X", f"must have two characters that the model knows, in {name!a}")
+            raise ValueError(f"the model knows fewer than two characters of {shown(name)}: at least 2 are needed")
         found.append(passage)
     return found
 
@@ -167,6 +168,9 @@ def _named(X: Source, documents: bool) -> dict[str, str | Sequence[str]]:
         named = {"documents": X}
     else:
         named = {f"text {n}": text for n, text in enumerate(X, 1)}
-    if not named or not all(isinstance(text, (str, Sequence)) and len(text) for text in named.values()):
-        raise ParameterValueError("X", "must have a text, and no empty one")
+    if not named:
+        raise ParameterValueError("X", "must have a text, and has none")
+    for name, text in named.items():
+        if not isinstance(text, Sequence):
+            raise ParameterTypeError("X", f"must be texts, or documents by name, got {shown(text)} in {name!a}")
     return named

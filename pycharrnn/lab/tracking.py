@@ -10,7 +10,7 @@ import numpy as np
 from pycharrnn.arguments import Integer
 from pycharrnn.arrays import Array, Floats
 from pycharrnn.errors import ParameterTypeError
-from pycharrnn.lab.passages import Passage, Source, passages, states_of, steps_of
+from pycharrnn.lab.passages import Passage, Source, passages, states_of, steps_of, units_of
 from pycharrnn.lab.properties import OF_CODE, PROPERTIES, Property, is_code, measure
 from pycharrnn.messages import shown
 from pycharrnn.tables import check, table
@@ -177,24 +177,18 @@ def track(
     ((16, 4), True)
     """
     check(table(track), most=most)
-    found = learned(model)
+    vocabulary = learned(model).vocabulary
     read = shared(passages(model, X), most)
-    texts = [passage.texts(found.vocabulary) for passage in read]
+    texts = [passage.texts(vocabulary) for passage in read]
     if properties is None:
         code = is_code("".join(text for several in texts for text in several))
-        properties = {name: found for name, found in PROPERTIES.items() if code or name not in OF_CODE}
+        properties = {name: one for name, one in PROPERTIES.items() if code or name not in OF_CODE}
     if not isinstance(properties, Mapping) or not all(map(callable, properties.values())):
         raise ParameterTypeError("properties", f"must be functions of a text by name, got {shown(properties)}")
     values = [measure(several, properties) for several in texts]
     halves = [np.concatenate(parts) for parts in zip(*(_halves(each) for each in values), strict=True)]
     kept = np.flatnonzero([min(_varying(half[:, i]) for half in halves) >= _RARE for i in range(len(properties))])
-    built = found.architecture
-    units = [
-        (layer, state, unit)
-        for layer in range(built.num_layers)
-        for state in built.row.states
-        for unit in range(built.hidden_size)
-    ]
+    units = units_of(model)
     sums = _Sums(len(units), kept.size), _Sums(len(units), kept.size)
     for passage, own in zip(read, values, strict=True):
         _add(model, passage, own[:, kept], sums)

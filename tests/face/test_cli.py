@@ -478,7 +478,7 @@ def test_a_command_imports_no_outer_floor_that_it_does_not_need(model_file: str)
 # --- help -------------------------------------------------------------------------------------------------------
 
 
-COMMANDS = ["train", "sample", "eval", "adapt", "check", "report", "info", "bench"]
+COMMANDS = ["train", "sample", "eval", "adapt", "surprise", "explore", "check", "report", "info", "bench"]
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
