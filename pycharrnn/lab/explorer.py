@@ -163,7 +163,7 @@ def _data(
         "layers": built.num_layers,
         "states": list(built.row.states),
         "hidden": built.hidden_size,
-        "scales": [float(f"{scale:.3g}") for scale in scales],
+        "scales": [float(f"{scale:.5g}") for scale in scales],
         "properties": list(map(_visible, tracking.properties)),
         "chosen": _packed(np.round(1000 * tracking.chosen), "<i2"),
         "heldOut": _packed(np.round(1000 * tracking.held_out), "<i2"),

@@ -123,9 +123,9 @@ def _in_word(text: str) -> npt.NDArray[np.bool_]:
 
 
 def _word_ends(text: str) -> Floats:
-    """1 at the last letter of a word."""
+    """1 at the last letter of a word; the last character of a text is none, for nothing says so."""
     word = _in_word(text)
-    follows = np.append(word[1:], np.zeros(min(1, word.size), bool))
+    follows = np.append(word[1:], np.ones(min(1, word.size), bool))
     found: Floats = (word & ~follows).astype(np.float64)
     return found
 

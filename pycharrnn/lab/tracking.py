@@ -18,7 +18,7 @@ from pycharrnn.trained import Trained, learned
 
 __all__ = ["Tracker", "Tracking", "track"]
 
-_RARE = 10  # a property must differ from its commonest value at so many characters of each part
+_FALLS = 5  # times that a property must come to an end in each part: a value that only rises is like any drift
 
 
 class Tracker(NamedTuple):
@@ -52,7 +52,7 @@ class Tracking(NamedTuple):
     units : list of (int, str, int)
         Layer, state and unit of each row.
     properties : list of str
-        What each column is: the properties that vary in both parts of the text.
+        What each column is: the properties that come to an end, or fall, five times in both parts of the text.
     chosen, held_out : ndarray of float64, (n_units, n_properties)
         Pearson's correlations, on the first part and on the second. 0 for a unit that does not vary.
     n_characters : int
@@ -187,7 +187,7 @@ def track(
         raise ParameterTypeError("properties", f"must be functions of a text by name, got {shown(properties)}")
     values = [measure(several, properties) for several in texts]
     halves = [np.concatenate(parts) for parts in zip(*(_halves(each) for each in values), strict=True)]
-    kept = np.flatnonzero([min(_varying(half[:, i]) for half in halves) >= _RARE for i in range(len(properties))])
+    kept = np.flatnonzero(np.min([(np.diff(half, axis=0) < 0).sum(axis=0) for half in halves], axis=0) >= _FALLS)
     units = units_of(model)
     sums = _Sums(len(units), kept.size), _Sums(len(units), kept.size)
     for passage, own in zip(read, values, strict=True):
@@ -221,11 +221,6 @@ def _halves(values: Floats) -> tuple[Floats, Floats]:
     """The first half of the rows, and the second."""
     middle = len(values) // 2
     return values[:middle], values[middle:]
-
-
-def _varying(values: Floats) -> int:
-    """How many values differ from the commonest one."""
-    return values.size - int(np.unique(values, return_counts=True)[1].max(initial=0))
 
 
 def _add(model: Trained, passage: Passage, properties: Floats, sums: tuple[_Sums, _Sums]) -> None:

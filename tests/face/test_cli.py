@@ -795,7 +795,7 @@ def test_a_file_that_cannot_be_read(
     command: str, tmp_path: Path, book: str, model_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     missing, folder = str(tmp_path / "missing"), str(tmp_path)
-    before = [command, model_file] if command in ("eval", "adapt") else [command]
+    before = [command, model_file] if command in ("eval", "adapt", "surprise", "explore") else [command]
     after = ["-o", str(tmp_path / "result")] if command in ("report", "adapt") else []
     assert main([*before, missing, *after]) == 1
     assert failure(capsys) == f"{missing!r}: No such file or directory"
