@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from pycharrnn.cli import rows
 from pycharrnn.cli.command import Command, text_options
 from pycharrnn.cli.console import log
-from pycharrnn.cli.failures import Stop
+from pycharrnn.cli.failures import Stop, option
 from pycharrnn.cli.inputs import Input, read_text
 from pycharrnn.cli.job import Job, check_kind
 from pycharrnn.cli.options import Option, Request, parameters
@@ -36,12 +37,14 @@ def _surprise(job: Job) -> None:
     from pycharrnn.files.atomic import replace
     from pycharrnn.lab import surprise, terminal
 
+    _keep_the_model(job, "html")
     found = surprise.look(job.model, job.input.text, **job.request.arguments(Examiner.surprise))
     n = count(sum(map(len, found.texts)), "character")
+    mean = "nothing to predict" if math.isnan(found.mean) else f"{found.mean:.4f} bits per character"
     if "html" in job.request:
         path = job.request["html"]
         replace(path, [found.page(job.input.name.strip("'"))])
-        log(f"done: {found.mean:.4f} bits per character; wrote {path!r}")
+        log(f"done: {n}, {mean}; wrote {path!r}")
         return
     form = job.request.get("form") or _form()
     if form == "table":
@@ -52,7 +55,7 @@ def _surprise(job: Job) -> None:
         width = shutil.get_terminal_size().columns
         for line in terminal.lines(found, width, form == "colors", encoding):
             write(line + "\n", Raw(sys.stdout))  # a text has no control characters any more, the colours have
-    log(f"{n}, {found.mean:.4f} bits per character")
+    log(f"{n}, {mean}")
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def _explore(job: Job) -> None:
     from pycharrnn.lab import explorer
 
     check_kind(job)
+    _keep_the_model(job, "output")
     texts = job.input.texts if isinstance(job.input, _Texts) else job.input.text
     given = {"title": os.path.basename(job.request["model"])} | job.request.arguments(explorer.write)
     done = explorer.write(job.request["output"], **given | {"model": job.model, "X": texts})
@@ -90,6 +94,13 @@ def _explore(job: Job) -> None:
         print(line)
     cut = f"the first {done.shown:,} of {done.given:,}" if done.shown < done.given else f"all {done.given:,}"
     log(f"done: wrote {done.path!r}, {done.n_bytes / 2**20:.1f} MiB, with {cut} characters")
+
+
+def _keep_the_model(job: Job, name: str) -> None:
+    """Refuse to write a page in the place of the model."""
+    path = job.request.get(name)
+    if path is not None and os.path.realpath(path) == os.path.realpath(job.request["model"]):
+        raise Stop(f"{option(name)} {path!r} is the model itself", 2)
 
 
 def _told(done: Explorer) -> Iterator[str]:

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pycharrnn import CharRNN, UnknownCharacterError
 from pycharrnn.lab.passages import Passage, Recording, passages, units_of
 from pycharrnn.lab.properties import OF_CODE, PROPERTIES, is_code, measure
-from pycharrnn.lab.tracking import shared, track
+from pycharrnn.lab.tracking import Tracker, Tracking, shared, track
 from pycharrnn.trained import learned
 
 
@@ -91,6 +91,13 @@ def test_correlations_are_those_of_numpy(text):
     assert words[0].chosen == max((one.chosen for one in words), key=abs)
     with pytest.raises(ValueError, match="sorrow"):
         found.best("sorrow")
+
+
+def test_the_first_part_chooses_and_the_second_is_told():
+    units = [(0, "h", 0), (0, "h", 1)]
+    found = Tracking(units, ["a", "b"], np.array([[0.5, -0.6], [0.9, 0.1]]), np.array([[0.7, -0.2], [0.3, 0.4]]), 10)
+    assert found.best() == [Tracker(0, "h", 1, "a", 0.9, 0.3), Tracker(0, "h", 0, "b", -0.6, -0.2)]
+    assert found.best("b") == [Tracker(0, "h", 0, "b", -0.6, -0.2), Tracker(0, "h", 1, "b", 0.1, 0.4)]
 
 
 def test_a_quote_unit_is_found_with_its_correlation(quoter):
