@@ -89,6 +89,7 @@ def _explore(job: Job) -> None:
     _keep_the_model(job, "output")
     texts = job.input.texts if isinstance(job.input, _Texts) else job.input.text
     given = {"title": os.path.basename(job.request["model"])} | job.request.arguments(explorer.write)
+    log("reading the texts to see what each unit tracks; a large network takes a minute")
     done = explorer.write(job.request["output"], **given | {"model": job.model, "X": texts})
     for line in _told(done):
         print(line)

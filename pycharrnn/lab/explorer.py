@@ -27,7 +27,7 @@ from pycharrnn.trained import Trained, learned
 
 __all__ = ["Explorer", "write"]
 
-_PREDICTED = 24  # bytes of a symbol and of what was predicted there, beside the units
+_PREDICTED = 36  # bytes of a symbol and of what was predicted there, beside the units
 _LARGEST = 65_535  # of 16 bits
 
 
