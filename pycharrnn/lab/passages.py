@@ -89,9 +89,11 @@ class Recording(NamedTuple):
             there = next_ones < N
             next_ones = next_ones[there]
             shares = steps.shares[there]
-            order = np.argsort(-shares, axis=1, kind="stable")[:, :k]
-            found.likely[next_ones] = order
-            found.shares[next_ones] = np.take_along_axis(shares, order, axis=1)
+            some = np.argpartition(-shares, k - 1, axis=1)[:, :k]  # the likeliest, in any order
+            some.sort(axis=1)  # of equal ones the first stays the first
+            order = np.argsort(-np.take_along_axis(shares, some, axis=1), axis=1, kind="stable")
+            found.likely[next_ones] = np.take_along_axis(some, order, axis=1)
+            found.shares[next_ones] = np.take_along_axis(shares, found.likely[next_ones], axis=1)
             found.bits[next_ones] = steps.nats[there] * _NATS
         return found
 
