@@ -39,12 +39,14 @@ def _surprise(job: Job) -> None:
 
     _keep_the_model(job, "html")
     found = surprise.look(job.model, job.input.text, **job.request.arguments(Examiner.surprise))
-    n = count(sum(map(len, found.texts)), "character")
+    size = sum(map(len, found.texts))
+    n = count(size, "character")
     mean = "nothing to predict" if math.isnan(found.mean) else f"{found.mean:.4f} bits per character"
     if "html" in job.request:
         path = job.request["html"]
         replace(path, [found.page(job.input.name.strip("'"))])
-        log(f"done: {n}, {mean}; wrote {path!r}")
+        cut = f" with the first {surprise.MOST:,}" if size > surprise.MOST else ""
+        log(f"done: {n}, {mean}; wrote {path!r}{cut}")
         return
     form = job.request.get("form") or _form()
     if form == "table":

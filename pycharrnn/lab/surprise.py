@@ -14,9 +14,10 @@ from pycharrnn.examiner import Examiner, listed
 from pycharrnn.lab.visible import END, TAB, escape, stand_in
 from pycharrnn.trained import learned
 
-__all__ = ["LEVELS", "Cell", "Level", "Surprise", "look", "names"]
+__all__ = ["LEVELS", "MOST", "Cell", "Level", "Surprise", "look", "names"]
 
-_MOST = 20_000  # characters that a notebook shows
+MOST = 100_000  # characters that a page shows: with more a browser would be slow
+_FEW = 20_000  # characters that a notebook shows
 
 
 class Level(NamedTuple):
@@ -153,7 +154,7 @@ class Surprise(NamedTuple):
         return f"<div><p>Surprise in bits: {legend}</p>{pre}{cut}</div>"
 
     def page(self, title: str) -> bytes:
-        """Return a page of its own, which fetches nothing and runs nothing, in UTF-8."""
+        """Return a page of its own, in UTF-8, with the first `MOST` characters. It fetches nothing and runs nothing."""
         import html
 
         shown = html.escape("".join(map(stand_in, title)))
@@ -166,11 +167,11 @@ class Surprise(NamedTuple):
             f'<title>Surprise: {shown}</title>\n</head>\n<body style="background:#fff;color:#000;'
             'font-family:sans-serif;max-width:50rem;margin:0 auto;padding:1rem">\n'
         )
-        page = f'{head}<h1 style="font-size:1.3rem;overflow-wrap:anywhere">{shown}</h1>\n{mean}\n{self.html()}\n'
+        page = f'{head}<h1 style="font-size:1.3rem;overflow-wrap:anywhere">{shown}</h1>\n{mean}\n{self.html(MOST)}\n'
         return f"{page}</body>\n</html>\n".encode()
 
     def _repr_html_(self) -> str:
-        return self.html(_MOST)
+        return self.html(_FEW)
 
 
 def look(model: Examiner, X: str | Sequence[str], exact: bool = False) -> Surprise:

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from pycharrnn import CharRNN
 from pycharrnn.lab import heatmap, terminal
-from pycharrnn.lab.surprise import LEVELS, Surprise, look, names
+from pycharrnn.lab.surprise import LEVELS, MOST, Surprise, look, names
 from pycharrnn.lab.visible import columns, escape, stand_in
 
 HOSTILE = "<script>alert(1)</script></pre><!-- \x1b[31m\x1b]0;x\x07 \u202e \u2066 \x00 \x85 \x7f\r \ud800 &amp;\"'"
@@ -151,8 +151,10 @@ def test_html_shows_the_text_and_runs_nothing(hostile):
     assert spans[3].get("title") == f"{found.bits[0][4]:.1f} bits"
 
 
-def test_a_notebook_gets_the_beginning(text):
+def test_a_page_and_a_notebook_get_the_beginning(text):
     model = CharRNN(hidden_size=6, max_updates=20, random_state=0).fit(text)
+    longer = look(model, text * 90)
+    assert f"The first {MOST:,} of {len(text) * 90:,} characters." in longer.page("x").decode()
     long = look(model, text * 40)
     shown = long._repr_html_()
     assert f"The first 20,000 of {len(text) * 40:,} characters." in shown
