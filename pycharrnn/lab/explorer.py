@@ -18,7 +18,7 @@ from pycharrnn.arguments import Integer, Text
 from pycharrnn.arrays import Array, Floats
 from pycharrnn.errors import ParameterValueError
 from pycharrnn.files.atomic import check_writable, replace
-from pycharrnn.lab.passages import Passage, Recording, Source, passages, units_of
+from pycharrnn.lab.passages import Passage, Recording, Source, passages, snapshot, units_of
 from pycharrnn.lab.properties import Property
 from pycharrnn.lab.tracking import Tracking, shared, track
 from pycharrnn.lab.visible import END, LINE_END, TAB, stand_in
@@ -114,6 +114,7 @@ def write(
     """
     check(table(write), title=title, most=most, megabytes=megabytes)
     check_writable(path)
+    model = snapshot(model)
     read = passages(model, X)
     n_units = len(units_of(model))
     affordable = megabytes * 2**20 * 3 // 4 // (n_units + _PREDICTED)  # base64 makes four bytes of three

@@ -9,7 +9,7 @@ import numpy as np
 
 from pycharrnn.arrays import Array
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
-from pycharrnn.lab.passages import Recording, passages, units_of
+from pycharrnn.lab.passages import Recording, passages, snapshot, units_of
 from pycharrnn.lab.visible import END, LINE_END, TAB, stand_in
 from pycharrnn.messages import shown
 from pycharrnn.trained import Trained, learned
@@ -126,6 +126,7 @@ def look(model: Trained, text: str, units: Sequence[tuple[int, str, int]] | None
     """
     if not isinstance(text, str):
         raise ParameterTypeError("text", f"must be a str, got {shown(text)}")
+    model = snapshot(model)
     vocabulary = learned(model).vocabulary
     [passage] = passages(model, text)
     states = Recording.of(model, passage).states

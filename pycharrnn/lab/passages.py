@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,11 +17,22 @@ from pycharrnn.text.corpus import reading_rule
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.trained import Trained, learned
 
-__all__ = ["ALTERNATIVES", "Passage", "Recording", "Source", "passages", "states_of", "steps_of", "units_of"]
+__all__ = [
+    "ALTERNATIVES",
+    "Passage",
+    "Recording",
+    "Source",
+    "passages",
+    "snapshot",
+    "states_of",
+    "steps_of",
+    "units_of",
+]
 
 ALTERNATIVES = 5  # characters that were likely, at each place
 _NATS = 1 / np.log(2)  # in bits
 
+Model = TypeVar("Model", bound=Trained)
 Source = str | Sequence[str] | Mapping[str, str | Sequence[str]]
 
 
@@ -96,6 +108,18 @@ class Recording(NamedTuple):
             found.shares[next_ones] = np.take_along_axis(shares, found.likely[next_ones], axis=1)
             found.bits[next_ones] = steps.nats[there] * _NATS
         return found
+
+
+def snapshot(model: Model) -> Model:
+    """Return a model that stays as this one is now, whatever another thread lets it learn; it shares the weights.
+
+    Raises
+    ------
+    NotFittedError
+        If it has not been trained.
+    """
+    learned(model)
+    return copy.copy(model)
 
 
 def steps_of(model: Trained, passage: Passage) -> Iterator[Steps]:

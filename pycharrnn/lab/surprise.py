@@ -11,6 +11,7 @@ import numpy as np
 
 from pycharrnn.arrays import Floats
 from pycharrnn.examiner import Examiner, listed
+from pycharrnn.lab.passages import snapshot
 from pycharrnn.lab.visible import END, TAB, escape, stand_in
 from pycharrnn.trained import learned
 
@@ -207,6 +208,7 @@ def look(model: Examiner, X: str | Sequence[str], exact: bool = False) -> Surpri
     10
     """
     texts = listed(X)
+    model = snapshot(model)
     vocabulary = learned(model).vocabulary
     skips = model.on_unknown == "skip"
     documents = vocabulary.end is not None

@@ -10,7 +10,7 @@ import numpy as np
 from pycharrnn.arguments import Integer
 from pycharrnn.arrays import Array, Floats
 from pycharrnn.errors import ParameterTypeError
-from pycharrnn.lab.passages import Passage, Source, passages, states_of, steps_of, units_of
+from pycharrnn.lab.passages import Passage, Source, passages, snapshot, states_of, steps_of, units_of
 from pycharrnn.lab.properties import OF_CODE, PROPERTIES, Property, is_code, measure
 from pycharrnn.messages import shown
 from pycharrnn.tables import check, table
@@ -177,6 +177,7 @@ def track(
     ((16, 4), True)
     """
     check(table(track), most=most)
+    model = snapshot(model)
     vocabulary = learned(model).vocabulary
     read = shared(passages(model, X), most)
     texts = [passage.texts(vocabulary) for passage in read]

@@ -419,7 +419,7 @@ MODULES: dict[str, set[str]] = {
         "training.budget",
         "training.run",
     },
-    "lab.surprise": {"arrays", "examiner", "lab.visible", "trained"},
+    "lab.surprise": {"arrays", "examiner", "lab.passages", "lab.visible", "trained"},
     "lab.terminal": {"lab.surprise", "lab.visible"},
     "lab.tracking": {
         "arguments",

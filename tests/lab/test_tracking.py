@@ -133,6 +133,19 @@ def test_a_constant_unit_and_a_constant_property_have_no_correlation(text):
     assert_array_equal(found.chosen, 0)
 
 
+def test_a_model_that_learns_meanwhile_is_read_as_it_was(text):
+    model = CharRNN(hidden_size=5, max_updates=20, random_state=0).fit(text)
+    expected = track(model, text)
+
+    def slow(text):
+        model.fit(text[::-1])
+        return PROPERTIES["inside a word"](text)
+
+    found = track(model, text, {"inside a word": slow})
+    assert_array_equal(found.held_out[:, 0], expected.held_out[:, expected.properties.index("inside a word")])
+    assert np.abs(track(model, text).held_out - expected.held_out).max() > 0.01
+
+
 def test_own_properties_and_limits(text):
     model = CharRNN(hidden_size=5, max_updates=20, random_state=0).fit(text)
     found = track(model, text, {"vowels": lambda text: [character in "aeiou" for character in text]}, most=300)
