@@ -149,7 +149,9 @@ class Surprise(NamedTuple):
             parts.append(f"{_painted(shown, cell.level, f'{cell.bits:.1f} bits')}{end}")
         n = sum(map(len, self.texts))
         cut = f"<p>The first {most:,} of {n:,} characters.</p>" if n > most else ""
-        legend = "".join(_painted(f"&nbsp;{name}&nbsp;", level) for level, name in zip(LEVELS, names(), strict=True))
+        legend = "".join(
+            _painted(f" {name} ".replace(" ", "&nbsp;"), level) for level, name in zip(LEVELS, names(), strict=True)
+        )
         style = "white-space:pre-wrap;overflow-wrap:anywhere;overflow:hidden;font-family:monospace;line-height:1.6"
         pre = f'<pre dir="auto" style="{style};background:#fff;color:#000;padding:.5em">\n{"".join(parts)}</pre>'
         return f"<div><p>Surprise in bits: {legend}</p>{pre}{cut}</div>"
