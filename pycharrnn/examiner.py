@@ -93,7 +93,7 @@ class Examiner(Reader):
         """
         checked = check(table(Examiner.surprise), unit=unit, exact=exact)
         unit_nats = np.log(2) if checked["unit"] == "bits" else 1.0
-        found = [nats / unit_nats for nats in self._nats(_listed(X), exact)]
+        found = [nats / unit_nats for nats in self._nats(listed(X), exact)]
         return found[0] if isinstance(X, str) else found
 
     @overload
@@ -130,7 +130,7 @@ class Examiner(Reader):
         (True, True)
         """
         check(table(Examiner.log_proba), exact=exact)
-        sums = np.array([-nats.sum() for nats in self._nats(_listed(X), exact)])
+        sums = np.array([-nats.sum() for nats in self._nats(listed(X), exact)])
         return float(sums[0]) if isinstance(X, str) else sums
 
     def rank(self, texts: Sequence[str], exact: Annotated[bool, Flag()] = False) -> list[Ranked]:
@@ -166,9 +166,9 @@ class Examiner(Reader):
         check(table(Examiner.rank), exact=exact)
         if isinstance(texts, str):
             raise ParameterTypeError("texts", f"must be a sequence of texts, got one: {texts[:20]!a}")
-        listed = _listed(texts, "texts")
+        several = listed(texts, "texts")
         found = []
-        for place, (text, nats) in enumerate(zip(listed, self._nats(listed, exact), strict=True)):
+        for place, (text, nats) in enumerate(zip(several, self._nats(several, exact), strict=True)):
             if not nats.size:
                 raise ParameterValueError("texts", f"must have two known characters each, got {text[:20]!a} at {place}")
             found.append(Ranked(place, float(nats.mean()), nats.size, text))
@@ -254,8 +254,19 @@ class Examiner(Reader):
             raise UnknownCharacterError(character, position, place) from None
 
 
-def _listed(X: str | Sequence[str], name: str = "X") -> list[str]:
-    """A text, or several, as a list."""
+def listed(X: str | Sequence[str], name: str = "X") -> list[str]:
+    """Return a text, or several, as a list.
+
+    Raises
+    ------
+    ParameterTypeError
+        If it is neither.
+
+    Examples
+    --------
+    >>> listed("anna"), listed(("anna", "bob"))
+    (['anna'], ['anna', 'bob'])
+    """
     if isinstance(X, str):
         return [X]
     if not isinstance(X, Sequence) or isinstance(X, bytes) or not all(isinstance(text, str) for text in X):

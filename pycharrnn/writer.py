@@ -9,9 +9,9 @@ import numpy as np
 from pycharrnn.arguments import Flag, Integer, Maybe, RandomState, Seed, Text
 from pycharrnn.arrays import Array, Ids
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
-from pycharrnn.examiner import Examiner
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.memory import processors
+from pycharrnn.observer import Observer
 from pycharrnn.tables import check, table
 from pycharrnn.text.vocabulary import Vocabulary
 from pycharrnn.trained import learned
@@ -26,7 +26,7 @@ _COUNT = Maybe(Integer(0, 2**48))
 _FEW = 8  # texts that are not worth a second thread
 
 
-class Writer(Examiner):
+class Writer(Observer):
     """What a model writes from what it has learned."""
 
     @overload

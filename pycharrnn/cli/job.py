@@ -91,7 +91,7 @@ def check_outputs(request: Request) -> None:
         raise Stop("--save-dtype is of the file that --output names; add --output FILE", 2)
     check_checkpoints(request)
     taken = {os.path.realpath(path): "the text" for path in request.get("TEXT", ()) if path != "-"}
-    for name in ("output", "save"):
+    for name in ("output", "save", "html"):
         if name not in request:
             continue
         path = request[name]

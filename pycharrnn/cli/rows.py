@@ -68,7 +68,7 @@ MODEL_FILE = Option("model", meaning="A file that train wrote.", metavar="MODEL"
 MODEL = Option("--model", meaning="The trained model of this file, instead of a new one.", metavar="FILE")
 OUTPUT = Option(
     *("-o", "--output"),
-    meaning="The file for the result. (default: none for train, report.html for report)",
+    meaning="The file for the result. (default: none for train, report.html for report, explorer.html for explore)",
     metavar="FILE",
 )
 ADAPTED = Option(*("-o", "--output"), meaning="The file for the adapted model.", metavar="FILE", required=True)

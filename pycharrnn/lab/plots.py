@@ -1,4 +1,4 @@
-"""Loss curves. matplotlib is imported when a function is called, pyplot only where it is in use or in a notebook."""
+"""Curves and heat maps. matplotlib is imported when a function is called, pyplot only in notebooks or where in use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import re
 import sys
 import textwrap
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from pycharrnn.arrays import Array
 
 # Okabe and Ito's colours, which the colour-blind tell apart, without their yellow, too light for a line on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DIVERGING = ("#76aae8", "#ffffff", "#f29a48")  # below zero, zero, above: black letters can be read on all of them
 _SIZE = (6.5, 4)  # inches
 STYLES = ("-", "--", ":", "-.", (0, (8, 1, 1, 1, 1, 1)))  # 7 colours, 5 styles: 35 runs until a pair comes again
 
@@ -68,6 +69,53 @@ def plot_losses(histories: Any, *, per_character: bool = False, show_loss: bool 
     unit = _unit(runs, per_character)
     figure = _new_figure() if ax is None else ax.figure
     _draw(runs, figure.add_subplot() if ax is None else ax, unit, per_character, show_loss, resize=ax is None)
+    _show_once(figure)
+    return figure
+
+
+def plot_values(values: Array, names: Sequence[str], characters: Sequence[str], *, ax: Any = None) -> Any:
+    """Draw the values of some units over a text as a heat map: blue below zero, orange above it.
+
+    Parameters
+    ----------
+    values : ndarray, (n_units, n_characters)
+        The values.
+    names : sequence of str
+        What each row is called.
+    characters : sequence of str
+        The characters, or what stands for them; of a long text they are not written.
+    ax : matplotlib.axes.Axes or None, default None
+        Where to draw, as for `plot_losses`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure drawn on.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> plot_values(np.array([[-1.0, 0.5]]), ["h[0, 3]"], ["a", "b"]).axes[0].get_xticklabels()[1].get_text()
+    'b'
+    """
+    figure = _new_figure() if ax is None else ax.figure
+    from matplotlib.colors import LinearSegmentedColormap
+
+    if ax is None:
+        figure.set_size_inches(min(16, max(4, 1.6 + 0.13 * len(characters))), 1.2 + 0.28 * len(names))
+        ax = figure.add_subplot()
+    most = float(np.abs(values).max(initial=0)) or 1.0
+    colors = LinearSegmentedColormap.from_list("values", DIVERGING)
+    picture = ax.imshow(values, colors, vmin=-most, vmax=most, aspect="auto", interpolation="nearest")
+    ax.set_yticks(range(len(names)), names, size=9)
+    if len(characters) <= 120:
+        ax.set_xticks(range(len(characters)), characters, size=8, family="monospace", parse_math=False)
+        ax.tick_params(axis="x", length=0)
+    figure.colorbar(picture, ax=ax, pad=0.01).ax.tick_params(labelsize=8)
     _show_once(figure)
     return figure
 

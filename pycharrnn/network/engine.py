@@ -139,6 +139,13 @@ class Engine:
         """
         return self._space.shares
 
+    def states(self) -> list[list[Array]]:
+        """The states after each step of the last window, by layer and by state, (T, B, H), until the next window.
+
+        After `read` the first rows are the steps of its last window, of which there are at most T.
+        """
+        return [[state[1:] for state in layer] for layer in self._space.states]
+
     # --- many streams -------------------------------------------------------------------------------------------
 
     def read_streams(self, x: Ids, y: Ids, fresh: npt.NDArray[np.uint8], losses: Floats, lo: int, hi: int) -> None:

@@ -26,8 +26,10 @@ class Workspace(NamedTuple):
         Sizes and places: a record of `records.Plan`, and one of `records.Layer` for each layer.
     memory : ndarray
         All arrays of a window.
+    states : list of list of ndarray, (T + 1, B, H)
+        Views of the states, by layer and by state: the first row is before a window, the others are after its steps.
     first, last : list of list of ndarray, (B, H)
-        Views of the state before and after a window, by layer and by state.
+        The first and the last rows of them.
     grads : ndarray, (P,)
         The gradients of an update, if it is for training.
     seen : ndarray of int32, (K,)
@@ -42,6 +44,7 @@ class Workspace(NamedTuple):
 
     blueprint: _kernels.Blueprint
     memory: Array
+    states: list[list[Array]]
     first: list[list[Array]]
     last: list[list[Array]]
     grads: Array
@@ -139,25 +142,22 @@ def workspace(
         )
     memory = aligned(lay.size, architecture.precision.activations)
     stride = _stride(architecture, H, B)
-    first, last = (
+    names = ("h", "s")[: len(architecture.row.states)]
+    states = [
         [
-            [memory[at:][: B * stride].reshape(B, stride)[:, :H] for at in starts]
-            for starts in (
-                [
-                    lay.offsets[of_layer(name, i)] + row * B * stride
-                    for name in ("h", "s")[: len(architecture.row.states)]
-                ]
-                for i in range(L)
-            )
+            memory[lay.offsets[of_layer(name, i)] :][: (T + 1) * B * stride].reshape(T + 1, B, stride)[:, :, :H]
+            for name in names
         ]
-        for row in (0, T)
-    )
+        for i in range(L)
+    ]
+    first, last = ([[state[row] for state in layer] for layer in states] for row in (0, T))
     return Workspace(
         _kernels.Blueprint(
             record(_plan(architecture, T, B, lay, noise)),
             record(*(_layer(architecture, i, B, lay, noise) for i in range(L))),
         ),
         memory,
+        states,
         first,
         last,
         grads=aligned(architecture.layout.size if training else 0, architecture.precision.weights),

@@ -478,7 +478,7 @@ def test_a_command_imports_no_outer_floor_that_it_does_not_need(model_file: str)
 # --- help -------------------------------------------------------------------------------------------------------
 
 
-COMMANDS = ["train", "sample", "eval", "adapt", "check", "report", "info", "bench"]
+COMMANDS = ["train", "sample", "eval", "adapt", "surprise", "explore", "check", "report", "info", "bench"]
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
@@ -795,7 +795,7 @@ def test_a_file_that_cannot_be_read(
     command: str, tmp_path: Path, book: str, model_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     missing, folder = str(tmp_path / "missing"), str(tmp_path)
-    before = [command, model_file] if command in ("eval", "adapt") else [command]
+    before = [command, model_file] if command in ("eval", "adapt", "surprise", "explore") else [command]
     after = ["-o", str(tmp_path / "result")] if command in ("report", "adapt") else []
     assert main([*before, missing, *after]) == 1
     assert failure(capsys) == f"{missing!r}: No such file or directory"

@@ -127,3 +127,31 @@ def test_reports_and_errors_do_not_act(command: list[str], code: int, folder: Pa
     text = seen(*command, cwd=folder, code=code)
     assert not ACTING.search(text)
     assert text
+
+
+COLOR = re.compile(r"\x1b\[(?:38;5;\d+;48;5;\d+|0)m")
+
+
+@pytest.mark.parametrize("model", ["model", "documents"])
+def test_a_text_coloured_by_surprise_has_colours_and_nothing_else_that_acts(
+    model: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_documents = ["--format", "paragraphs"] if model == "documents" else []
+    command = ["surprise", model, "text", *of_documents]
+    monkeypatch.delitem(ENVIRONMENT, "NO_COLOR", raising=False)
+    text = seen(*command, cwd=folder)
+    assert len(COLOR.findall(text)) > 100
+    assert not ACTING.search(COLOR.sub("", text))
+    assert {"\\x9b", "\\u202e", "\\u2066"} <= escapes(text)
+    assert "␛" in text
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        monkeypatch.setitem(ENVIRONMENT, name, value)
+        plain = seen(*command, cwd=folder)
+        assert not ACTING.search(plain)
+        assert "the digit below a character: its surprise in whole bits, 9 for 9 and more\n" in plain
+        monkeypatch.delitem(ENVIRONMENT, name)
+    monkeypatch.setitem(ENVIRONMENT, "TERM", "xterm")
+    assert not ACTING.search(seen(*command, "--html", "page.html", cwd=folder))
+    assert not ACTING.search((folder / "page.html").read_text("utf-8"))
+    told = seen("explore", model, "text", *of_documents, "--title", "\x1b]0;x\x07", cwd=folder)
+    assert not ACTING.search(told)
