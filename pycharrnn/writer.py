@@ -76,7 +76,7 @@ class Writer(Examiner):
             derived from this one and its index: the first `n` texts are the same for any `n_samples`.
         **sampling
             How to draw, as `Sampling` says: `temperature`, `top_k`, `top_p`, `min_p`, `repetition_penalty`,
-            `repetition_window`, `allow`, `ban`, `bias`, `stop`, `min_length`, `beam`, `pattern`, `constraint`.
+            `repetition_window`, `allow`, `ban`, `bias`, `stop`, `min_length`, `beam`, `pattern`, `constraint`, `novel`.
 
         Returns
         -------
@@ -97,8 +97,8 @@ class Writer(Examiner):
         Notes
         -----
         Several texts are drawn at once, by `n_threads` threads, so that the weights are read once for many characters;
-        each is the same to the bit as alone. With `ngram_order`, `beam`, `pattern`, `constraint`, or `stop` and
-        `min_length` together they are drawn one after the other.
+        each is the same to the bit as alone. With `ngram_order`, `beam`, `pattern`, `constraint`, `novel`, or `stop`
+        and `min_length` together they are drawn one after the other.
 
         Any number of threads may sample from one model; the interpreter lock is released meanwhile.
 

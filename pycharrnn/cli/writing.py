@@ -38,7 +38,7 @@ SAMPLE = Command(
     options=lambda: [
         rows.MODEL_FILE,
         Either(rows.PROMPT, rows.PROMPT_FILE),
-        *parameters(Sampling, without="constraint"),
+        *parameters(Sampling, without="constraint novel"),
         rows.GREEDY,
         rows.N_SAMPLES,
         rows.NO_NGRAMS,

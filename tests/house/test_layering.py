@@ -152,7 +152,7 @@ MODULES: dict[str, set[str]] = {
         "sampling.stops",
     },
     "sampling.beam": {"arrays", "sampling.limits", "sampling.rules", "sampling.sampler", "sampling.stops"},
-    "sampling.kinds": {"arguments", "errors", "messages"},
+    "sampling.kinds": {"arguments", "errors", "messages", "sampling.novelty"},
     "sampling.limits": {"errors", "messages", "network.memory"},
     "sampling.novelty": {"arguments", "errors", "network.memory", "tables", "waiting"},
     "sampling.rules": {"arrays", "errors", "messages", "network.architecture", "network.records", "sampling.settings"},
@@ -169,7 +169,7 @@ MODULES: dict[str, set[str]] = {
     },
     "sampling.seeds": {"arguments"},
     "sampling.session": {"arguments", "errors", "messages", "sampling.sampler"},
-    "sampling.settings": {"arguments", "arrays", "errors", "sampling.kinds", "tables"},
+    "sampling.settings": {"arguments", "arrays", "errors", "sampling.kinds", "sampling.novelty", "tables"},
     "sampling.stops": set(),
     # training
     "training.adaptation": {
