@@ -78,8 +78,8 @@ class Sampling(Checked):
         Neither the end of a document nor `stop` ends the text before it has so many characters.
     beam : int in [1, 1024], default 1
         Above 1, search for a likely text with a beam of this width, instead of taking the likeliest character each time
-        (Graves 2012). Of the texts that end first the one with the highest mean log-likelihood per character is taken.
-        It draws nothing, so it goes with `temperature` 0 alone.
+        (Graves 2012). Of the texts that end first the one with the highest mean log-likelihood per character is taken,
+        or as many of the best as `n_samples` says. It draws nothing, so it goes with `temperature` 0 alone.
     pattern : str or None, default None
         A regular expression, in the syntax of the package regex, that the text must match as a whole. A text ends where
         nothing more can come; one that `length` cuts off has only begun to match.
