@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from pycharrnn import __version__
-from pycharrnn.cli import looking, reading, train, writing
+from pycharrnn.cli import examining, looking, reading, train, writing
 from pycharrnn.cli.command import Command
 from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.options import Request
@@ -17,6 +17,8 @@ COMMANDS: dict[str, Command] = {
     "sample": writing.SAMPLE,
     "eval": reading.EVAL,
     "adapt": reading.ADAPT,
+    "rank": examining.RANK,
+    "novelty": examining.NOVELTY,
     "check": looking.CHECK,
     "report": looking.REPORT,
     "info": looking.INFO,
