@@ -437,6 +437,7 @@ MODULES: dict[str, set[str]] = {
         "cli.options",
         "cli.parser",
         "cli.reading",
+        "cli.together",
         "cli.train",
         "cli.writing",
     },
@@ -454,6 +455,8 @@ MODULES: dict[str, set[str]] = {
         "text.records",
         "trained",
     },
+    "cli.desk": {"cli.draft", "output"},
+    "cli.draft": {"__init__", "arguments", "sampling.session"},
     "cli.examining": {
         "__init__",
         "cli.command",
@@ -512,6 +515,19 @@ MODULES: dict[str, set[str]] = {
         "text.datasets",
         "text.documents",
     },
+    "cli.together": {
+        "cli.command",
+        "cli.console",
+        "cli.corpora",
+        "cli.failures",
+        "cli.inputs",
+        "cli.job",
+        "cli.options",
+        "cli.rows",
+        "files.atomic",
+        "sampling.settings",
+        "text.decoding",
+    },
     "cli.train": {
         "__init__",
         "cli.command",
@@ -543,6 +559,7 @@ MODULES: dict[str, set[str]] = {
 LATE: dict[str, set[str]] = {
     "__init__": {"datasets", "optim", "sampling.novelty", "sampling.settings", "text.documents"},
     "cli.looking": {"benchmark", "lab.report"},
+    "cli.together": {"cli.desk", "cli.draft"},
     "examiner": {"network.evaluation"},
     "gradients": {"lab.gradcheck", "lab.gradient_table", "lab.model_check"},
     "model": {

@@ -1,0 +1,159 @@
+"""A text that a person and a model write in turns, and what the model would write next."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from pycharrnn import CharRNN
+from pycharrnn.arguments import RandomState
+from pycharrnn.sampling.session import Session
+
+_AHEAD = 60  # characters of a suggestion, about
+_WORD = re.compile(r"\n|[^\S\n]*\S+|[^\S\n]+")
+_LATEST = 50  # suggestions for one place that one can go back to
+
+
+class Scout(NamedTuple):
+    """A session that has gone on alone from some place of the text.
+
+    Attributes
+    ----------
+    begin : int
+        The place: there were so many characters.
+    session : Session
+        What has written a suggestion there.
+    """
+
+    begin: int
+    session: Session
+
+
+class Draft:
+    """A text, and what a model suggests after it. Whoever writes, the model has read all of it.
+
+    Parameters
+    ----------
+    model : CharRNN
+        What suggests.
+    random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None
+        Where its numbers come from.
+    **settings : object
+        The settings of its sessions.
+
+    Attributes
+    ----------
+    text : str
+        The text.
+    suggestion : str
+        What may come next, to the end of a word; it may be empty.
+    problem : str
+        Why the model has no suggestion; empty if it has one.
+    temperature : float
+        That of the suggestions.
+
+    Examples
+    --------
+    >>> model = CharRNN(hidden_size=16, random_state=0).fit("hello world. " * 20)
+    >>> draft = Draft(model, 0, temperature=0)
+    >>> draft.edit("hell")
+    >>> draft.suggestion[:8], draft.word()
+    ('o world.', 'o')
+    >>> draft.edit("hello wo")
+    >>> draft.suggestion[:10]
+    'rld. hello'
+    """
+
+    def __init__(self, model: CharRNN, random_state: RandomState = None, **settings: Any) -> None:
+        self._model = model
+        self._random_state = random_state
+        self._settings = settings
+        self.temperature = float(settings.pop("temperature", 1.0))
+        self.text = ""
+        self.problem = ""
+        self._session = self._begin()
+        self._scouts: list[Scout] = []
+        self._at = 0
+        self.another()
+
+    @property
+    def suggestion(self) -> str:
+        if not self._scouts:
+            return ""
+        shown = self._scouts[self._at].session.text[len(self.text) :][:_AHEAD]
+        words = shown.rstrip() and re.match(r"(?s).*\S(?=\s)", shown)  # the last one may be cut off
+        return words[0] if words and len(shown) == _AHEAD else shown
+
+    def edit(self, text: str) -> None:
+        """Go on from another text: mostly the same one, a little longer or shorter."""
+        if text == self.text:
+            return
+        self.text = text
+        try:
+            while not text.startswith(self._session.text):
+                self._step_back()
+            self._session.feed(text[len(self._session.text) :])
+        except ValueError as error:  # a character that the model refuses to read
+            self._session = self._begin()
+            self._scouts, self._at = [], 0
+            self.problem = str(error)
+            return
+        self._scouts = [one for one in self._scouts if one.begin <= len(text) and one.session.text.startswith(text)]
+        if self._scouts:  # it came as suggested
+            self._at = min(self._at, len(self._scouts) - 1)
+            self._look_ahead()
+        else:
+            self._suggest_anew()
+
+    def session(self) -> Session:
+        """Return a session that has read the text."""
+        return self._session.branch()
+
+    def word(self) -> str:
+        """Return the next word of the suggestion, with the space before it; a line end is one, too."""
+        found = _WORD.match(self.suggestion)
+        return found[0] if found else ""
+
+    def another(self, step: int = 1) -> None:
+        """Suggest something else, or with -1 what was suggested before that."""
+        if self._session.text != self.text:  # which it cannot read
+            return
+        self._at = max(0, self._at + step)
+        if self._at < len(self._scouts):
+            return
+        self._scouts = self._scouts[-_LATEST + 1 :]
+        self._at = len(self._scouts)
+        self._scouts.append(Scout(len(self.text), self.session()))
+        self._look_ahead()
+
+    def warm(self, by: float) -> None:
+        """Change the temperature, and suggest anew."""
+        self.temperature = round(max(0.0, self.temperature + by), 2)
+        self._session = self._begin().restore(self._session.snapshot())
+        self._suggest_anew()
+
+    def _begin(self) -> Session:
+        """A session that has read nothing."""
+        how = self._settings | {"temperature": self.temperature}
+        return self._model.session(random_state=self._random_state, **how)
+
+    def _step_back(self) -> None:
+        """Take back what was read last, or all if nobody knows what that was."""
+        try:
+            self._session.undo()
+        except IndexError:
+            self._session = self._begin()
+
+    def _suggest_anew(self) -> None:
+        """Begin with the first suggestion."""
+        self._scouts, self._at = [], 0
+        self.another()
+
+    def _look_ahead(self) -> None:
+        """Let the suggestion be long enough."""
+        scout = self._scouts[self._at].session
+        self.problem = ""
+        try:
+            scout.write(max(0, len(self.text) + _AHEAD - len(scout.text)))
+        except ValueError as error:  # nothing may come
+            self.problem = str(error)
