@@ -22,7 +22,7 @@ ODD = (
     "GET /../../etc/passwd 200 3ms",
     "POST /login 200 999999ms",
     "segfault at 0 ip 00007f1c in libssl.so",
-    "GET /serach?q=tea 200 14ms",
+    "GET /searching/tea 200 14ms",
     "DELETE /api/items/12 418 8ms",
 )
 

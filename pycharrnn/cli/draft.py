@@ -81,6 +81,9 @@ class Draft:
         if not self._scouts:
             return ""
         shown = self._scouts[self._at].session.text[len(self.text) :][:_AHEAD]
+        line_end = shown.find("\n", _AHEAD // 2)
+        if line_end > 0:
+            return shown[:line_end]
         words = shown.rstrip() and re.match(r"(?s).*\S(?=\s)", shown)  # the last one may be cut off
         return words[0] if words and len(shown) == _AHEAD else shown
 

@@ -65,12 +65,12 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ],
     ),
     "autocomplete": (
-        ["text.txt", "--max-seconds", "2", "--prompts", "to b", "whe"],
+        ["text.txt", "--max-seconds", "2", "--prompts", "to b", "wheth"],
         [
             r"^\d+ updates in ",
             r"\n'to b' goes on with\n +\d+\.\d% '.'\n",
             r"\nand its word may become\n +\d+\.\d% be?\w*\n",
-            r"\n'whe' goes on with\n",
+            r"\n'wheth' goes on with\n",
         ],
     ),
     "odd_log_lines": (
