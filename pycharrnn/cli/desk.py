@@ -24,7 +24,7 @@ from pycharrnn.cli.draft import Draft
 from pycharrnn.output import count, escaped
 
 _STYLE = Style.from_dict(
-    {"suggestion": "fg:ansibrightblack", "said": "reverse", "keys": "fg:ansibrightblack", "escape": "fg:ansired"}
+    {"suggestion": "fg:ansibrightblack italic", "said": "reverse", "keys": "fg:ansibrightblack", "escape": "fg:ansired"}
 )
 _KEYS = "Tab next word   Right all of it   Alt-N another   ^Z undo   ^S save   ^Q quit"
 _WARMER = "(Alt-Up, Alt-Down)"
@@ -133,8 +133,9 @@ class Desk:
 
     def _status(self) -> str:
         place = f"{count(len(self.text), 'character')}{'' if self.is_saved else ', not saved'}"
+        ends = "the document may end here; Alt-N goes on" if self._draft.is_over else ""
         warmth = f"temperature {self._draft.temperature:g} {_WARMER}"
-        return escaped(f"{self._said or self._draft.problem or warmth} | {place}")
+        return escaped(f"{self._said or self._draft.problem or ends or warmth} | {place}")
 
     def _changed(self) -> None:
         self._said = ""

@@ -15,18 +15,21 @@ _LATEST = 50  # suggestions for one place that one can go back to
 
 
 class Scout(NamedTuple):
-    """A session that has gone on alone from some place of the text.
+    """How a text could go on from some place of it.
 
     Attributes
     ----------
     begin : int
         The place: there were so many characters.
-    session : Session
-        What has written a suggestion there.
+    text : str
+        The whole text, with what was suggested.
+    is_over : bool
+        Whether nothing comes after it.
     """
 
     begin: int
-    session: Session
+    text: str
+    is_over: bool = False
 
 
 class Draft:
@@ -72,6 +75,7 @@ class Draft:
         self.text = ""
         self.problem = ""
         self._session = self._begin()
+        self._ahead = self._session  # what has written the suggestion
         self._scouts: list[Scout] = []
         self._at = 0
         self.another()
@@ -80,12 +84,17 @@ class Draft:
     def suggestion(self) -> str:
         if not self._scouts:
             return ""
-        shown = self._scouts[self._at].session.text[len(self.text) :][:_AHEAD]
+        shown = self._scouts[self._at].text[len(self.text) :][:_AHEAD]
         line_end = shown.find("\n", _AHEAD // 2)
         if line_end > 0:
             return shown[:line_end]
         words = shown.rstrip() and re.match(r"(?s).*\S(?=\s)", shown)  # the last one may be cut off
         return words[0] if words and len(shown) == _AHEAD else shown
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the text may end here: nothing comes after it in the suggestion at hand."""
+        return bool(self._scouts) and self._scouts[self._at] == Scout(self._scouts[self._at].begin, self.text, True)
 
     def edit(self, text: str) -> None:
         """Go on from another text: mostly the same one, a little longer or shorter."""
@@ -101,7 +110,7 @@ class Draft:
             self._scouts, self._at = [], 0
             self.problem = str(error)
             return
-        self._scouts = [one for one in self._scouts if one.begin <= len(text) and one.session.text.startswith(text)]
+        self._scouts = [one for one in self._scouts if one.begin <= len(text) and one.text.startswith(text)]
         if self._scouts:  # it came as suggested
             self._at = min(self._at, len(self._scouts) - 1)
             self._look_ahead()
@@ -126,7 +135,8 @@ class Draft:
             return
         self._scouts = self._scouts[-_LATEST + 1 :]
         self._at = len(self._scouts)
-        self._scouts.append(Scout(len(self.text), self.session()))
+        self._scouts.append(Scout(len(self.text), self.text))
+        self._ahead = self.session()
         self._look_ahead()
 
     def warm(self, by: float) -> None:
@@ -154,9 +164,15 @@ class Draft:
 
     def _look_ahead(self) -> None:
         """Let the suggestion be long enough."""
-        scout = self._scouts[self._at].session
         self.problem = ""
+        scout = self._scouts[self._at]
+        n = len(self.text) + _AHEAD - len(scout.text)
+        if scout.is_over or n <= 0:
+            return
+        if self._ahead.text != scout.text:  # it has written another one meanwhile
+            self._ahead = self.session().feed(scout.text[len(self.text) :])
         try:
-            scout.write(max(0, len(self.text) + _AHEAD - len(scout.text)))
+            self._ahead.write(n)
         except ValueError as error:  # nothing may come
             self.problem = str(error)
+        self._scouts[self._at] = scout._replace(text=self._ahead.text, is_over=self._ahead.is_over)

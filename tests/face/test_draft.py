@@ -119,8 +119,10 @@ def test_a_document_ends(text):
     draft = Draft(names, temperature=0)
     draft.edit("han")
     assert draft.suggestion == "na"
+    assert not draft.is_over
     draft.edit("hanna")
     assert (draft.suggestion, draft.word(), draft.problem) == ("", "", "")
+    assert draft.is_over
     draft.edit("hannab")
     assert draft.text == "hannab"
 
