@@ -112,7 +112,8 @@ NOVELTY = Command(
     "sample book.safetensors -n 5000 | pycharrnn novelty book.txt -\nnovelty book.safetensors sample.txt --span 30",
     options=lambda: [
         rows.CORPUS_FILE,
-        *text_options(required=True),
+        rows.TEXTS,
+        *text_options()[1:],  # without a corpus instead of TEXT
         rows.SPAN,
         rows.TOP,
         rows.JSON,
@@ -125,7 +126,8 @@ RANK = Command(
     "rank log.safetensors today.log --top 10 --on-unknown skip",
     options=lambda: [
         rows.MODEL_FILE,
-        *text_options(required=True),
+        rows.TEXTS,
+        *text_options()[1:],  # without a corpus instead of TEXT
         rows.LEAST,
         rows.TOP,
         rows.JSON,

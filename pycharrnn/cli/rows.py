@@ -33,6 +33,7 @@ _TEXT = (
     "its own."
 )
 TEXT = Option("TEXT", meaning=_TEXT, nargs="*", default=argparse.SUPPRESS)
+TEXTS = Option("TEXT", meaning=_TEXT, nargs="+")
 TEXT_OR_CORPUS = Option(
     "TEXT", meaning=f"{_TEXT} (default: the corpus tinyshakespeare)", nargs="*", default=argparse.SUPPRESS
 )

@@ -180,7 +180,7 @@ def test_a_large_corpus_says_that_it_is_indexed(folder: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("words", "code", "problem"),
     [
-        (["novelty", "book.txt"], 2, "one of the arguments TEXT --corpus is required"),
+        (["novelty", "book.txt"], 2, "the following arguments are required: TEXT"),
         (["novelty", "none.txt", "lines.txt"], 1, "'none.txt': No such file or directory"),
         (["novelty", "book.txt", "lines.txt", "--span", "0"], 2, "argument --span: must be at least 1, got 0"),
         (["rank", "model", "lines.txt", "--top", "x"], 2, "argument --top: must be an integer"),
