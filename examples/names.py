@@ -1,10 +1,11 @@
 """Invent names: learn from a list of them, each a document of its own, and write new ones, none cut off.
 
-    python examples/names.py [NAMES.txt] [--epochs 20]
+    python examples/names.py [NAMES.txt] [--epochs 20] [--span 5] [--stop _] [--pattern '[a-f].{3,5}']
 
 NAMES.txt has one name a line; without it the names inside this Python are learned, and identifiers are invented. Prints
 how well the model predicts a tenth of the names that it has not seen, how many of 1,000 names it only repeats, and 20
-that are new.
+that are new. Then the same with settings: names without --span characters in a row that a learned name has, names up to
+the first --stop, and names that match --pattern (which needs the package regex).
 """
 
 import argparse
@@ -15,8 +16,9 @@ import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pycharrnn import CharRNN, read_documents
+from pycharrnn import CharRNN, NoveltyIndex, read_documents
 
 LONGEST = 200
 MODULES = [
@@ -40,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", metavar="NAMES.txt", nargs="?", type=Path)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--span", type=int, default=5, help="characters that may not be copied in a row")
+    parser.add_argument("--stop", default="_", help="what ends a name early")
+    parser.add_argument("--pattern", help="regular expression that whole names match")
     args = parser.parse_args(argv)
 
     names = read_documents(args.names, "lines", on_bad="skip") if args.names else python_names()
@@ -63,6 +68,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     new = list(dict.fromkeys(name for name in invented if name not in known))
     print("20 new ones: " + ", ".join(new[:20]))
+
+    def show(what: str, **settings: Any) -> None:
+        found = dict.fromkeys(model.sample(LONGEST, n_samples=200, random_state=0, **settings))
+        print(f"{what}: " + ", ".join(name for name in list(found)[:10] if name))
+
+    show(f"no {args.span} characters in a row of a learned one", novel=NoveltyIndex(training, args.span), min_length=4)
+    show(f"up to {args.stop}", stop=args.stop, min_length=3, top_p=0.95)
+    if args.pattern:
+        show(f"matching {args.pattern}", pattern=args.pattern)
 
 
 if __name__ == "__main__":

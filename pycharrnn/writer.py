@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any, Unpack, overload
 
 import numpy as np
@@ -66,7 +67,8 @@ class Writer(Observer):
             list writes a text for each prompt.
         n_samples : int or None, default None
             How many texts to write, each anew from the prompt; of a list, from each prompt. None writes one and, for
-            one prompt, returns it without a list.
+            one prompt, returns it without a list. With `beam` these are the best texts of the search, the best first:
+            at most as many as the beam is wide, and fewer if it comes to no more.
         ngrams : bool, default True
             Whether n-grams take part, where the model has them. False writes with the network alone.
         random_state : int, numpy.random.Generator, numpy.random.SeedSequence or None, default None
@@ -76,7 +78,7 @@ class Writer(Observer):
             derived from this one and its index: the first `n` texts are the same for any `n_samples`.
         **sampling
             How to draw, as `Sampling` says: `temperature`, `top_k`, `top_p`, `min_p`, `repetition_penalty`,
-            `repetition_window`, `allow`, `ban`, `bias`, `stop`, `min_length`, `beam`, `pattern`, `constraint`.
+            `repetition_window`, `allow`, `ban`, `bias`, `stop`, `min_length`, `beam`, `pattern`, `constraint`, `novel`.
 
         Returns
         -------
@@ -97,7 +99,7 @@ class Writer(Observer):
         Notes
         -----
         Several texts are drawn at once, by `n_threads` threads, so that the weights are read once for many characters;
-        each is the same to the bit as alone. With `ngram_order`, `beam`, `pattern`, `constraint`, or `stop` and
+        each is the same to the bit as alone. With `ngram_order`, `pattern`, `constraint`, `novel`, or `stop` and
         `min_length` together they are drawn one after the other.
 
         Any number of threads may sample from one model; the interpreter lock is released meanwhile.
@@ -117,6 +119,9 @@ class Writer(Observer):
 
         how = Sampling.of({"length": length} | sampling, "CharRNN.sample")
         many = check(table(Writer.sample), n_samples=n_samples)["n_samples"]
+        if how.beam > 1 and (many or 0) > how.beam:
+            problem = f"must be at most beam, {how.beam}, the texts that a search follows, got {many}"
+            raise ParameterValueError("n_samples", problem)
         prompts = [prompt] if isinstance(prompt, str) else prompt
         if not isinstance(prompts, (list, tuple)) or not all(isinstance(one, str) for one in prompts):
             raise ParameterTypeError("prompt", f"must be one str or a list of str, not {prompt.__class__.__name__}")
@@ -291,26 +296,36 @@ class Bound:
         """A text for each prompt, with the numbers of its generator."""
         from pycharrnn.sampling.rules import Rules
 
+        if how.beam > 1:
+            return self._likeliest(prompts, how)
         rules = Rules(how, self.architecture, self.characters, self.mixture)
-        if len(prompts) < 2 or rules.stepwise or how.beam > 1:
-            return self._one_by_one(prompts, rngs, how, rules)
+        if len(prompts) < 2 or rules.stepwise:
+            return self._one_by_one(prompts, rngs, how)
         from pycharrnn.sampling.batch import Batch
 
         most = processors() if n_threads is None else n_threads
         return Batch(self.architecture, self.weights, rules).texts(prompts, rngs, 1 if len(prompts) < _FEW else most)
 
-    def _one_by_one(self, prompts: list[Ids], rngs: list[np.random.Generator], how: Sampling, rules: Any) -> list[Ids]:
+    def _one_by_one(self, prompts: list[Ids], rngs: list[np.random.Generator], how: Sampling) -> list[Ids]:
         """The same, one text after the other."""
         if not prompts:
             return []
         found = []
-        sampler = self.sampler(prompts[0], how.replace(temperature=1.0, beam=1) if how.beam > 1 else how, rngs[0])
+        sampler = self.sampler(prompts[0], how, rngs[0])
         for prompt, rng in zip(prompts, rngs, strict=True):
             sampler.begin(prompt, rng)
-            if how.beam > 1:
-                from pycharrnn.sampling.beam import Search
+            found.append(sampler.text())
+        return found
 
-                found.append(Search(sampler, rules, self.architecture.end).text(how.beam, how.length))
-            else:
-                found.append(sampler.text())
+    def _likeliest(self, prompts: list[Ids], how: Sampling) -> list[Ids]:
+        """The best texts of a beam search for each prompt, as many as it stands there for."""
+        from pycharrnn.sampling.beam import Search
+        from pycharrnn.sampling.rules import Rules
+
+        rules = Rules(how.replace(temperature=1.0, beam=1), self.architecture, self.characters, self.mixture)
+        search = Search(self.architecture, self.weights, rules, how.beam)
+        found = []
+        for _, alike in groupby(prompts, id):
+            prompt, *others = alike
+            found += search.texts(prompt, 1 + len(others))
         return found

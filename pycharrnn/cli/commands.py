@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from pycharrnn import __version__
-from pycharrnn.cli import looking, reading, seeing, train, writing
+from pycharrnn.cli import examining, looking, reading, seeing, together, train, writing
 from pycharrnn.cli.command import Command
 from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.options import Request
@@ -15,10 +15,13 @@ from pycharrnn.cli.parser import Parser
 COMMANDS: dict[str, Command] = {
     "train": train.TRAIN,
     "sample": writing.SAMPLE,
+    "write": together.WRITE,
     "eval": reading.EVAL,
     "adapt": reading.ADAPT,
     "surprise": seeing.SURPRISE,
     "explore": seeing.EXPLORE,
+    "rank": examining.RANK,
+    "novelty": examining.NOVELTY,
     "check": looking.CHECK,
     "report": looking.REPORT,
     "info": looking.INFO,

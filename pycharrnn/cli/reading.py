@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from pycharrnn import CharRNN
 from pycharrnn.cli import rows
 from pycharrnn.cli.command import Command, text_options
@@ -14,6 +16,9 @@ def _evaluate(job: Job) -> None:
     found = job.model.evaluate(job.input.text, **job.request.arguments(CharRNN.evaluate))
     if "adapt" in job.request and job.model.ngram_share_:
         log("the network adapts alone: the n-grams of the model take no part in these losses")
+    if "json" in job.request:
+        print(json.dumps(found._asdict()))
+        return
     for name, value in (
         ("nats per character", found.nats),
         ("bits per character", found.bits),
@@ -38,6 +43,7 @@ EVAL = Command(
         *text_options(required=True),
         *parameters(CharRNN.evaluate, without="ngrams"),
         rows.NO_NGRAMS,
+        rows.JSON,
         rows.ON_UNKNOWN,
     ],
 )

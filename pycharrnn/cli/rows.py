@@ -33,6 +33,7 @@ _TEXT = (
     "its own."
 )
 TEXT = Option("TEXT", meaning=_TEXT, nargs="*", default=argparse.SUPPRESS)
+TEXTS = Option("TEXT", meaning=_TEXT, nargs="+")
 TEXT_OR_CORPUS = Option(
     "TEXT", meaning=f"{_TEXT} (default: the corpus tinyshakespeare)", nargs="*", default=argparse.SUPPRESS
 )
@@ -169,6 +170,27 @@ STREAM = Option(
     meaning="Print each character as soon as it is drawn. With --length none, running text never ends.",
     action="store_true",
 )
+
+NOVEL = Option(
+    "--novel",
+    meaning="Refuse copies: write no --span characters that stand in this text, or in the training text that a model "
+    "of n-grams holds. (default: none)",
+    metavar="FILE",
+)
+
+# Examining.
+CORPUS_FILE = Option(
+    "corpus", meaning="The training text, or a model that holds it: one that is mixed with n-grams.", metavar="CORPUS"
+)
+SPAN = Option("--span", meaning="Characters of the shortest copy that counts. (default: 20)", kind=_COUNT, metavar="N")
+TOP = Option(
+    "--top",
+    meaning="Rows to print; none prints all. (default: 20, with --json none)",
+    kind=Maybe(_COUNT),
+    metavar="N",
+)
+LEAST = Option("--least", meaning="Print those that surprise least.", action="store_true")
+JSON = Option("--json", meaning="Print JSON, an object a line, for other programs.", action="store_true")
 
 # Measuring.
 UPDATES = Option("--updates", meaning="Updates in one measurement. (default: 20000)", kind=_COUNT, metavar="N")

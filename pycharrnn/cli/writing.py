@@ -6,6 +6,7 @@ from pycharrnn import CharRNN
 from pycharrnn.cli import rows
 from pycharrnn.cli.command import Command
 from pycharrnn.cli.console import print_texts, stdout
+from pycharrnn.cli.corpora import TrainingText
 from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.inputs import read_prompt
 from pycharrnn.cli.job import Job
@@ -17,6 +18,10 @@ from pycharrnn.sampling.settings import Sampling
 def _sample(job: Job) -> None:
     documents = job.model.vocabulary_.end is not None
     given = job.request.arguments(Sampling) | job.request.arguments(CharRNN.sample) | {"prompt": job.input.text}
+    if "novel" in job.request:
+        given["novel"] = TrainingText(job.request["novel"], job.request.get("span", 20)).index
+    elif "span" in job.request:
+        raise Stop("--span is of the copies that --novel refuses; add --novel FILE", 2)
     job.model.random_state = None  # or each process would write the same text
     n_samples = given.pop("n_samples", None)
     file = stdout("raw" in job.request)
@@ -38,7 +43,9 @@ SAMPLE = Command(
     options=lambda: [
         rows.MODEL_FILE,
         Either(rows.PROMPT, rows.PROMPT_FILE),
-        *parameters(Sampling, without="constraint"),
+        *parameters(Sampling, without="constraint novel"),
+        rows.NOVEL,
+        rows.SPAN,
         rows.GREEDY,
         rows.N_SAMPLES,
         rows.NO_NGRAMS,

@@ -6,29 +6,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pycharrnn.arrays import Floats, Ids
+from pycharrnn.arrays import Array, Floats, Ids
+from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.lookahead import Lookahead
 from pycharrnn.sampling.limits import claim_beam, longest, warn_of_no_end
-from pycharrnn.sampling.rules import Rules
-from pycharrnn.sampling.sampler import Sampler, Snapshot
+from pycharrnn.sampling.rules import Rules, masked
 from pycharrnn.sampling.stops import Stops
-
-_NOTHING = -1  # instead of a symbol where none may follow
 
 
 class Candidate(NamedTuple):
-    """A text that may be the one: where its stream stands, its symbols, and how likely it is.
+    """A text that may be the one: its symbols, and how likely it is.
 
     Attributes
     ----------
-    at : Snapshot or None
-        Where the stream stands, which has not read the last symbol; None if nothing comes after it.
     ids : tuple of int
         Its symbols.
     log_p : float
         The logarithm of its probability.
     """
 
-    at: Snapshot | None
     ids: tuple[int, ...] = ()
     log_p: float = 0.0
 
@@ -39,22 +35,24 @@ class Candidate(NamedTuple):
 
 
 class Search:
-    """A beam search with a stream.
+    """A beam search. The texts that it follows advance together, so that the weights are read once for all.
 
     Parameters
     ----------
-    sampler : Sampler
-        The stream; its temperature must be 1.
+    architecture : Architecture
+        What predicts.
+    weights : ndarray, (P,)
+        Flat weights; they must not change meanwhile.
     rules : Rules
-        Its rules.
-    end : int
-        The symbol that ends a document; -1 if there is none.
+        Which symbols may come; their temperature must be 1.
+    width : int
+        How many texts are followed.
 
     Notes
     -----
     At each step the best `width` texts are followed, of all that are one symbol longer than those before. One that is
     among them and at its end is put aside. The search ends when `width` texts have ended, or with those at hand when
-    the length is reached. The text with the highest mean log-likelihood per symbol is taken, the symbol that ends a
+    the length is reached. The best texts have the highest mean log-likelihood per symbol, the symbol that ends a
     document among them (Graves 2012; a length penalty of 1).
 
     References
@@ -63,81 +61,93 @@ class Search:
 
     Examples
     --------
-    >>> from pycharrnn.network.architecture import Architecture
     >>> from pycharrnn.sampling.settings import Sampling
-    >>> lab, rng = Architecture("rnn", n_symbols=3, hidden_size=4, seq_length=5), np.random.default_rng(0)
-    >>> sampler = Sampler(lab, lab.initial(rng), np.array([1], np.int32), Sampling(), rng, "abc")
-    >>> Search(sampler, Rules(Sampling(), lab, "abc"), end=-1).text(width=2, length=6).size
-    6
+    >>> lab = Architecture("rnn", n_symbols=3, hidden_size=4, seq_length=5)
+    >>> search = Search(lab, lab.initial(np.random.default_rng(0)), Rules(Sampling(length=6), lab, "abc"), width=2)
+    >>> [ids.size for ids in search.texts(np.array([1], np.int32), n=2)]
+    [6, 6]
     """
 
-    def __init__(self, sampler: Sampler, rules: Rules, end: int) -> None:
-        self._sampler = sampler
+    def __init__(self, architecture: Architecture, weights: Array, rules: Rules, width: int) -> None:
         self._rules = rules
-        self._end = end
+        self._width = width
+        self._end = architecture.end
+        self._documents = architecture.documents
+        self._n_symbols = architecture.n_symbols
+        length = rules.sampling.length
+        self._most = longest(self._documents) if length is None else length
+        state = int(np.prod(architecture.carried(1))) * architecture.precision.activations.itemsize
+        claim_beam(width, self._most, state)
+        self._ahead = Lookahead(architecture, weights, rules.of_network(rules.manner(width)))
+        self._manner = rules.manner()
+        self._network = rules.of_network(self._manner)
 
-    def text(self, width: int, length: int | None) -> Ids:
-        """Find a text of this length, or to its end.
+    def texts(self, prompt: Ids, n: int = 1) -> list[Ids]:
+        """Find the best n texts, the best first; fewer if the search has come to no more.
 
         Raises
         ------
         MemoryError
             If there is not enough memory for so many texts.
         """
-        documents = self._end >= 0
-        most = longest(documents) if length is None else length
-        self._sampler.restart()
-        start = self._sampler.snapshot()
-        claim_beam(width, most, sum(part.nbytes for part in start if isinstance(part, np.ndarray)))
-        beam, done = [Candidate(start)], list[Candidate]()
-        for _ in range(most):
-            beam = self._step(beam, width, done)
-            if not beam or len(done) >= width:
+        self._prompt = np.insert(prompt, 0, self._end) if self._documents else prompt
+        self._ahead.begin(self._prompt)
+        beam, done = [Candidate()], list[Candidate]()
+        for _ in range(self._most):
+            beam = self._step(beam, done)
+            if not beam or len(done) >= self._width:
                 break
         else:
-            if documents and length is None and not done:
+            if self._documents and self._rules.sampling.length is None and not done:
                 warn_of_no_end()
             done += beam
-        return self._written(max(done, key=lambda one: one.mean))
+        best = {ids.tobytes(): ids for ids in map(self._written, sorted(done, key=lambda one: -one.mean))}
+        return list(best.values())[:n]
 
-    def _step(self, beam: list[Candidate], width: int, done: list[Candidate]) -> list[Candidate]:
+    def _step(self, beam: list[Candidate], done: list[Candidate]) -> list[Candidate]:
         """The best texts that are one symbol longer and go on; those that end among the best come to `done`."""
-        parents, symbols, log_p, before = [], [], [], []
-        for i, candidate in enumerate(beam):
-            follow, logs = self._following(candidate, 2 * width)  # more cannot be among the best
-            parents.append(np.full(follow.size, i))
-            symbols.append(follow)
-            log_p.append(candidate.log_p + logs)
-            before.append(self._sampler.snapshot())
-        parent, symbol, total = np.concatenate(parents), np.concatenate(symbols), np.concatenate(log_p)
+        shares = np.array([self._shares(b, candidate) for b, candidate in enumerate(beam)])
+        with np.errstate(divide="ignore"):
+            total = np.array([[candidate.log_p] for candidate in beam]) + np.log(shares)
         longer: list[Candidate] = []
-        for rank, i in enumerate(np.argsort(-total, kind="stable").tolist()):
-            if rank >= width == len(longer):
+        parents: list[int] = []
+        for rank, i in enumerate(np.argsort(-total, axis=None, kind="stable").tolist()):
+            parent, k = divmod(i, total.shape[1])
+            log_p = float(total[parent, k])
+            if rank >= self._width == len(longer) or log_p == -np.inf:
                 break
-            k, ids = int(symbol[i]), beam[parent[i]].ids
-            ids = ids if k == _NOTHING else (*ids, k)
-            if k == _NOTHING or self._ends(ids):
-                if rank < width:
-                    done.append(Candidate(None, ids, float(total[i])))
-            elif len(longer) < width:
-                self._sampler.restore(before[parent[i]])
-                self._sampler.read(np.array([k], np.int32))
-                longer.append(Candidate(self._sampler.snapshot(), ids, float(total[i])))
+            nothing = k == self._n_symbols
+            ids = beam[parent].ids if nothing else (*beam[parent].ids, k)
+            if nothing or self._ends(ids):
+                if rank < self._width:
+                    done.append(Candidate(ids, log_p))
+            elif len(longer) < self._width:
+                longer.append(Candidate(ids, log_p))
+                parents.append(parent)
+        if longer:
+            self._ahead.advance(parents, [candidate.ids[-1] for candidate in longer])
         return longer
 
-    def _following(self, candidate: Candidate, most: int) -> tuple[Ids, Floats]:
-        """The likeliest symbols that may follow a text, and the logarithms of their probabilities.
-
-        The stream has read the text then. Where none may follow, `_NOTHING` is certain to.
-        """
-        assert candidate.at is not None
-        self._sampler.restore(candidate.at)
-        p = self._sampler.probabilities()
-        if self._sampler.is_over:
-            return np.array([_NOTHING], np.int32), np.zeros(1)
-        likeliest = np.argsort(-p, kind="stable")[:most].astype(np.int32)
-        likeliest = likeliest[p[likeliest] > 0]
-        return likeliest, np.log(p[likeliest])
+    def _shares(self, b: int, candidate: Candidate) -> Floats:
+        """What may follow the text of stream b: a share for each symbol, and one for nothing, (K + 1,)."""
+        rules, n, found = self._rules, len(candidate.ids), np.zeros(self._n_symbols + 1)
+        early = self._documents and n < rules.sampling.min_length
+        manner = rules.without_end(self._manner) if early else self._manner
+        if not rules.stepwise:
+            found[:-1] = self._ahead.shares_after(b, manner)
+            return found
+        ids = np.array(candidate.ids, np.int32)
+        mask = rules.mask(rules.decode(ids)) if rules.reads(n) else None
+        mask = rules.without_copies(mask, rules.tail(rules.tail("", self._prompt), ids), n)
+        if mask is not None and not mask.any():
+            found[-1] = 1.0
+        elif rules.mixture is None:
+            found[:-1] = self._ahead.shares_after(b, masked(manner, mask))
+        else:
+            p = self._ahead.shares_after(b, self._network)
+            p = rules.mixture.mix(p, rules.mixture.remember(self._prompt, ids))
+            found[:-1] = self._ahead.shares_of(p, b, masked(manner, mask))
+        return found
 
     def _ends(self, ids: tuple[int, ...]) -> bool:
         """Whether the last symbol ends the text."""
@@ -150,4 +160,6 @@ class Search:
         """The symbols before the end."""
         ids = np.array(candidate.ids, np.int32)
         ids = ids[:-1] if ids.size and ids[-1] == self._end else ids
-        return ids[: Stops(self._rules.stops).ready(self._rules.decode(ids))] if self._rules.stops else ids
+        stops = Stops(self._rules.stops)
+        n = stops.ready(self._rules.decode(ids)) if self._rules.stops else 0
+        return ids[:n] if stops.reached else ids

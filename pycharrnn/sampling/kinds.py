@@ -13,6 +13,7 @@ import numpy as np
 from pycharrnn.arguments import Kind, Real
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
 from pycharrnn.messages import shown
+from pycharrnn.sampling.novelty import NoveltyIndex
 
 
 def unescape(text: str) -> str:
@@ -172,3 +173,22 @@ class Function(Kind):
     def check(self, name: str, value: Any) -> None:
         if not callable(value):
             raise ParameterTypeError(name, f"must be callable, got {shown(value)}")
+
+
+class Index(Kind):
+    """An index of a corpus. No command line can give it.
+
+    Examples
+    --------
+    >>> Index().check("novel", "the cat sat on the mat")
+    Traceback (most recent call last):
+    pycharrnn.errors.ParameterTypeError: novel must be a NoveltyIndex of the corpus, as NoveltyIndex(text, n=20), ...
+    """
+
+    noun = "a NoveltyIndex"
+    type = "NoveltyIndex"
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, NoveltyIndex):
+            made = "NoveltyIndex(text, n=20)"
+            raise ParameterTypeError(name, f"must be a NoveltyIndex of the corpus, as {made}, got {shown(value)}")

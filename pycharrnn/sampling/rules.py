@@ -136,7 +136,7 @@ class Rules:
     @property
     def stepwise(self) -> bool:
         """Whether each symbol is a call of its own: what may come, or the mixture, depends on the symbols before it."""
-        return self.mixture is not None or self.reads(0)
+        return self.mixture is not None or self.sampling.novel is not None or self.reads(0)
 
     def reads(self, n: int) -> bool:
         """Whether what may come after a text of n characters depends on it; once it does not, it never will."""
@@ -191,6 +191,27 @@ class Rules:
         if not ends and not found[: len(self.characters)].any():
             problem = f"cannot be reached: after {text[-_SHOWN:]!a} every character that may come completes a stop"
             raise ParameterValueError("min_length", problem)
+        return found
+
+    def tail(self, before: str, ids: Ids) -> str:
+        """The end of a text that goes on with these symbols, as far as what would be a copy depends on it."""
+        if self.sampling.novel is None:
+            return ""
+        text = before + self.decode(ids[ids != self._end])
+        return text[max(0, len(text) - self.sampling.novel.n + 1) :]
+
+    def without_copies(self, mask: Mask | None, tail: str, n: int) -> Mask | None:
+        """The same mask without the symbols that would complete a copy, after a text of n characters with this end."""
+        copies = "" if self.sampling.novel is None else self.sampling.novel.forbidden(tail)
+        known = [self._ids[character] for character in copies if character in self._ids]
+        if not known or (mask is not None and not mask.any()):
+            return mask
+        found = self._free() if mask is None else mask.copy()
+        found[known] = False
+        ends = bool(self._documents and n >= self.sampling.min_length and found[self._end])
+        if not ends and not found[: len(self.characters)].any():
+            problem = f"lets no character come that the model may write, after {tail[-_SHOWN:]!a}"
+            raise ParameterValueError("novel", f"{problem}; build the index with a larger n, or let more come")
         return found
 
     def _free(self) -> Mask:

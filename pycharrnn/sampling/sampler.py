@@ -32,6 +32,7 @@ class Snapshot(NamedTuple):
     counts: Ids
     context: Ids
     written: str
+    tail: str
     n: int
     ended: bool
     closed: bool
@@ -104,7 +105,6 @@ class Sampler:
             for whole, manner in ((False, self._manner), (True, documents))
             for early in (False, True)[: 1 + (self._min_length > 0)]
         }
-        self._rng = rng
         self._engine = Drawer(architecture)
         self._carried = architecture.carried(1), architecture.precision.activations
         self._engine.pack(weights)
@@ -122,8 +122,8 @@ class Sampler:
         self._unread = self._prompt
         self._ended = False
         self._closed = False  # nothing more may come
-        self._n = 0
-        self._written = ""  # as far as what may come depends on it
+        self._n, self._written = 0, ""  # as far as what may come depends on it
+        self._tail = self._rules.tail("", self._prompt)
         self._context = self._prompt[:0]  # what has been read, as far as a mixture looks back
         self._manner.forget()
         self._engine.start()
@@ -148,11 +148,10 @@ class Sampler:
         UserWarning
             If no length was given and a document has no end after 10,000 symbols.
         """
-        length = self._length
         self.restart()
-        most = longest(self._documents) if length is None else length
+        most = longest(self._documents) if self._length is None else self._length
         ids = np.concatenate([self._prompt[:0], *self.portions(most, _BETWEEN_STOPS if self._rules.stops else most)])
-        if self._documents and length is None and ids.size == most and not self.is_over:
+        if self._documents and self._length is None and ids.size == most and not self.is_over:
             warn_of_no_end()
         return ids
 
@@ -249,7 +248,7 @@ class Sampler:
             self._unread = out[n - 1 : n].copy()
             self._ended = bool(self._unread[0] == self._end)
             if self._ended:  # another document begins
-                self._n, self._written = 0, ""
+                self._n, self._written, self._tail = 0, "", ""
         return n
 
     def _draw_stepwise(self, prompt: Ids, uniform: Floats, out: Ids, whole: bool) -> int:
@@ -265,7 +264,7 @@ class Sampler:
             prompt = out[i : i + 1]
             self._note(prompt)
             if out[i] == self._end:  # another document begins
-                self._n, self._written = 0, ""
+                self._n, self._written, self._tail = 0, "", ""
                 if whole:
                     return i + 1
         return out.size
@@ -283,12 +282,14 @@ class Sampler:
     def _mask(self) -> Mask | None:
         """Which symbols may come; if none may, the text is closed."""
         mask = self._rules.mask(self._written) if self._rules.reads(self._n) else None
+        mask = self._rules.without_copies(mask, self._tail, self._n)
         self._closed = mask is not None and not mask.any()
         return mask
 
     def _note(self, ids: Ids) -> None:
         """Count what has been drawn, and remember it as long as what may come depends on it."""
         self._n += ids.size
+        self._tail = self._rules.tail(self._tail, ids)
         if self._rules.reads(self._n):
             self._written += self._rules.decode(ids[ids != self._end])
 
@@ -314,6 +315,7 @@ class Sampler:
             self._manner.counts.copy(),
             self._context,
             self._written,
+            self._tail,
             self._n,
             self._ended,
             self._closed,
@@ -326,7 +328,7 @@ class Sampler:
         self._manner.recent[:] = snapshot.recent
         self._manner.counts[:] = snapshot.counts
         self._unread, self._uniform, self._context = snapshot.unread, snapshot.uniform, snapshot.context
-        self._written, self._n = snapshot.written, snapshot.n
+        self._written, self._tail, self._n = snapshot.written, snapshot.tail, snapshot.n
         self._ended, self._closed = snapshot.ended, snapshot.closed
 
     def branch(self) -> Sampler:

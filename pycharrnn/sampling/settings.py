@@ -11,7 +11,8 @@ import numpy as np
 from pycharrnn.arguments import Integer, Maybe, Real, close
 from pycharrnn.arrays import Floats, Ids
 from pycharrnn.errors import ParameterValueError
-from pycharrnn.sampling.kinds import Bias, Characters, Function, Regex, Share, Strings
+from pycharrnn.sampling.kinds import Bias, Characters, Function, Index, Regex, Share, Strings
+from pycharrnn.sampling.novelty import NoveltyIndex
 from pycharrnn.tables import Checked, table
 
 Constraint = Callable[[str], "Collection[str] | None"]
@@ -34,6 +35,7 @@ class Settings(TypedDict, total=False):
     beam: int
     pattern: str | None
     constraint: Constraint | None
+    novel: NoveltyIndex | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +78,8 @@ class Sampling(Checked):
         Neither the end of a document nor `stop` ends the text before it has so many characters.
     beam : int in [1, 1024], default 1
         Above 1, search for a likely text with a beam of this width, instead of taking the likeliest character each time
-        (Graves 2012). Of the texts that end first the one with the highest mean log-likelihood per character is taken.
-        It draws nothing, so it goes with `temperature` 0 alone.
+        (Graves 2012). Of the texts that end first the one with the highest mean log-likelihood per character is taken,
+        or as many of the best as `n_samples` says. It draws nothing, so it goes with `temperature` 0 alone.
     pattern : str or None, default None
         A regular expression, in the syntax of the package regex, that the text must match as a whole. A text ends where
         nothing more can come; one that `length` cuts off has only begun to match.
@@ -85,6 +87,10 @@ class Sampling(Checked):
         ``constraint(text)`` sees what has been written, without the prompt, and returns the characters that may come,
         as a str or a collection of str; None is all. An empty string among them allows a document to end. If there
         are no characters at all, the text ends.
+    novel : NoveltyIndex or None, default None
+        No span of n or more characters that stands in the corpus of this index comes, for the n of the index. The
+        prompt counts: no such span ends in the text, even if it begins before it. Where every character would complete
+        one, a document ends, and a text that cannot end is an error. A larger n makes that rarer.
 
     Raises
     ------
@@ -123,6 +129,7 @@ class Sampling(Checked):
     beam: Annotated[int, Integer(1, 1024)] = 1
     pattern: Annotated[str | None, Maybe(Regex())] = None
     constraint: Annotated[Constraint | None, Maybe(Function())] = None
+    novel: Annotated[NoveltyIndex | None, Maybe(Index())] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

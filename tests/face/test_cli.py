@@ -551,7 +551,20 @@ def test_the_parameters_of_the_api_are_options(command: str, function: Any, caps
     parameters = {name.replace("_", "-") for name in inspect.signature(function).parameters}
     if command == "sample":
         parameters |= {name.replace("_", "-") for name in table(Sampling)} - {"sampling"}
-    elsewhere = {"constraint", "sampling", "path", "X", "model", "source", "log", "text", "file", "self", "verbose"}
+    elsewhere = {
+        "constraint",
+        "novel",
+        "sampling",
+        "path",
+        "X",
+        "model",
+        "source",
+        "log",
+        "text",
+        "file",
+        "self",
+        "verbose",
+    }
     assert parameters - elsewhere <= options | {name.removeprefix("no-") for name in options}
 
 

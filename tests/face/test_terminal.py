@@ -111,6 +111,9 @@ def test_training_does_not_act(folder: Path) -> None:
     [
         (["eval", "model", "text"], 0),
         (["info", "model"], 0),
+        (["rank", "model", "text"], 0),
+        (["novelty", "text", "text"], 0),
+        (["novelty", "\x1b]0;x\x07\u202e", "text"], 1),
         (["sample", "model", "--prompt", "\x1b]0;x\x07\u202e!\u05d0"], 1),  # of which the model does not know all
         (["sample", "\x1b]0;x\x07\u202e"], 1),
         (["sample", "model", "--\x1b]0;x\x07\u202e"], 2),

@@ -55,15 +55,39 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         [r"^1,980 posts, .*; 20 skipped, the first: row 1: ", r"\n +1,000 +\d+\.\d\d +\d\.\d\n", r"(\n\* .+){10}\n$"],
     ),
     "names": (
+        ["--epochs", "3", "--span", "4", "--pattern", "[a-z]{4,6}"],
+        [
+            r"\n[12]\.\d{3} nats per character on the [\d,]+ held-out names\n",
+            r"20 new ones: (\w+, ){19}\w+\n",
+            r"\nno 4 characters in a row of a learned one: (\w{4,}, ){9}\w{4,}\n",
+            r"\nup to _: ([^\W_]+, )+[^\W_]+\n",
+            r"\nmatching \[a-z\]\{4,6\}: ([a-z]{4,6}, ){9}[a-z]{4,6}\n$",
+        ],
+    ),
+    "autocomplete": (
+        ["text.txt", "--max-seconds", "2", "--prompts", "to b", "wheth"],
+        [
+            r"^\d+ updates in ",
+            r"\n'to b' goes on with\n +\d+\.\d% '.'\n",
+            r"\nand its word may become\n +\d+\.\d% be?\w*\n",
+            r"\n'wheth' goes on with\n",
+        ],
+    ),
+    "odd_log_lines": (
         ["--epochs", "3"],
-        [r"\n[12]\.\d{3} nats per character on the [\d,]+ held-out names\n", r"20 new ones: (\w+, ){19}\w+\n$"],
+        [
+            r"^1,500 lines learned in \d",
+            r"(\n +\d+\.\d\d nats  line +\d+  .*\n +-?\d+\.\d bits  +\^){8}\n",
+            r"\n[3-6] of the 6 lines that no rule describes are the first 6\n$",
+        ],
     ),
     "use_in_an_app": (
         ["text.txt", "--max-updates", "500", "--characters", "5000"],
         [
             r"\nth\.\.\. th",
-            r"\n4 texts of 5,000 characters, the same from 4 threads as from one\n",
-            r"\n 1 thread .*\d characters/s\n 4 threads .*\d characters/s",
+            r"\n4 texts of 5,000 characters and their scores, the same from 4 threads as from one\n",
+            r"(\nseed \d: -\d\.\d{4} nats per character){4}\n",
+            r"\n 1 thread .*\d characters/s written and read\n 4 threads .*\d characters/s",
         ],
     ),
 }  # fmt: skip
@@ -184,6 +208,19 @@ def test_posts_come_from_a_file_and_new_ones_are_not_in_it(folder: Path) -> None
     assert not {post.replace("&amp;", "&") for post in posts} & set(new)
 
 
+def test_the_lines_of_files_are_ranked(folder: Path, text: str) -> None:
+    (folder / "known.log").write_text(text)
+    (folder / "today.log").write_text(
+        "to be nobler, said the sea.\n\nqqqq %% zzzz\nor not in the mind, said the sea.\n"
+    )
+    process = run(folder, "odd_log_lines", "today.log", "--known", "known.log", "--epochs", "5", "--top", "1")
+    assert (process.stderr, process.returncode) == ("", 0)
+    rows = process.stdout.splitlines()
+    assert rows[0].endswith("; the oddest of 3 lines:")
+    assert rows[1].endswith(" nats  line     2  qqqq %% zzzz")
+    assert len(rows) == 3
+
+
 def test_names_come_from_a_file_and_new_ones_are_not_in_it(folder: Path) -> None:
     names = [
         a + b + c for a in ("an", "bo", "ca", "di", "el", "fe") for b in ("na", "ri", "lo") for c in ("", "s", "tta")
@@ -193,6 +230,6 @@ def test_names_come_from_a_file_and_new_ones_are_not_in_it(folder: Path) -> None
     assert (process.stderr, process.returncode) == ("", 0)
     assert process.stdout.startswith("49 names to learn from, ")  # 54 without the empty line and those that come twice
     assert " on the 5 held-out names\n" in process.stdout
-    new = process.stdout.split("20 new ones: ")[1].strip().split(", ")
+    new = process.stdout.split("20 new ones: ")[1].partition("\n")[0].split(", ")
     assert len(set(new)) == 20
     assert not set(names) & set(new)

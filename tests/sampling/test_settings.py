@@ -3,12 +3,10 @@
 import itertools
 import re
 
-import numpy as np
 import pytest
 
 from pycharrnn import CharRNN, SampleText, Sampling
 from pycharrnn.sampling.kinds import Bias, Strings, unescape
-from pycharrnn.sampling.sampler import Sampler
 from pycharrnn.sampling.settings import Settings
 from pycharrnn.sampling.stops import Stops
 from pycharrnn.tables import table
@@ -210,66 +208,6 @@ def test_a_pattern_holds_for_a_thousand_documents(names):
     texts = names.sample(n_samples=1000, random_state=2, pattern=pattern, temperature=1.2)
     assert all(re.fullmatch(pattern, text) for text in texts)
     assert len(set(texts)) > 20
-
-
-def test_a_beam_of_one_is_greedy(model, names):
-    assert model.sample(60, temperature=0, beam=1) == model.sample(60, temperature=0)
-    for beam in (2, 3, 8):
-        text = model.sample(25, prompt="to be", temperature=0, beam=beam)
-        assert len(text) == 25
-        greedy = model.sample(25, prompt="to be", temperature=0)
-        assert log_p(model, "to be", text) >= log_p(model, "to be", greedy) - 1e-6
-    assert names.sample(temperature=0, beam=3) in NAMES
-    assert model.sample(60, temperature=0, beam=4, stop="d") == stopped(
-        model.sample(60, temperature=0, beam=4, stop="d") + "d", ["d"]
-    )
-
-
-def test_a_wide_beam_finds_the_likeliest_text(model):
-    """As wide as there are texts of two characters, it looks at all of them."""
-    characters = "".join(model.vocabulary_)
-    best = max(itertools.product(characters, repeat=2), key=lambda two: log_p(model, "w", "".join(two)))
-    assert model.sample(2, prompt="w", temperature=0, beam=len(characters)) == "".join(best)
-
-
-def search(model, prompt, width, length):
-    """Beam search by its definition: all texts that are one character longer, and the best of them."""
-    beam = [("", 0.0)]
-    for _ in range(length):
-        found = []
-        for text, total in beam:
-            p = model.session(prompt + text).probabilities()
-            found += [(text + c, total + np.log(p[c])) for c in p if p[c] > 0]
-        beam = sorted(found, key=lambda one: -one[1])[:width]
-    return beam[0][0]
-
-
-@pytest.mark.parametrize("width", [2, 5])
-def test_a_beam_follows_the_best_texts(model, monkeypatch, width):
-    for prompt in ("to", "w", "s"):
-        expected = search(model, prompt, width, 6)
-        taken = []
-        with monkeypatch.context() as patched:
-            snapshot = Sampler.snapshot
-            patched.setattr(Sampler, "snapshot", lambda self: taken.append(1) or snapshot(self))  # noqa: B023
-            assert model.sample(6, prompt=prompt, temperature=0, beam=width) == expected
-        assert len(taken) <= 1 + 6 * 2 * width  # of those texts alone that are followed, before and after a step
-
-
-def test_there_must_be_memory_for_a_beam(model, monkeypatch):
-    monkeypatch.setattr("pycharrnn.network.memory.free_memory", lambda: 2**30)
-    with pytest.raises(MemoryError, match="beam 1,024 x length 1,000,000 would take"):
-        model.sample(10**6, temperature=0, beam=1024)
-
-
-def log_p(model, prompt, text):
-    """The logarithm of the probability of a text after a prompt."""
-    session = model.session(prompt)
-    total = 0.0
-    for character in text:
-        total += np.log(session.probabilities()[character])
-        session.feed(character)
-    return total
 
 
 @pytest.mark.parametrize(
