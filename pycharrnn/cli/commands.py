@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from pycharrnn import __version__
-from pycharrnn.cli import looking, reading, train, writing
+from pycharrnn.cli import looking, reading, serve, train, writing
 from pycharrnn.cli.command import Command
 from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.options import Request
@@ -15,6 +15,7 @@ from pycharrnn.cli.parser import Parser
 COMMANDS: dict[str, Command] = {
     "train": train.TRAIN,
     "sample": writing.SAMPLE,
+    "serve": serve.SERVE,
     "eval": reading.EVAL,
     "adapt": reading.ADAPT,
     "check": looking.CHECK,
