@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
@@ -21,6 +21,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _JSON = [(b"content-type", b"application/json")]
 _EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+_RUN, _NUMBERS = f"{time.time_ns():x}-", itertools.count()  # what makes the names of answers differ
 _EACH = 0.0005  # seconds between two parts of a stream, for each stream that there is: so many parts can be sent
 _LEAST = 0.02  # seconds between two parts of a stream
 _STALLED = 60  # seconds that a client may take no part
@@ -78,7 +79,7 @@ class Answer:
         self._texts = texts
         self._news = news
         self._n_streams = n_streams
-        self._about = {"id": f"cmpl-{uuid.uuid4().hex}", "object": "text_completion", "created": int(time.time())}
+        self._about = {"id": f"cmpl-{_RUN}{next(_NUMBERS)}", "object": "text_completion", "created": int(time.time())}
         self._about["model"] = model
         self._offsets = [0] * len(texts)
 

@@ -17,6 +17,7 @@ from pycharrnn.text.vocabulary import Vocabulary
 
 NAMES = {"length": "max_tokens"}  # what the protocol calls a setting
 _STOPS = 1000  # characters of all stops: each part of a text is compared with each of them
+_WINDOW = 16_384  # symbols that each text remembers
 _LIKELY = 20  # characters that a score names at most
 _SETTINGS = table(Sampling).keys() - {"length", "beam", "constraint"}
 _OWN: dict[str, Kind] = {
@@ -213,9 +214,9 @@ def _sampling(request: Mapping[str, Any], limits: Limits) -> Sampling:
         raise Refused(400, f"stop may have {_STOPS:,} characters, all together", "stop")
     if length is not None and length > limits.max_length:
         raise Refused(400, f"max_tokens must be at most {limits.max_length:,}, got {shown(length)}", "max_tokens")
-    if sampling.repetition_window > limits.max_prompt:
-        most = f"must be at most {limits.max_prompt:,}, got {sampling.repetition_window:,}"
-        raise Refused(400, f"repetition_window {most}", "repetition_window")
+    if sampling.repetition_window > _WINDOW:
+        got = f"must be at most {_WINDOW:,}, got {sampling.repetition_window:,}"
+        raise Refused(400, f"repetition_window {got}", "repetition_window")
     return sampling
 
 

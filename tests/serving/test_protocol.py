@@ -153,6 +153,7 @@ def test_logprobs_are_those_of_the_model(client, model):
         ({"prompt": [[1, -1]]}, 400, "prompt", "code points"),
         ({"stop": ["", "a"]}, 400, "stop", "must not be empty"),
         ({"stop": ["a" * 1001]}, 400, "stop", "1,000 characters"),
+        ({"repetition_window": 16_385}, 400, "repetition_window", "at most 16,384"),
         ({"presence_penalty": 0.5}, 400, "presence_penalty", "use repetition_penalty"),
         ({"frequency_penalty": -1}, 400, "frequency_penalty", "must be 0"),
         ({"suffix": "end"}, 400, "suffix", "nothing that comes after"),
