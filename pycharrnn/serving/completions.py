@@ -119,14 +119,15 @@ def understand(given: Mapping[str, Any], vocabulary: Vocabulary, unknown: Any, l
     for name in request.keys() - _KNOWN:
         raise Refused(400, f"there is no parameter {shown(name)}{close(name, _KNOWN)}", name[:99], "unknown_parameter")
     own = {name: _checked(kind, name, request.get(name)) for name, kind in _OWN.items()}
-    n = _checked(Integer(1, limits.max_texts), "n", request.get("n", 1))
+    most = min(limits.max_texts, limits.max_streams)
+    n = _checked(Integer(1, most), "n", request.get("n", 1))
     for name, (values, instead) in _NEUTRAL.items():
         if name in request and request[name] not in (*values, *[n] * (name == "best_of")):
             raise Refused(400, f"{name} must be {values[0]!r}, got {shown(request[name])}: {instead}", name)
     prompts = _prompts(request.get("prompt", ""))
-    if len(prompts) * n > limits.max_texts:
+    if len(prompts) * n > most:
         asked = f"{len(prompts):,} prompts x n {n:,}"
-        raise Refused(400, f"a request may ask for {limits.max_texts:,} texts, not for {asked}", "n")
+        raise Refused(400, f"a request may ask for {most:,} texts, not for {asked}", "n")
     if sum(map(len, prompts)) > limits.max_prompt:
         asked = f"{sum(map(len, prompts)):,}"
         raise Refused(

@@ -1,12 +1,7 @@
 """A server on a free port, in this process, and small models."""
 
-import pytest
-
-pytest.importorskip("starlette")
-pytest.importorskip("uvicorn")
-pytest.importorskip("httpx")
-
 import httpx
+import pytest
 
 from pycharrnn import CharRNN
 from pycharrnn.serving.limits import Limits

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from serving_client import events
 
+from pycharrnn.serving.completions import understand
+from pycharrnn.serving.limits import Limits
+from pycharrnn.serving.refusals import Refused
+
 WAIT = 60
 
 
@@ -210,6 +214,11 @@ def test_a_body_of_another_kind_or_size_is_refused(client):
     assert answer.status_code == 413
     assert client.get("/v1/completions").status_code == 405
     assert client.get("/v1/nothing").json()["error"]["message"] == "Not Found: 'GET /v1/nothing'"
+
+
+def test_a_request_asks_for_no_more_than_can_ever_be_written(model):
+    with pytest.raises(Refused, match="n must be at least 1 and at most 2"):
+        understand({"n": 3}, model.vocabulary_, "raise", Limits(max_streams=2))
 
 
 # --- who may ask ----------------------------------------------------------------------------------------------------
