@@ -97,9 +97,10 @@ def test_several_texts_of_a_request_have_the_seeds_of_sample(kind):
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
-def test_texts_that_join_and_leave_change_no_other(cell, dtype):
+@pytest.mark.parametrize("documents", [False, True])
+def test_texts_that_join_and_leave_change_no_other(cell, dtype, documents):
     rng = np.random.default_rng(0)
-    built = Architecture(cell, 12, 19, 5, dtype, True, 2, 0.0)
+    built = Architecture(cell, 11 + documents, 19, 5, dtype, documents, 2, 0.0)
     weights = built.initial(rng, 0.7)
     rules = [Rules(Sampling(**s), built, "abcdefghijk") for s in VARIED]
     prompts = [rng.integers(0, 11, n).astype(np.int32) for n in (0, 1, 7, 90)]
