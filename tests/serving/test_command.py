@@ -14,6 +14,7 @@ import pytest
 from serving_client import events
 
 ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+posix = pytest.mark.skipif(os.name != "posix", reason="elsewhere a signal ends the process, and files have other names")
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
@@ -54,6 +55,7 @@ def run(*options, **environment):
     return found.returncode, found.stdout.decode(), found.stderr.decode()
 
 
+@posix
 @pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_ends_it_and_open_streams_are_told(path, number, code):
     with Process(path, "--max-length", "10000000") as server:
@@ -95,6 +97,7 @@ def test_the_model_answers_by_another_name_and_within_other_limits(path):
         assert answer.json()["error"]["param"] == "pattern"
 
 
+@posix
 def test_it_is_for_this_machine_alone_unless_a_host_is_named(path):
     with Process(path) as server:
         assert "127.0.0.1" in server.url
@@ -134,6 +137,7 @@ def test_a_missing_extra_is_named(path, tmp_path):
     assert 'pip install "pycharrnn[serve]"' in err
 
 
+@posix
 def test_nothing_of_a_request_or_a_name_acts_on_a_terminal(hostile, tmp_path):
     path = tmp_path / "\x1b[31m\u202e\udcff.safetensors"
     hostile.save(path)
