@@ -30,7 +30,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types, and the stub of the compiled module against the module itself."""
-    session.install(".[write]", *nox.project.dependency_groups(PYPROJECT, "dev"))
+    session.install(".[serve,write]", *nox.project.dependency_groups(PYPROJECT, "dev"))
     session.run("mypy")
     config = session.invoked_from + "/pyproject.toml"
     session.chdir(session.create_tmp())

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from pycharrnn import __version__
-from pycharrnn.cli import examining, looking, reading, seeing, together, train, writing
+from pycharrnn.cli import examining, looking, reading, seeing, serve, together, train, writing
 from pycharrnn.cli.command import Command
 from pycharrnn.cli.failures import Stop
 from pycharrnn.cli.options import Request
@@ -16,6 +16,7 @@ COMMANDS: dict[str, Command] = {
     "train": train.TRAIN,
     "sample": writing.SAMPLE,
     "write": together.WRITE,
+    "serve": serve.SERVE,
     "eval": reading.EVAL,
     "adapt": reading.ADAPT,
     "surprise": seeing.SURPRISE,

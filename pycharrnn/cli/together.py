@@ -24,8 +24,8 @@ _TEMPERATURE = 0.7
 
 
 def _write(job: Job) -> None:
-    from pycharrnn.cli.desk import Desk  # only now: it needs a package that other commands do not
     from pycharrnn.cli.draft import Draft
+    from pycharrnn.cli.screen import Screen  # only now: it needs a package that other commands do not
 
     given = job.request.arguments(Sampling)
     if "novel" in job.request:
@@ -34,14 +34,14 @@ def _write(job: Job) -> None:
     assert isinstance(job.input.text, str)
     draft = Draft(job.model, job.request.get("random_state"), **given)
     draft.edit(job.input.text)
-    desk = Desk(draft, _save, job.request.get("FILE", ""))
+    screen = Screen(draft, _save, job.request.get("FILE", ""))
     try:
-        desk.run()
+        screen.run()
     finally:  # nothing that somebody has written is lost
-        if not desk.is_saved:
-            print_texts([desk.text], stdout("raw" in job.request))
-    if desk.is_saved and desk.name:
-        log(f"wrote {desk.name!r}")
+        if not screen.is_saved:
+            print_texts([screen.text], stdout("raw" in job.request))
+    if screen.is_saved and screen.name:
+        log(f"wrote {screen.name!r}")
 
 
 def _save(path: str, text: str) -> None:

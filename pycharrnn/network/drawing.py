@@ -34,6 +34,7 @@ class Drawer(Engine):
         super().__init__(architecture, 1, B)
         self._order = np.arange(B, dtype=np.int32)  # which stream each row of the states belongs to
         self._manner: Manner | None = None
+        self._manners: list[Manner | None] = [None] * B
 
     def draw(self, prompt: Ids, manner: Manner, uniform: Floats, out: Ids) -> int:
         """Read a prompt, then draw a symbol for each uniform number into `out`, in this manner of one stream.
@@ -69,7 +70,14 @@ class Drawer(Engine):
         p: Floats = shares / np.cumsum(shares)[-1]  # one by one: the same bits on every machine
         return p
 
-    def draw_many(self, queue: list[Ids], manner: Manner, uniform: list[Floats]) -> list[Ids]:
+    def begin(self, b: int) -> None:
+        """Let stream b begin anew, from the zero state."""
+        [row] = np.flatnonzero(self._order == b)
+        for layer in self._space.first:
+            for state in layer:
+                state[row] = 0
+
+    def draw_many(self, queue: list[Ids], manner: Manner | list[Manner], uniform: list[Floats]) -> list[Ids]:
         """Let each stream read its queue, and then draw a symbol for each of its numbers.
 
         Parameters
@@ -77,8 +85,8 @@ class Drawer(Engine):
         queue : list of ndarray of int32
             What each of the B streams reads first. A stream that draws goes on with the symbol that it has drawn last:
             it has not read it yet.
-        manner : Manner
-            How they draw.
+        manner : Manner, or list of Manner
+            How they draw: the manner of B streams, or one for each stream, of one stream.
         uniform : list of ndarray of float64
             The numbers of each stream.
 
@@ -87,14 +95,17 @@ class Drawer(Engine):
         list of ndarray of int32
             The symbols of each. A whole document ends with its end symbol.
         """
-        self._check_manner(manner)
+        if isinstance(manner, list):
+            self._check_manners(manner)
+        else:
+            self._check_manner(manner)
         if len(queue) != self.B or len(uniform) != self.B or self.T != 1:
             raise ValueError(f"{self.B} streams have {len(queue)} queues and {len(uniform)} series of numbers")
         queued = np.array([ids.size for ids in queue], np.int32)
         wanted = np.array([numbers.size for numbers in uniform], np.int32)
         reads = np.zeros((self.B, queued.max(initial=0)), np.int32)
         numbers = np.zeros((self.B, wanted.max(initial=0)))
-        for b in range(self.B):
+        for b in np.flatnonzero(queued + wanted).tolist():
             reads[b, : queued[b]] = queue[b]
             numbers[b, : wanted[b]] = uniform[b]
         out, drawn = np.empty(numbers.shape, np.int32), np.empty(self.B, np.int32)
@@ -105,15 +116,27 @@ class Drawer(Engine):
 
     def _check_manner(self, manner: Manner) -> None:
         """Refuse a manner that is not one of B streams of this architecture."""
-        if manner is self._manner:
-            return
+        if manner is not self._manner:
+            self._check_shapes(manner, self.B)
+            self._manner = manner  # the next call has the same, and shapes never change
+
+    def _check_manners(self, manners: list[Manner]) -> None:
+        """Refuse manners that are not one for each stream."""
+        if len(manners) != self.B:
+            raise ValueError(f"{self.B} streams have {len(manners)} manners")
+        for b, manner in enumerate(manners):
+            if manner is not self._manners[b]:
+                self._check_shapes(manner, 1)
+                self._manners[b] = manner
+
+    def _check_shapes(self, manner: Manner, B: int) -> None:
+        """Refuse a manner that is not one of so many streams of this architecture."""
         K, window = self.architecture.n_symbols, int(manner.drawing["repetition_window"][0])
         remembers = manner.recent.size > 0
         shapes = (manner.drawing.shape, manner.bias.shape, manner.recent.shape, manner.counts.shape)
-        memory = ((self.B, window + 1), (self.B, K)) if remembers else ((self.B, 0), (self.B, 0))
+        memory = ((B, window + 1), (B, K)) if remembers else ((B, 0), (B, 0))
         if shapes not in (((1,), (K,), *memory), ((1,), (0,), *memory)):
-            raise ValueError(f"the manner of {self.B} streams of {K} symbols has arrays of the shapes {shapes}")
-        self._manner = manner  # the next call has the same, and shapes never change
+            raise ValueError(f"the manner of {B} streams of {K} symbols has arrays of the shapes {shapes}")
 
 
 def _some(n: int) -> int:

@@ -32,7 +32,7 @@ class Lookahead(Drawer):
     >>> from pycharrnn.network.records import Drawing
     >>> lab, rng = Architecture("rnn", n_symbols=3, hidden_size=4, seq_length=5), np.random.default_rng(0)
     >>> ahead = Lookahead(lab, lab.initial(rng), Manner.of(Drawing(), n_symbols=3, B=2))
-    >>> ahead.begin(np.array([1, 2], np.int32))
+    >>> ahead.begin_with(np.array([1, 2], np.int32))
     >>> ahead.advance([0, 0], [1, 2])
     >>> ahead.shares_after(1, Manner.of(Drawing(), n_symbols=3)).round(1)
     array([0.3, 0.3, 0.3])
@@ -44,7 +44,7 @@ class Lookahead(Drawer):
         self._carried = np.empty(architecture.carried(self.B), architecture.precision.activations)
         self.pack(weights)
 
-    def begin(self, prompt: Ids) -> None:
+    def begin_with(self, prompt: Ids) -> None:
         """Let the first stream read a prompt from the zero state."""
         self.start()
         self._network.forget()

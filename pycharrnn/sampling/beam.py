@@ -91,7 +91,7 @@ class Search:
             If there is not enough memory for so many texts.
         """
         self._prompt = np.insert(prompt, 0, self._end) if self._documents else prompt
-        self._ahead.begin(self._prompt)
+        self._ahead.begin_with(self._prompt)
         beam, done = [Candidate()], list[Candidate]()
         for _ in range(self._most):
             beam = self._step(beam, done)

@@ -77,16 +77,14 @@ def draw(const double[::1] p not None,            # (K): logits, or with `probab
          bint probabilities=False,
          ):
     """A symbol for each number, -1 if none may come. A probability p counts as log(K p): 0 where all are alike."""
-    cdef const core_drawing[::1] drawings = how.drawing
-    cdef core_drawing drawing = drawings[0]
     cdef Py_ssize_t i, j, K = p.shape[0], Kp = logits.shape[0] // 3
-    cdef Memory memory = memory_of(K, 0, how.bias, how.recent, how.counts, &logits[Kp])
+    cdef Memory memory = memory_of(K, 0, how.drawing, how.bias, how.recent, how.counts, &logits[Kp])
     cdef double unlikely = core_log(1.0 * K)
     with nogil:
         for i in range(out.shape[0]):
             for j in range(K):
                 logits[j] = unlikely + core_log(p[j]) if probabilities else p[j]
-            out[i] = <int32_t>core_draw(K, &drawing, &memory.context, uniform[i], &logits[0])
+            out[i] = <int32_t>core_draw(K, &memory.drawing, &memory.context, uniform[i], &logits[0])
 
 
 def multiply_adds(floating[::1] x not None, Py_ssize_t n):

@@ -46,8 +46,9 @@ cdef inline void read_symbol(const Window *w, Py_ssize_t x,
         below = <const floating *>work + layer.h
 
 
-# What the kernel knows of a stream while it draws, beside its states.
+# What the kernel knows of a stream while it draws, beside its states: how it draws, and what it remembers.
 cdef struct Memory:
+    core_drawing drawing
     core_context context
     Py_ssize_t window            # W: how many symbols are remembered; 0: none
     int32_t *recent              # (W + 1): those symbols, -1 where there is none yet, and the place of the next
@@ -55,6 +56,7 @@ cdef struct Memory:
 
 
 cdef Memory memory_of(Py_ssize_t K, Py_ssize_t b,
+                      const core_drawing[::1] drawing,
                       const double[::1] bias,     # (K), or (0): none
                       int32_t[:, ::1] recent,     # (B, W + 1), or (B, 0): nothing is remembered
                       int32_t[:, ::1] counts,     # (B, K), or (B, 0)
@@ -62,6 +64,7 @@ cdef Memory memory_of(Py_ssize_t K, Py_ssize_t b,
                       ):
     """The memory of stream b."""
     cdef Memory memory
+    memory.drawing = drawing[0]
     memory.window = recent.shape[1] - 1 if recent.shape[1] else 0
     memory.recent = &recent[b, 0] if memory.window else NULL
     memory.counts = &counts[b, 0] if memory.window else NULL
@@ -84,7 +87,7 @@ cdef inline void remember(Memory *memory, Py_ssize_t x, Py_ssize_t end) noexcept
     memory.recent[memory.window] = <int32_t>((at + 1) % memory.window)
 
 
-cdef inline int32_t draw_from(const Window *w, const core_drawing *drawing, const Memory *memory, double u,
+cdef inline int32_t draw_from(const Window *w, const Memory *memory, double u,
                               const floating *p,       # (K): logits                         in
                               double *logits,          # (Kp): the same, then the shares     out
                               ) noexcept nogil:
@@ -92,7 +95,7 @@ cdef inline int32_t draw_from(const Window *w, const core_drawing *drawing, cons
     cdef Py_ssize_t j
     for j in range(w.plan.K):
         logits[j] = p[j]
-    return <int32_t>core_draw(w.plan.K, drawing, &memory.context, u, logits)
+    return <int32_t>core_draw(w.plan.K, &memory.drawing, &memory.context, u, logits)
 
 
 def sample(const floating[::1] weights not None,   # (P), and packed in the space                        in
@@ -111,12 +114,10 @@ def sample(const floating[::1] weights not None,   # (P), and packed in the spac
     cdef Blueprint blueprint = <Blueprint?>space.blueprint
     cdef floating[::1] work = space.memory
     cdef double[::1] logits = space.logits
-    cdef const core_drawing[::1] drawings = how.drawing
-    cdef core_drawing drawing = drawings[0]
     cdef Team team = alone()
     cdef Window w
     cdef const Plan *plan = &blueprint._plan[0]
-    cdef Memory memory = memory_of(plan.K, 0, how.bias, how.recent, how.counts, &logits[plan.Kp])
+    cdef Memory memory = memory_of(plan.K, 0, how.drawing, how.bias, how.recent, how.counts, &logits[plan.Kp])
     cdef Py_ssize_t i, x, M = prompt.shape[0], drawn = out.shape[0]
     cdef const floating *top = &work[0] + blueprint._layers[plan.L - 1].h
     cdef const floating *p = &work[0] + plan.p
@@ -138,11 +139,11 @@ def sample(const floating[::1] weights not None,   # (P), and packed in the spac
             if not i & 1 and i >= M:
                 head_forward(&w, 0, 1, False, top, &work[0])
             if i >= M:
-                out[i - M] = draw_from(&w, &drawing, &memory, uniform[i - M], p, &logits[0])
+                out[i - M] = draw_from(&w, &memory, uniform[i - M], p, &logits[0])
                 if out[i - M] < 0:
                     drawn = -1
                     break
-                if drawing.whole and out[i - M] == plan.end:
+                if memory.drawing.whole and out[i - M] == plan.end:
                     drawn = i - M + 1
                     break
     return drawn
@@ -233,31 +234,32 @@ cdef struct Streams:
     int32_t *x                   # (B): the symbol that each row reads                      scratch
 
 
-cdef inline bint is_done(const Streams *s, Py_ssize_t b, bint whole, Py_ssize_t end) noexcept nogil:
+cdef inline bint is_done(const Streams *s, Py_ssize_t b, const Memory *memories, Py_ssize_t end) noexcept nogil:
     """Whether stream b has read and drawn what it shall in this call."""
     cdef Py_ssize_t n = s.drawn[b]
+    cdef bint whole = memories[b].drawing.whole
     return s.reads[b] >= s.queued[b] and (n == s.wanted[b] or (whole and n > 0 and s.out[b * s.N + n - 1] == end))
 
 
-cdef Py_ssize_t retire(const Window *w, const Streams *s, Py_ssize_t rows, bint whole, floating *work) noexcept nogil:
+cdef Py_ssize_t retire(const Window *w, const Streams *s, Py_ssize_t rows, const Memory *memories,
+                       floating *work) noexcept nogil:
     """Put the streams that are done behind the others; how many others there are."""
     cdef Py_ssize_t i
     for i in range(rows - 1, -1, -1):
-        if is_done(s, s.order[i], whole, w.plan.end):
+        if is_done(s, s.order[i], memories, w.plan.end):
             rows -= 1
             swap_streams(w, i, rows, s.order, work)
     return rows
 
 
-cdef bint advance(const Window *w, const Streams *s, const core_drawing *drawing, Memory *memories, double *logits,
-                  floating *work) noexcept nogil:
+cdef bint advance(const Window *w, const Streams *s, Memory *memories, double *logits, floating *work) noexcept nogil:
     """Each stream reads and draws until it is done. Those that are left share each product.
 
     Returns whether each had a symbol that may come.
     """
     cdef const Plan *plan = w.plan
     cdef const floating *top = <const floating *>work + w.layers[plan.L - 1].h
-    cdef Py_ssize_t i, b, rows = retire(w, s, plan.B, drawing.whole, work)
+    cdef Py_ssize_t i, b, rows = retire(w, s, plan.B, memories, work)
     cdef bint reverse = False, draws
     while rows > 0:
         draws = False
@@ -277,12 +279,12 @@ cdef bint advance(const Window *w, const Streams *s, const core_drawing *drawing
             if s.x[i] >= 0:
                 remember(&memories[b], s.x[i], plan.end)
             if s.reads[b] >= s.queued[b] and s.drawn[b] < s.wanted[b]:
-                s.out[b * s.N + s.drawn[b]] = draw_from(w, drawing, &memories[b], s.uniform[b * s.N + s.drawn[b]],
+                s.out[b * s.N + s.drawn[b]] = draw_from(w, &memories[b], s.uniform[b * s.N + s.drawn[b]],
                                                         <const floating *>work + plan.p + i * plan.Kp, logits)
                 if s.out[b * s.N + s.drawn[b]] < 0:
                     return False
                 s.drawn[b] += 1
-        rows = retire(w, s, rows, drawing.whole, work)
+        rows = retire(w, s, rows, memories, work)
         reverse = not reverse
     return True
 
@@ -290,8 +292,9 @@ cdef bint advance(const Window *w, const Streams *s, const core_drawing *drawing
 def sample_streams(const floating[::1] weights not None,  # (P), and packed in the space                          in
                    space not None,                 # of T = 1: blueprint; memory: row 0 of h and s is the carried state
                                                    # in, out; logits (3 * Kp)  scratch
-                   how not None,                   # drawing (1), bias (K) or (0)                              in
+                   how not None,                   # of all: drawing (1), bias (K) or (0)                      in
                                                    # recent (B, W + 1) or (B, 0), counts (B, K) or (B, 0)  in, out
+                                                   # or a list of B of them, each of one stream
                    queues not None,                # queue (B, Q), queued (B), wanted (B), uniform (B, N) in [0, 1) in
                                                    # out (B, N), drawn (B)  out;  order (B)  in, out
                                                    # scratch (2, B)
@@ -303,8 +306,6 @@ def sample_streams(const floating[::1] weights not None,  # (P), and packed in t
     cdef Blueprint blueprint = <Blueprint?>space.blueprint
     cdef floating[::1] work = space.memory
     cdef double[::1] logits = space.logits
-    cdef const core_drawing[::1] drawings = how.drawing
-    cdef core_drawing drawing = drawings[0]
     cdef Team team = alone()
     cdef const int32_t[:, ::1] queue = queues.queue
     cdef const int32_t[::1] queued = queues.queued, wanted = queues.wanted
@@ -315,10 +316,15 @@ def sample_streams(const floating[::1] weights not None,  # (P), and packed in t
     cdef Streams s
     cdef const Plan *plan = &blueprint._plan[0]
     cdef Py_ssize_t b
+    cdef bint shared = not isinstance(how, list)
     memories = bytearray(plan.B * sizeof(Memory))
     cdef Memory *each = <Memory *><char *>memories
     for b in range(plan.B):
-        each[b] = memory_of(plan.K, b, how.bias, how.recent, how.counts, &logits[plan.Kp])
+        if queued[b] == 0 and wanted[b] == 0:  # it rests, and its memory stays zeros
+            continue
+        own = how if shared else how[b]
+        each[b] = memory_of(plan.K, b if shared else 0, own.drawing, own.bias, own.recent, own.counts,
+                            &logits[plan.Kp])
     blueprint.check_sizes(weights.shape[0], work.shape[0])
     w = blueprint.window(&team, &weights[0], sizeof(floating))
     s.Q, s.N = queue.shape[1], out.shape[1]
@@ -331,5 +337,5 @@ def sample_streams(const floating[::1] weights not None,  # (P), and packed in t
     scratch[0, :] = 0
     cdef bint could
     with nogil:
-        could = advance(&w, &s, &drawing, each, &logits[0], &work[0])
+        could = advance(&w, &s, each, &logits[0], &work[0])
     return could

@@ -100,6 +100,44 @@ def test_streams_go_on_where_they_were():
         assert drawn[60,][b] == drawn[1, 2, 30, 27][b]
 
 
+@pytest.mark.parametrize("documents", [False, True])
+def test_streams_have_manners_of_their_own_and_begin_anew(documents, simd):
+    built = Architecture("lstm", 11 + documents, 16, 5, "float32", documents, num_layers=2)
+    weights = built.initial(np.random.default_rng(1), 0.7)
+    settings = [
+        {"temperature": 0.4, "repetition_penalty": 3.0, "repetition_window": 3},
+        {"bias": {"c": 4.0}, "ban": "k"},
+        {"repetition_penalty": 1.5, "repetition_window": 50, "top_k": 4},
+        {"temperature": 0.0},
+        {"min_p": 0.2},
+    ]
+    rules = [Rules(Sampling(length=40, **one), built, LETTERS) for one in settings]
+
+    def manner(b):
+        return rules[b].of_document(rules[b].manner()) if documents else rules[b].manner()
+
+    engine = Drawer(built, 5)
+    engine.pack(weights)
+    engine.start()
+    prompts = [np.insert(ids, 0, built.end) if documents else ids for ids in PROMPTS]
+    manners = [manner(b) for b in range(5)]
+    first = engine.draw_many(prompts, manners, [np.random.default_rng(b).random(40) for b in range(5)])
+    assert max(map(len, first)) == 40
+    nothing, none = np.empty(0, np.int32), np.empty(0)
+    for b in (1, 3):  # the others rest
+        engine.begin(b)
+        manners[b] = manner(b)
+    queue, numbers = [nothing] * 5, [none] * 5
+    for b in (1, 3):
+        queue[b], numbers[b] = prompts[b], np.random.default_rng(b).random(40)
+    again = engine.draw_many(queue, manners, numbers)
+    for b, ids in enumerate(first):
+        sampler = Sampler(built, weights, PROMPTS[b], rules[b].sampling, np.random.default_rng(b), LETTERS)
+        expected = sampler.draw(40, whole=documents)
+        assert np.array_equal(ids, expected)
+        assert np.array_equal(again[b], expected if b in (1, 3) else nothing)
+
+
 def test_what_does_not_fit_is_refused():
     built = Architecture("rnn", 3, 4, 5)
     engine = Drawer(built, 2)
@@ -111,6 +149,11 @@ def test_what_does_not_fit_is_refused():
     for wrong in (Manner.of(Drawing(), 3, np.zeros(4), 2), Manner.of(Drawing(repetition_penalty=2.0), 3, None, 1)):
         with pytest.raises(ValueError, match="the manner of 2 streams of 3 symbols has arrays of the shapes"):
             engine.draw_many([ids] * 2, wrong, [numbers] * 2)
+    alone = Manner.of(Drawing(), 3)
+    with pytest.raises(ValueError, match="2 streams have 1 manners"):
+        engine.draw_many([ids] * 2, [alone], [numbers] * 2)
+    with pytest.raises(ValueError, match="the manner of 1 streams of 3 symbols has arrays of the shapes"):
+        engine.draw_many([ids] * 2, [alone, Manner.of(Drawing(), 3, np.zeros(4))], [numbers] * 2)
     with pytest.raises(ValueError, match=r"ids must lie in 0 \.\. 2"):
         together(built, built.initial(np.random.default_rng(0)), {}, [np.array([3], np.int32)], generators(0, 1))
 

@@ -160,7 +160,7 @@ def test_there_must_be_memory_for_a_beam(model, monkeypatch):
 def test_values_that_do_not_fit_are_refused():
     built = Architecture("rnn", n_symbols=3, hidden_size=4, seq_length=5)
     ahead = Lookahead(built, built.initial(np.random.default_rng(0)), Manner.of(Drawing(), 3, B=2))
-    ahead.begin(np.array([1], np.int32))
+    ahead.begin_with(np.array([1], np.int32))
     with pytest.raises(ValueError, match=re.escape("3 symbols have (4,) values and a bias of the shape (0,)")):
         ahead.shares_of(np.full(4, 0.25), 0, Manner.of(Drawing(), 3))
     with pytest.raises(ValueError, match=re.escape("3 symbols have (3,) values and a bias of the shape (2,)")):

@@ -65,7 +65,7 @@ class Behind(Processor):
         return Transformation(fragments)
 
 
-class Desk:
+class Screen:
     """The screen.
 
     Parameters

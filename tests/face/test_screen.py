@@ -21,8 +21,8 @@ from prompt_toolkit.output import DummyOutput
 
 from pycharrnn import CharRNN
 from pycharrnn.cli import main
-from pycharrnn.cli.desk import Behind, Desk, Escapes
 from pycharrnn.cli.draft import Draft
+from pycharrnn.cli.screen import Behind, Escapes, Screen
 
 TAB, RIGHT, LEFT, END, BACK, UNDO, SAVE, QUIT = "\t", "\x1b[C", "\x1b[D", "\x1b[F", "\x7f", "\x1a", "\x13", "\x11"
 OTHER, BEFORE, WARMER, COOLER, REDO = "\x1bn", "\x1bp", "\x1b\x1b[A", "\x1b\x1b[B", "\x1bz"
@@ -35,13 +35,13 @@ def save_to(folder: Path) -> Callable[[str, str], None]:
     return save
 
 
-def after(keys: str, draft: Draft, folder: Path, name: str = "") -> Desk:
+def after(keys: str, draft: Draft, folder: Path, name: str = "") -> Screen:
     """The screen on which somebody has pressed these keys, and quit."""
     with create_pipe_input() as typed, create_app_session(input=typed, output=DummyOutput()):
-        desk = Desk(draft, save_to(folder), name)
+        screen = Screen(draft, save_to(folder), name)
         typed.send_text(keys + QUIT)
-        desk.run()
-    return desk
+        screen.run()
+    return screen
 
 
 @pytest.fixture
@@ -59,9 +59,9 @@ def suggested(model: CharRNN, *texts: str) -> list[str]:
 
 
 def test_what_is_typed_is_the_text(draft: Draft, tmp_path: Path) -> None:
-    desk = after("to be\rsea!" + BACK + "#\u00e9", draft, tmp_path)
-    assert desk.text == draft.text == "to be\nsea#\u00e9"
-    assert not desk.is_saved
+    screen = after("to be\rsea!" + BACK + "#\u00e9", draft, tmp_path)
+    assert screen.text == draft.text == "to be\nsea#\u00e9"
+    assert not screen.is_saved
     assert after("", draft, tmp_path).is_saved  # nothing has been added
 
 
@@ -76,8 +76,8 @@ def test_tab_takes_a_word_and_right_takes_all(draft: Draft, model: CharRNN, tmp_
 
 
 def test_a_text_that_the_model_cannot_read_stays(draft: Draft, tmp_path: Path) -> None:
-    desk = after("to #" + TAB + OTHER + RIGHT + WARMER + " be", draft, tmp_path)
-    assert desk.text == draft.text == "to # be"
+    screen = after("to #" + TAB + OTHER + RIGHT + WARMER + " be", draft, tmp_path)
+    assert screen.text == draft.text == "to # be"
     assert draft.problem.startswith("unknown character '#'")
     assert after(BACK * 4, draft, tmp_path).text == "to "
     assert not draft.problem
@@ -116,26 +116,26 @@ def test_keys_change_the_temperature(draft: Draft, tmp_path: Path) -> None:
 
 
 def test_a_text_is_saved(draft: Draft, tmp_path: Path) -> None:
-    desk = after("to be" + SAVE, draft, tmp_path, "story.txt")
+    screen = after("to be" + SAVE, draft, tmp_path, "story.txt")
     assert (tmp_path / "story.txt").read_text() == "to be"
-    assert desk.is_saved
+    assert screen.is_saved
     assert not after(" or not" + SAVE + "!", draft, tmp_path, "story.txt").is_saved
     assert (tmp_path / "story.txt").read_text() == "to be or not"
 
 
 def test_a_name_is_asked_for(draft: Draft, tmp_path: Path) -> None:
-    desk = after("to be" + SAVE + "new.txt\r" + " or" + SAVE, draft, tmp_path)
+    screen = after("to be" + SAVE + "new.txt\r" + " or" + SAVE, draft, tmp_path)
     assert (tmp_path / "new.txt").read_text() == "to be or"
-    assert (desk.name, desk.is_saved, desk.text) == ("new.txt", True, "to be or")
+    assert (screen.name, screen.is_saved, screen.text) == ("new.txt", True, "to be or")
     unsaved = after("x" + SAVE + "other.txt" + "\x03" + "y" + SAVE + "\r", draft, tmp_path)
     assert (unsaved.name, unsaved.text, sorted(os.listdir(tmp_path))) == ("", "to be orxy", ["new.txt"])
 
 
 def test_a_file_that_cannot_be_written_does_not_end_it(draft: Draft, tmp_path: Path) -> None:
-    desk = after("to" + SAVE + " be", draft, tmp_path, "no/such/folder")
-    assert (desk.text, desk.is_saved) == ("to be", False)
-    desk = after(SAVE + "no/such/folder\r" + " or" + SAVE + "it.txt\r", draft, tmp_path)
-    assert (desk.is_saved, (tmp_path / "it.txt").read_text()) == (True, "to be or")
+    screen = after("to" + SAVE + " be", draft, tmp_path, "no/such/folder")
+    assert (screen.text, screen.is_saved) == ("to be", False)
+    screen = after(SAVE + "no/such/folder\r" + " or" + SAVE + "it.txt\r", draft, tmp_path)
+    assert (screen.is_saved, (tmp_path / "it.txt").read_text()) == (True, "to be or")
 
 
 class Line:
@@ -254,6 +254,6 @@ def test_a_missing_package_is_named(model: CharRNN, tmp_path: Path, monkeypatch:
     model.save(tmp_path / "model")
     monkeypatch.setattr("pycharrnn.cli.together._is_terminal", lambda stream: True)
     monkeypatch.setitem(sys.modules, "prompt_toolkit.application", None)
-    monkeypatch.delitem(sys.modules, "pycharrnn.cli.desk")
+    monkeypatch.delitem(sys.modules, "pycharrnn.cli.screen")
     assert main(["write", str(tmp_path / "model")]) == 1
     assert 'write needs prompt-toolkit: pip install "pycharrnn[write]"' in capsys.readouterr().err
