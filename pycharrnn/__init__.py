@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from pycharrnn.sampling.novelty import NoveltyIndex
     from pycharrnn.sampling.settings import Sampling
     from pycharrnn.text.documents import read_documents
+    from pycharrnn.training.checkpoints import Checkpoint
 
 __all__ = [
     "CharRNN",
+    "Checkpoint",
     "ModelFileError",
     "NotFittedError",
     "NoveltyIndex",
@@ -48,6 +50,8 @@ def __getattr__(name: str) -> object:
     """Import what few programs use when it is first used (PEP 562)."""
     if name in ("datasets", "optim"):
         return import_module(f"pycharrnn.{name}")
+    if name == "Checkpoint":
+        return import_module("pycharrnn.training.checkpoints").Checkpoint
     if name == "Sampling":
         return import_module("pycharrnn.sampling.settings").Sampling
     if name == "read_documents":

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-import numpy as np
-
-from pycharrnn.arguments import Integer, Maybe, generator
-from pycharrnn.derived import architecture, check_network, descent, settled
-from pycharrnn.errors import warn
-from pycharrnn.network.state import Best, State
-from pycharrnn.output import is_watched
+from pycharrnn.arguments import Integer, Maybe
+from pycharrnn.derived import check_network, settled
+from pycharrnn.learner import Learner, go_on_from
 from pycharrnn.parameters import check_parameters
 from pycharrnn.tables import Docstring, check, table
 from pycharrnn.tasks import Task
 from pycharrnn.text.corpus import Corpus, Texts
-from pycharrnn.trained import Learned
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.callbacks import Callback, check_callbacks
-from pycharrnn.training.history import History
-from pycharrnn.training.run import Run
-from pycharrnn.training.schedules import Schedule
 from pycharrnn.turns import being_trained
-from pycharrnn.writer import Writer
 
 if TYPE_CHECKING:
-    from pycharrnn.training.trainer import Trainer
+    pass
 
 
-class CharRNN(Writer):
+class CharRNN(Learner):
     __doc__: Any = Docstring("""
     A character-level recurrent network: learns to write from a text.
 
@@ -241,105 +231,79 @@ class CharRNN(Writer):
                 self._begin(Corpus.learn(X, params.min_count), None, passes, callbacks, begin)
         return self
 
-    def _begin(
-        self,
-        corpus: Corpus,
-        unseen: Corpus | None,
-        passes: dict[str, Any],
-        callbacks: Sequence[Callback],
-        begin: float,
-    ) -> None:
-        """Train a new model: the random numbers of weights, masks and order are drawn in this order."""
-        from pycharrnn.choosing import choose_for
-        from pycharrnn.training.ngrams import NGrams, most_counted
-        from pycharrnn.training.trainer import Trainer  # only now: a model from a file may never be trained
+    @classmethod
+    def resume(
+        cls,
+        path: str | os.PathLike[str],
+        X: Texts,
+        *,
+        validation: Texts | None = None,
+        callbacks: Sequence[Callback] = (),
+        n_threads: Annotated[int | None, Maybe(Integer(1, 1024))] = None,
+    ) -> Self:
+        """Go on with a training from a checkpoint, to the bit as if it had never stopped.
 
-        params = check_parameters(self)
-        chosen = choose_for(params, corpus, begin) if params.auto else {}
-        params = check_parameters(settled(params, chosen))
-        budget = Budget.of(vars(params) | passes)
-        rng, rule = generator(params.random_state), descent(params)
-        built = architecture(params, corpus.vocabulary.n_symbols, corpus.documents)
-        weights = built.initial(rng, params.init_scale, params.initializer)
-        state = State.begin(built, weights, rule, params.batch_size)
-        state.draw_seed(built, rng)
-        task = Task(params, budget, callbacks, begin)
-        corpus = corpus.shuffled(rng)
-        if unseen is None and task.held_out:
-            corpus, unseen = corpus.split(task.held_out)
-        trainer = Trainer(built, state, rule, corpus.ids, params.n_threads)
-        ngrams = None
-        if params.ngram_order is not None:
-            ids = corpus.ids[-most_counted(budget.max_seconds) :]
-            ngrams = NGrams(ids, built.n_symbols, corpus.vocabulary.end, params.ngram_order)
-        new = Learned(corpus.vocabulary, built, state, History(seq_length=params.seq_length), chosen, ngrams)
-        self._train(trainer, new, unseen, task)
+        Parameters
+        ----------
+        path : str or path-like
+            A checkpoint that `Checkpoint` wrote, or its folder: then the newest one that can be read.
+        X : str, path-like or sequence of str
+            The text that the training reads, as it was given to `fit` or `partial_fit`.
+        validation : str, path-like, sequence of str or None, default None
+            As it was given to `fit`.
+        callbacks : sequence of callable, default ()
+            As for `fit`. A `Checkpoint` of the same folder goes on writing there.
+        n_threads : int or None, default None
+            As the parameter of the constructor; any number gives the same bits.
 
-    def _go_on(self, X: Texts, task: Task) -> None:
-        """Train on from what has been learned, with the characters that X adds."""
-        from pycharrnn.network.growth import grown, resumed  # only now: few programs train on
-        from pycharrnn.training.trainer import Trainer
+        Returns
+        -------
+        CharRNN
+            The trained model, with the parameters of the checkpoint.
 
-        params = task.params
-        rng, rule = generator(params.random_state), descent(params)
-        known, built, state, history, chosen, ngrams = self._learned
-        if params.on_unknown == "raise":
-            corpus = Corpus.learn(X, params.min_count, known)
-        else:
-            corpus = Corpus.read(X, known, params.on_unknown)
-        new, old = corpus.new_ids(known), corpus.old_ids(known)
-        if len(new):
-            named = ", ".join(map(ascii, corpus.vocabulary.decode(new[:10]))) + ", ..." * (len(new) > 10)
-            warn(f"the vocabulary has grown by {len(new)}, to {len(corpus.vocabulary)} characters: {named}")
-            small, built = built, built.replace(n_symbols=corpus.vocabulary.n_symbols)
-            weights = built.initial(rng, params.init_scale, params.initializer)
-            fresh = State.begin(built, weights, rule, state.batch_size)
-            state = grown(small, state, built, old, fresh)
-        foreign = state.rule != rule.name
-        state = resumed(built, state, rule, params.batch_size)
-        state.draw_seed(built, rng)
-        corpus = corpus.shuffled(rng)
-        trainer = Trainer(built, state, rule, corpus.ids, params.n_threads)
-        if ngrams is not None:
-            ngrams = ngrams.extended(corpus.ids, old, corpus.vocabulary.n_symbols, corpus.vocabulary.end)
-        if foreign or len(new):
-            most = math.inf if task.budget.max_seconds is None else task.budget.max_seconds / 10
-            trainer.measure(new, foreign, self._learned.state.squares, most)
-        after = Learned(corpus.vocabulary, built, state, history.copy(), chosen, ngrams)  # readers keep what they have
-        self._train(trainer, after, None, task)
+        Raises
+        ------
+        ValueError
+            If X or `validation` is not the text of the training.
+        ModelFileError
+            If there is no checkpoint, or none can be read.
+        OSError
+            If the file cannot be opened.
+        RuntimeError, TypeError, TrainingDivergedError, KeyboardInterrupt
+            As of `fit`.
 
-    def _train(self, trainer: Trainer, new: Learned, unseen: Corpus | None, task: Task) -> None:
-        from pycharrnn.sampling.sampler import Sampler
-        from pycharrnn.sampling.settings import Sampling
-        from pycharrnn.training.fitting import fit
-        from pycharrnn.training.judge import Unseen
+        Warns
+        -----
+        UserWarning
+            If the newest checkpoint of the folder is damaged, and the one before it is taken.
 
-        vocabulary, built, state, history, _, ngrams = new
-        params, budget, callbacks, begin = task
+        Notes
+        -----
+        Weights, losses and texts of the history are those of a training without a stop, for any number of threads. Only
+        what a clock decides cannot be the same: with `max_seconds` the time goes on from where it stopped, and the time
+        between the processes does not count. A training that has ended makes no more updates.
 
-        def sample(length: int, prompt: str = "", temperature: float = 1.0, **sampling: Any) -> str:
-            Integer(0, 2**48).check("length", length)
-            check(table(CharRNN.stream), prompt=prompt)
-            how = Sampling.of({"length": length, "temperature": temperature} | sampling, "sample")
-            rng = np.random.default_rng(state.n_updates)  # of its own: watching does not change the training
-            ids = vocabulary.encode(prompt, self._unknown(vocabulary))
-            sampler = Sampler(built, state.judged, ids, how, rng, "".join(vocabulary))
-            portions = sampler.portions(length, 1 if how.min_length else max(1, length), through=True)
-            return vocabulary.decode(np.concatenate([ids[:0], *portions]))
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pycharrnn import Checkpoint, CharRNN
+        >>> text = "to be or not to be " * 200
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     keep = Checkpoint(folder, every=50)
+        ...     whole = CharRNN(hidden_size=8, max_updates=100, random_state=0).fit(text, callbacks=[keep])
+        ...     again = CharRNN.resume(f"{folder}/checkpoint-50.safetensors", text)
+        >>> bool((whole.history_.loss == again.history_.loss).all())
+        True
+        """
+        from pycharrnn.derived import restored
+        from pycharrnn.resuming import opened  # only now: few trainings are resumed
 
-        def save(path: str | os.PathLike[str]) -> None:
-            self._file(new, state.judged, Best(state.n_updates, state.smooth_loss)).write(path)
-
-        total = budget.updates(trainer.updates_per_epoch)
-        run = Run(history, sample, save, budget, state.n_updates, total, vars(params), begin)
-        text = None if unseen is None else Unseen(unseen.ids, ngrams)
-        shown = is_watched() if self.verbose is None else self.verbose
-        try:
-            fit(trainer, run, Schedule.of(params.schedule), text, callbacks, params.patience, shown)
-            self._learned = new
-        finally:  # after an interrupt too: whole updates only. A divergence leaves a state without a rule
-            if state.n_updates > run.first or not (state.rule and self.__sklearn_is_fitted__()):
-                self._learned = new
+        check_callbacks(callbacks)
+        check(table(CharRNN.resume), n_threads=n_threads)
+        file = opened(path)
+        model = cls(**restored(file.metadata["params"]) | {"n_threads": n_threads})
+        go_on_from(model, file, X, validation, callbacks)
+        return model
 
 
 for _kind in CharRNN.__mro__[1:-1]:  # errors of Python and `help` name the class that users know

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pycharrnn.arrays import Ids
 from pycharrnn.derived import held_out
 from pycharrnn.parameters import Parameters
+from pycharrnn.text.corpus import Fingerprint
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.callbacks import Callback
 
@@ -41,3 +43,21 @@ class Task(NamedTuple):
         [0.0, 0.1]
         """
         return held_out(vars(self.params))
+
+
+class Sources(NamedTuple):
+    """What a training reads.
+
+    Attributes
+    ----------
+    text : Fingerprint
+        The text, as it is given.
+    validation : Fingerprint or None
+        The text to validate with, if there is one of its own.
+    order : ndarray of int32 or None
+        The order in which the documents are read.
+    """
+
+    text: Fingerprint
+    validation: Fingerprint | None
+    order: Ids | None

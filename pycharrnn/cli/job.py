@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from pycharrnn import CharRNN
+from pycharrnn import CharRNN, Checkpoint
 from pycharrnn.cli.failures import Stop, option
 from pycharrnn.cli.inputs import Input
 from pycharrnn.cli.options import LIMITS, Request
@@ -14,6 +14,8 @@ from pycharrnn.files.atomic import check_writable
 from pycharrnn.interrupts import Interrupts
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.parameters import check_parameters
+from pycharrnn.tables import table
+from pycharrnn.training.checkpoints import checkpoints_in
 
 # What training on cannot change: the network, where its weights began, the text that is held back, and the n-grams.
 _OTHERS = {"preset", "initializer", "init_scale", "validation_fraction", "ngram_order"}
@@ -87,6 +89,7 @@ def check_outputs(request: Request) -> None:
     """Find out before the training, not after it, that a file cannot be written."""
     if "save_dtype" in request and "output" not in request:
         raise Stop("--save-dtype is of the file that --output names; add --output FILE", 2)
+    check_checkpoints(request)
     taken = {os.path.realpath(path): "the text" for path in request.get("TEXT", ()) if path != "-"}
     for name in ("output", "save"):
         if name not in request:
@@ -102,3 +105,19 @@ def check_outputs(request: Request) -> None:
         except OSError as error:
             raise Stop(f"{option(name)} {path!r} {error.strerror}", 1) from None
         taken[target] = option(name)
+
+
+def check_checkpoints(request: Request) -> None:
+    """Find out before the training whether its checkpoints have a folder, and no other training's are in it."""
+    folder = request.get("checkpoint")
+    if folder is None:
+        if useless := request.keys() & {"resume", *table(Checkpoint)}:
+            names = ", ".join(map(option, sorted(useless)))
+            raise Stop(f"{names}: of checkpoints, and no --checkpoint names their folder", 2)
+        return
+    try:
+        found = checkpoints_in(folder)
+    except OSError as error:
+        raise Stop(f"--checkpoint {folder!r}: {error.strerror}", 1) from None
+    if found and "resume" not in request:
+        raise Stop(f"--checkpoint {folder!r} has checkpoints already: add --resume to go on, or name another folder", 1)

@@ -102,6 +102,16 @@ MINUTES = Option(
     kind=Real(),
     metavar="N",
 )
+CHECKPOINT = Option(
+    "--checkpoint",
+    meaning="Write checkpoints into this folder: from them the training can go on after any stop, to the bit.",
+    metavar="DIR",
+)
+RESUME = Option(
+    "--resume",
+    meaning="Go on from the newest checkpoint in the folder of --checkpoint; begin anew if it has none.",
+    action="store_true",
+)
 SAMPLE_EVERY = Option("--sample-every", meaning="Print a text every N updates.", kind=_COUNT, metavar="N")
 SAMPLE = Option(
     "--sample",

@@ -11,16 +11,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pycharrnn import CharRNN, SampleText
+from pycharrnn import CharRNN, Checkpoint, SampleText
 from pycharrnn.cli import rows
 from pycharrnn.cli.command import Command, text_options
 from pycharrnn.cli.console import log, print_texts, stdout
-from pycharrnn.cli.failures import Stop
+from pycharrnn.cli.failures import Stop, option
 from pycharrnn.cli.job import Job
-from pycharrnn.cli.options import Either, ModelGroup, Request
+from pycharrnn.cli.options import Either, ModelGroup, Request, parameters
 from pycharrnn.derived import held_out
+from pycharrnn.files.checkpoint_file import CheckpointFile
+from pycharrnn.learner import go_on_from
+from pycharrnn.messages import shown
 from pycharrnn.network.cells import CELLS
+from pycharrnn.resuming import differing, opened
 from pycharrnn.trained import learned
+from pycharrnn.training.checkpoints import checkpoints_in
 from pycharrnn.training.run import Run
 
 _COOL = 0.6  # the temperature of the texts in the end: fewer slips than at 1, and still the model's own words
@@ -73,20 +78,27 @@ class _Watch(SampleText):
         raise error
 
 
-class _Announcement:
-    """Says at the beginning which network is trained on which text, and for how long."""
+class _Beginning:
+    """Keeps the run, and says at its beginning which network is trained on which text, and for how long."""
 
-    def __init__(self, model: CharRNN, source: str) -> None:
-        done = model.n_updates_ if hasattr(model, "vocabulary_") else 0
-        self.every = done or 2**62  # updates: now, and hardly again
-        self.source = source
+    def __init__(self, source: str | None) -> None:
+        self.source = source  # None says nothing
+        self.run: Run | None = None
 
-    def __call__(self, run: Run) -> None:
-        if run.n_updates == run.first:
+    def on_start(self, run: Run) -> None:
+        if run.standing is not None:
+            self.run = run
+        if run.standing is not None and run.standing.finished:
+            log("the training has ended already, and makes no more updates")
+        elif self.source is not None:
             used = run.parameters
             layers = "" if used["num_layers"] == 1 else f"{used['num_layers']} x "
             network = f"{CELLS[used['cell']].phrase} of {layers}{used['hidden_size']} units"
-            log(f"training {network} on {self.source} for {run.budget}; Ctrl-C ends it early")
+            going_on = "" if run.standing is None else f", from update {run.n_updates:,} on"
+            log(f"training {network} on {self.source} for {run.budget}{going_on}; Ctrl-C ends it early")
+
+    def __call__(self, run: Run) -> None:
+        self.run = run
 
 
 def _talks(job: Job) -> bool:
@@ -104,26 +116,41 @@ def _choose_validation(job: Job) -> None:
 def _fit(job: Job) -> tuple[Run, KeyboardInterrupt | OSError | None]:
     """Train; return the run and what ended it early, if something did. From here on, signals are held."""
     model = job.model.set_params(verbose=_talks(job))
-    seen: list[Run] = []  # the one run, as often as it called back
-    callbacks: list[Callable[[Run], object]] = [seen.append]
-    if _talks(job):
-        callbacks.append(_Announcement(model, job.input.name))
+    beginning = _Beginning(job.input.name if _talks(job) else None)
+    callbacks: list[Callable[[Run], object]] = [beginning]
     if "sample_every" in job.request:
         file: Any = stdout(raw=True) if "raw" in job.request else "stdout"
         callbacks.append(_Watch(job.request["sample_every"], file=file))
-    fit = partial(model.partial_fit, epochs=model.epochs) if "model" in job.request else model.fit
+    fit: Callable[..., object] = model.fit
+    if "model" in job.request:
+        fit = partial(model.partial_fit, epochs=model.epochs)
+    if "checkpoint" in job.request:
+        folder = job.request["checkpoint"]
+        callbacks.append(Checkpoint(folder, **job.request.arguments(Checkpoint)))
+        if checkpoints_in(folder):
+            fit = partial(go_on_from, model, _opened(folder, model), validation=None)
+    stopped: KeyboardInterrupt | OSError | None = None
     try:
-        fit(job.input.text, callbacks=callbacks)
+        fit(X=job.input.text, callbacks=callbacks)
         job.interrupts.hold()  # in here, so that there is no moment at which a signal loses the model
     except (KeyboardInterrupt, OSError) as error:  # OSError: stdout does not take the texts of --sample-every
         job.interrupts.hold()
-        if not seen and isinstance(error, KeyboardInterrupt):
-            by, code = getattr(error, "by", ""), getattr(error, "code", 130)
-            raise Stop(f"interrupted{by} before the first update; no file was written", code) from None
-        if not seen:
-            raise
-        return seen[0], error
-    return seen[0], None
+        stopped = error
+    if beginning.run is not None:
+        return beginning.run, stopped
+    if isinstance(stopped, KeyboardInterrupt):
+        by, code = getattr(stopped, "by", ""), getattr(stopped, "code", 130)
+        raise Stop(f"interrupted{by} before the first update; no file was written", code)
+    raise stopped or RuntimeError("the training made no update")
+
+
+def _opened(folder: str, model: CharRNN) -> CheckpointFile:
+    """Read the newest checkpoint, which must be of a training with the same parameters."""
+    file = opened(folder)
+    if names := differing(model, file):
+        has = ", ".join(f"{option(name)} {shown(file.metadata['params'].get(name))}" for name in names)
+        raise Stop(f"--checkpoint {folder!r} is of a training with other parameters: {has}", 1)
+    return file
 
 
 def _check_learned(model: CharRNN, run: Run) -> None:
@@ -214,6 +241,9 @@ TRAIN = Command(
         rows.OUTPUT,
         rows.SAVE_DTYPE,
         rows.MINUTES,
+        rows.CHECKPOINT,
+        rows.RESUME,
+        *parameters(Checkpoint),
         rows.SAMPLE_EVERY,
         rows.SAMPLE,
         rows.RAW,

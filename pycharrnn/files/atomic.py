@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
 from pycharrnn.messages import shown
 
-__all__ = ["check_writable", "file_name", "replace"]
+__all__ = ["check_writable", "file_name", "remove_parts", "replace"]
+
+_CUT = 40  # characters of a name that a temporary one repeats: a name may have 255 bytes
 
 
 def file_name(path: str | os.PathLike[str]) -> str:
@@ -102,12 +104,13 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "No such directory", folder)
     old = _refuse_what_is_no_file(target, path, "the path ")
-    prefix = f".{base[:40]}."  # cut, because a name may have 255 bytes
     written = False
     while not written:
-        temporary = os.path.join(folder, f"{prefix}{os.urandom(8).hex()}.tmp")  # random: no one else's file is met
+        temporary = os.path.join(
+            folder, f".{base[:_CUT]}.{os.urandom(8).hex()}.tmp"
+        )  # random: no one else's file is met
         try:
-            _remove_parts(folder, prefix)
+            remove_parts(folder, re.escape(base[:_CUT]))
             with contextlib.ExitStack() as held:
                 if written := _write(temporary, pieces, old, held):
                     os.replace(temporary, target)
@@ -153,9 +156,17 @@ def _own(temporary: str, old: os.stat_result) -> None:
             os.chown(temporary, owner, group)
 
 
-def _remove_parts(folder: str, prefix: str) -> None:
-    """Remove what processes have left that were killed while they wrote a file of this name."""
-    name = re.compile(re.escape(prefix) + r"[0-9a-f]{16}\.tmp")
+def remove_parts(folder: str, names: str) -> None:
+    """Remove what processes have left that were killed while they wrote certain files.
+
+    Parameters
+    ----------
+    folder : str
+        Where the files are.
+    names : str
+        A regular expression of their names, or of the first 40 characters of long ones.
+    """
+    name = re.compile(rf"\.{names}\.[0-9a-f]{{16}}\.tmp")
     for entry in os.scandir(folder):
         if not name.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
             continue

@@ -39,7 +39,7 @@ Specs = dict[str, tuple[tuple[int, ...], str]]
 VERSION = 1
 """The newest version of the format: the one that is written."""
 
-_OPENERS = {"model": ": use CharRNN.load", "checkpoint": ", and this pycharrnn opens none"}
+_OPENERS = {"model": ": use CharRNN.load", "checkpoint": ": use CharRNN.resume"}
 """Each kind of file, and what a reader of another kind says of it."""
 
 _KEYS = {"format", "format_version", "metadata", "sha256"}

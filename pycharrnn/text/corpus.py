@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Self
@@ -12,9 +13,10 @@ from pycharrnn.arrays import Array, Ids
 from pycharrnn.errors import ParameterValueError
 from pycharrnn.text.vocabulary import Vocabulary
 
-__all__ = ["Corpus", "Texts", "Unknown", "check_length", "reading_rule", "split_documents"]
+__all__ = ["Corpus", "Fingerprint", "Texts", "Unknown", "check_length", "reading_rule", "split_documents"]
 
 PIECES = 16  # of a running text that are held out, at most
+_PART = 1 << 20  # symbols that are hashed at once
 PIECE = 1_000  # symbols that one of them has at least, where there are several
 
 Texts = str | os.PathLike[str] | Sequence[str] | Sequence[os.PathLike[str]]
@@ -32,6 +34,21 @@ def reading_rule(on_unknown: Unknown, min_count: int, vocabulary: Vocabulary) ->
     """
     folds = on_unknown == "raise" and min_count > 1 and "\ufffd" in vocabulary
     return "replace" if folds else on_unknown
+
+
+class Fingerprint(NamedTuple):
+    """What tells a text from all others.
+
+    Attributes
+    ----------
+    sha256 : str
+        The SHA-256 of its characters and of its symbols, in hexadecimal digits.
+    n_symbols : int
+        Symbols that it has.
+    """
+
+    sha256: str
+    n_symbols: int
 
 
 class Corpus(NamedTuple):
@@ -147,19 +164,44 @@ class Corpus(NamedTuple):
         """Symbols that are predicted: all but the first."""
         return len(self.ids) - 1
 
-    def shuffled(self, rng: np.random.Generator) -> Self:
-        """Return the documents in a random order; running text as it is.
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What tells this text, or these documents, from all others.
 
         Examples
         --------
-        >>> corpus = Corpus.learn(["anna", "bob", "carl"]).shuffled(np.random.default_rng(2))
+        >>> Corpus.learn("banana").fingerprint == Corpus.learn("bananas").fingerprint
+        False
+        """
+        digest = hashlib.sha256(self.vocabulary.code_points.astype("<u4").tobytes())
+        for start in range(0, len(self.ids), _PART):
+            digest.update(self.ids[start : start + _PART].astype("<i4").tobytes())
+        return Fingerprint(digest.hexdigest(), len(self.ids))
+
+    def order(self, rng: np.random.Generator) -> Ids | None:
+        """Draw an order of the documents; running text has none.
+
+        Examples
+        --------
+        >>> Corpus.learn(["anna", "bob", "carl"]).order(np.random.default_rng(2))
+        array([2, 0, 1], dtype=int32)
+        """
+        if not self.documents:
+            return None
+        return rng.permutation(int(np.count_nonzero(self.ids == self.vocabulary.end)) - 1).astype(np.int32)
+
+    def shuffled(self, order: Ids | None) -> Self:
+        """Return the documents in this order; None leaves everything as it is.
+
+        Examples
+        --------
+        >>> corpus = Corpus.learn(["anna", "bob", "carl"]).shuffled(np.array([2, 0, 1], np.int32))
         >>> corpus.vocabulary.decode(corpus.ids)
         '\\ncarl\\nanna\\nbob\\n'
         """
-        if not self.documents:
+        if order is None:
             return self
         *documents, last = np.split(self.ids, np.flatnonzero(self.ids == self.vocabulary.end)[1:])
-        order = rng.permutation(len(documents))
         return self._replace(ids=np.concatenate([documents[i] for i in order] + [last]))
 
     def split(self, fraction: float) -> tuple[Self, Self]:

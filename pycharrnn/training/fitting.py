@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pycharrnn.errors import TrainingDivergedError
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.judge import Judge, TrainingText, Unseen, UnseenText
-from pycharrnn.training.loop import train
+from pycharrnn.training.loop import insist, train
 from pycharrnn.training.progress import Progress
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule
+from pycharrnn.training.standing import Standing
 from pycharrnn.training.trainer import Trainer
 
 
@@ -33,13 +34,15 @@ def fit(
     trainer : Trainer
         What is trained; it is closed at the end.
     run : Run
-        What the callbacks see. Its `budget` ends the training.
+        What the callbacks see. Its `budget` ends the training. If it has a `standing`, it goes on from there.
     schedule : Schedule
         How the learning rate changes over the budget.
     unseen : Unseen or None
         A text to judge by, which also chooses the share of n-grams. None judges by the text that is trained on.
     callbacks : sequence of callable
-        As of `train`. The method `on_start` of one, if it has any, is called with `run` before all else.
+        As of `train`. The method `on_start` of one, if it has any, is called with `run` before all else, and its
+        method `on_end` at the end: after the last look of the judge, or when an interrupt or an error, but no
+        divergence, has ended the training.
     patience : int or None
         Looks of the judge without a new lowest loss after which the training ends.
     shown : bool
@@ -57,17 +60,36 @@ def fit(
         judge = TrainingText(trainer, run, patience, progress)
     else:
         judge = UnseenText(trainer, run, unseen, patience, progress)
+
+    def ended() -> None:
+        for callback in callbacks:
+            if (on_end := getattr(callback, "on_end", None)) is not None:
+                on_end(run)
+
     try:
         for callback in callbacks:
             if (on_start := getattr(callback, "on_start", None)) is not None:
                 on_start(run)
-        judge.begin()
-        train(trainer, run, schedule, judge, [*callbacks, progress])
-        judge.finish()
-    except BaseException as error:
+        if run.standing is None:
+            judge.begin()
+        else:
+            judge.go_on(run.standing.memory)
+        if run.standing is None or not run.standing.finished:
+            train(trainer, run, schedule, judge, [*callbacks, progress])
+            judge.finish()
+            factor = 1.0 if run.standing is None else run.standing.factor
+            run.standing = Standing.of(run, judge, factor, due=False, finished=True)
+        insist(ended)
+    except TrainingDivergedError:
         judge.interrupted()
-        if isinstance(error, TrainingDivergedError):
-            trainer.state.recover()
+        trainer.state.recover()
+        raise
+    except BaseException:
+        try:
+            if run.standing is not None and not run.standing.finished:
+                insist(ended)
+        finally:
+            judge.interrupted()
         raise
     finally:
         progress.close()

@@ -9,85 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from pycharrnn.arrays import Floats
+from pycharrnn.training.entries import Divergence, Look, Sample
 
-_Table = npt.NDArray[np.void]  # of entries, one an update
-
-
-class Sample(NamedTuple):
-    """A text written in training.
-
-    Parameters
-    ----------
-    n_updates : int
-        Updates made before it.
-    smooth_loss : float
-        The smooth loss then, in nats per `seq_length` characters.
-    text : str
-        The text.
-
-    Examples
-    --------
-    >>> Sample(n_updates=10_000, smooth_loss=51.25, text="to be or").text
-    'to be or'
-    """
-
-    n_updates: int
-    smooth_loss: float
-    text: str
+Table = npt.NDArray[np.void]  # of entries, one an update
 
 
-class Divergence(NamedTuple):
-    """A loss that was not finite: training went on from earlier weights at a lower learning rate.
-
-    Parameters
-    ----------
-    n_updates : int
-        Updates that those weights had made.
-    factor : float
-        What multiplies the learning rate from there on.
-
-    Examples
-    --------
-    >>> Divergence(n_updates=120, factor=0.3).factor
-    0.3
-    """
-
-    n_updates: int
-    factor: float
-
-
-class Look(NamedTuple):
-    """The loss of a text in training: of the validation text, or of a fixed part of the training text.
-
-    Parameters
-    ----------
-    n_updates : int
-        Updates that the weights had made.
-    seconds : float
-        Time since the call of `fit` or `partial_fit` began, in seconds.
-    nats : float
-        The loss, in nats per character.
-
-    Examples
-    --------
-    >>> looks = [Look(40, 0.1, 2.5), Look(80, 0.2, 2.25), Look(120, 0.3, 2.375)]
-    >>> min(looks, key=lambda look: look.nats).n_updates
-    80
-    """
-
-    n_updates: int
-    seconds: float
-    nats: float
-
-
-class _Epochs(NamedTuple):
+class Passes(NamedTuple):
     """The passes over a text that one run has completed."""
 
     length: int  # updates of each
     n: int
 
 
-_ENTRY = np.dtype(
+ENTRY = np.dtype(
     [("updates", np.int64), ("loss", np.float64), ("smooth_loss", np.float64), ("seconds", np.float64)]
 )  # what is remembered of one update
 
@@ -157,8 +91,8 @@ class History:
         self.validation: list[Look] = []
         self.training: list[Look] = []
         self.divergences: list[Divergence] = []
-        self._blocks: list[_Table] = [np.zeros(0, _ENTRY)]
-        self._passes: dict[int, _Epochs] = {}  # by the updates made before a run
+        self._blocks: list[Table] = [np.zeros(0, ENTRY)]
+        self.passes: dict[int, Passes] = {}  # by the updates made before a run
 
     def copy(self) -> History:
         """Copy the history.
@@ -204,14 +138,14 @@ class History:
         if not len(loss) or first + len(loss) <= self.n_updates:  # known already
             return
         keep = np.arange(-first % self.stride, len(loss), self.stride)
-        block = np.empty(len(keep), _ENTRY)
+        block = np.empty(len(keep), ENTRY)
         block["updates"] = first + keep
         block["loss"] = loss[keep]
         block["smooth_loss"] = smooth_loss[keep]
         block["seconds"] = begin + (end - begin) * (keep + 1) / len(loss)
         self._blocks, self.n_updates = [*self._blocks, block], first + len(loss)  # no call here: no interrupt between
         if len(self._blocks) > 50:  # joining them each time would cost too much
-            self._table()
+            self.table()
 
     def rewind(self, n_updates: int) -> None:
         """Drop what came after some update: it has been undone.
@@ -222,11 +156,23 @@ class History:
             Updates that stay.
         """
         if n_updates < self.n_updates:
-            table = self._table()
+            table = self.table()
             self.texts = [text for text in self.texts if text.n_updates <= n_updates]
             for looks in (self.validation, self.training):
                 looks[:] = [look for look in looks if look.n_updates <= n_updates]
             self._blocks, self.n_updates = [table[table["updates"] < n_updates]], n_updates
+
+    def refill(self, table: Table, n_updates: int, stride: int) -> None:
+        """Take the losses that another history has remembered.
+
+        Parameters
+        ----------
+        table : ndarray of ENTRY, (n,)
+            What its `table` returned.
+        n_updates, stride : int
+            Its attributes.
+        """
+        self._blocks, self.n_updates, self.stride = [table], n_updates, stride
 
     def remember(self, n_updates: int, smooth_loss: float, text: str) -> None:
         """Keep a text written in training.
@@ -254,10 +200,16 @@ class History:
         epochs : int
             Passes.
         """
-        self._passes[first] = _Epochs(updates_per_epoch, epochs)
+        self.passes[first] = Passes(updates_per_epoch, epochs)
 
-    def _table(self) -> _Table:
-        """What is remembered, as one array."""
+    def table(self) -> Table:
+        """Return the losses that are remembered, and when they were measured, as one array.
+
+        Returns
+        -------
+        ndarray of ENTRY, (n,)
+            A record for each of them.
+        """
         table = np.concatenate(self._blocks) if len(self._blocks) > 1 else self._blocks[0]
         while len(table) > self.limit:
             self.stride *= 2
@@ -267,27 +219,27 @@ class History:
 
     @property
     def updates(self) -> npt.NDArray[np.int64]:
-        return np.array(self._table()["updates"])
+        return np.array(self.table()["updates"])
 
     @property
     def loss(self) -> Floats:
-        return np.asarray(self._table()["loss"])
+        return np.asarray(self.table()["loss"])
 
     @property
     def smooth_loss(self) -> Floats:
-        return np.asarray(self._table()["smooth_loss"])
+        return np.asarray(self.table()["smooth_loss"])
 
     @property
     def seconds(self) -> Floats:
-        return np.asarray(self._table()["seconds"])
+        return np.asarray(self.table()["seconds"])
 
     @property
     def epochs(self) -> npt.NDArray[np.int64]:
-        ends = [first + epochs.length * np.arange(1, epochs.n + 1) for first, epochs in self._passes.items()]
+        ends = [first + epochs.length * np.arange(1, epochs.n + 1) for first, epochs in self.passes.items()]
         return np.concatenate([np.empty(0, np.int64), *ends], dtype=np.int64)
 
     def __len__(self) -> int:
-        return len(self._table())
+        return len(self.table())
 
     def __repr__(self) -> str:
         if not len(self):

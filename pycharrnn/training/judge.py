@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from pycharrnn.errors import TrainingDivergedError
 from pycharrnn.network.scoring import EXCERPTS, excerpt_losses, excerpt_places, streamed_losses
 from pycharrnn.training.baseline import KneserNey
 from pycharrnn.training.callbacks import Callback
-from pycharrnn.training.history import Look
+from pycharrnn.training.entries import Look
 from pycharrnn.training.ngrams import NGrams
 from pycharrnn.training.run import Run
 from pycharrnn.training.trainer import SLICE, Trainer
@@ -28,6 +29,37 @@ _FORWARD = 2.5  # reading a text is so many times as fast as training on it
 _OPERATIONS = 2e8  # weights times symbols: a slow processor does fifty times as many in a second
 _QUICK = 25  # times _OPERATIONS take half a second on a slow processor
 _FAR = 10  # times the loss of guessing: a divergence. The first steps of AdaGrad may reach five times
+
+
+@dataclass
+class Memory:
+    """What a judge remembers from one look to the next.
+
+    Attributes
+    ----------
+    lowest : float
+        The lowest loss so far, in nats per character.
+    improved : bool
+        Whether some weights were better than those of the start.
+    waited : int
+        Looks since the lowest loss.
+    diverged : int
+        Looks in a row that found a divergence.
+    looked : int or None
+        Updates that had been made at the last look.
+    seconds : float or None
+        What the last look took.
+    most : int
+        Symbols that a look reads; 0 while the speed is not known.
+    """
+
+    lowest: float = math.inf
+    improved: bool = False
+    waited: int = 0
+    diverged: int = 0
+    looked: int | None = None
+    seconds: float | None = None
+    most: int = 0
 
 
 class Judge(ABC):
@@ -54,6 +86,11 @@ class Judge(ABC):
         Looks without a new lowest loss after which the training ends; None is any number of them.
     show : callable
         Called with the run when a look begins.
+
+    Attributes
+    ----------
+    memory : Memory
+        What it remembers from one look to the next.
     """
 
     every: int  # updates between two looks
@@ -67,12 +104,17 @@ class Judge(ABC):
         self.looks = looks
         self.patience = patience
         self.show = show
-        self._lowest = math.inf
-        self._improved = False  # some weights were better than those of the start
-        self._waited = 0  # looks since the lowest loss
-        self._diverged = 0  # looks in a row that found a divergence
-        self._looked: int | None = None  # updates made at the last look
-        self._seconds: float | None = None  # that the last look took
+        self.memory = Memory()
+
+    def go_on(self, memory: Memory) -> None:
+        """Remember what the judge of the same run remembered in another process."""
+        least = memory.most and max(EXCERPTS, memory.most)
+        self.memory = replace(memory, most=self.memory.most or least)
+
+    @property
+    def share(self) -> float | None:
+        """The share of the n-grams that this text has chosen, if there are any."""
+        return None
 
     @abstractmethod
     def begin(self) -> None:
@@ -88,13 +130,13 @@ class Judge(ABC):
 
     def __call__(self, run: Run) -> bool:
         """Look at the text; True ends the training."""
-        if run.n_updates in (self._looked, run.first):
+        if run.n_updates in (self.memory.looked, run.first):
             return False
         nats = self.look(run.seconds)
-        self._looked = run.n_updates
+        self.memory.looked = run.n_updates
         self.compare(nats)
-        self._diverged = self._diverged + 1 if self.diverged() else 0
-        return self._diverged > 1 or (self.patience is not None and self._waited >= self.patience)
+        self.memory.diverged = self.memory.diverged + 1 if self.diverged() else 0
+        return self.memory.diverged > 1 or (self.patience is not None and self.memory.waited >= self.patience)
 
     def finish(self) -> None:
         """Look at the last weights, be it in the middle of an epoch.
@@ -115,7 +157,7 @@ class Judge(ABC):
     def deadline(self) -> float:
         """After so many seconds of the run no update begins, so that a last look fits into the time limit."""
         limit = self.run.budget.max_seconds
-        return math.inf if limit is None else limit - (self._seconds or self.cost(limit))
+        return math.inf if limit is None else limit - (self.memory.seconds or self.cost(limit))
 
     def cost(self, limit: float) -> float:
         """Seconds that a look is expected to take, as far as the speed of the training tells."""
@@ -128,7 +170,7 @@ class Judge(ABC):
         """Read the usual amount of text, and note the loss at this time of the run."""
         begin = time.perf_counter()
         nats = self.read(self.amount())
-        self._seconds = time.perf_counter() - begin
+        self.memory.seconds = time.perf_counter() - begin
         self.looks.append(Look(self.run.n_updates, seconds, nats))
         return nats
 
@@ -149,16 +191,16 @@ class Judge(ABC):
 
     def compare(self, nats: float) -> None:
         """Keep the present weights if their loss is the lowest so far."""
-        self._waited += 1
-        if nats < self._lowest:
-            self._lowest = nats
-            self._waited = 0
-            self._improved = nats < self.run.start
+        self.memory.waited += 1
+        if nats < self.memory.lowest:
+            self.memory.lowest = nats
+            self.memory.waited = 0
+            self.memory.improved = nats < self.run.start
             self.keep(nats)
 
     def diverged(self) -> bool:
         """Whether the recent loss is far above that of guessing, and no weights were better than those of the start."""
-        return not self._improved and self.run.nats > _FAR * math.log(self.trainer.architecture.n_symbols)
+        return not self.memory.improved and self.run.nats > _FAR * math.log(self.trainer.architecture.n_symbols)
 
 
 class Unseen(NamedTuple):
@@ -187,10 +229,14 @@ class UnseenText(Judge):
     def __init__(self, trainer: Trainer, run: Run, unseen: Unseen, patience: int | None, show: Callback) -> None:
         super().__init__(trainer, run, unseen.ids, run.history.validation, patience, show)
         self.every = trainer.updates_per_epoch
-        self._most = 0 if run.budget.max_seconds else len(unseen.ids)  # 0: the speed is not known yet
+        self.memory.most = 0 if run.budget.max_seconds else len(unseen.ids)  # 0: the speed is not known yet
         self._ngrams = unseen.ngrams
         self._nats = self._counted = np.empty(0)  # losses of what was read last, by the network and by the n-grams
         self._places = np.empty((0, 0), np.intp)  # where the n-grams read
+
+    @property
+    def share(self) -> float | None:
+        return None if self._ngrams is None else self._ngrams.share
 
     def begin(self) -> None:
         self.run.start = self.read(EXCERPTS // 8)
@@ -213,15 +259,15 @@ class UnseenText(Judge):
         return self._nats
 
     def amount(self) -> int:
-        if self._most:
-            return self._most
+        if self.memory.most:
+            return self.memory.most
         run = self.run
         speed = run.characters / max(run.updating, 1e-9)
         return max(EXCERPTS, int(_FORWARD * speed * (run.budget.max_seconds or 0) / _PART))
 
     def cost(self, limit: float) -> float:
         if self.run.updating >= limit / _PART:
-            self._most = self.amount()  # from here on the speed is known well enough
+            self.memory.most = self.amount()  # from here on the speed is known well enough
         return super().cost(limit)
 
     def keep(self, nats: float) -> None:
@@ -231,7 +277,7 @@ class UnseenText(Judge):
 
     def interrupted(self) -> None:
         """Compare the last weights by a small part of the text if there was no look yet: this must be quick."""
-        if self._seconds is None and self.run.n_updates > self.run.first:
+        if self.memory.seconds is None and self.run.n_updates > self.run.first:
             most = int(_QUICK * _OPERATIONS / self.trainer.architecture.layout.size)
             self.compare(self.read(min(EXCERPTS, max(EXCERPTS // 8, most))))
 
@@ -248,20 +294,20 @@ class TrainingText(Judge):
     def __init__(self, trainer: Trainer, run: Run, patience: int | None, show: Callback) -> None:
         super().__init__(trainer, run, trainer.ids, run.history.training, patience, show)
         self._whole = self._is_short()
-        self._most = len(self.text) if self._whole else self._affordable()
-        n_read = min(len(self.text), self._most)
+        self.memory.most = len(self.text) if self._whole else self._affordable()
+        n_read = min(len(self.text), self.memory.most)
         n_trained = max(32 * min(n_read, EXCERPTS), 8 * n_read, 10_000)
         self.every = -(-n_trained // (trainer.architecture.seq_length * trainer.batch_size))
 
     def begin(self) -> None:
         run = self.run
         run.start = self.look(0.0)
-        if run.first > 0 or self._most >= len(self.text):
-            self._lowest = run.start
+        if run.first > 0 or self.memory.most >= len(self.text):
+            self.memory.lowest = run.start
             self.keep(run.start)
 
     def amount(self) -> int:
-        return self._most
+        return self.memory.most
 
     def losses(self, most: int) -> Floats:
         if self._whole:

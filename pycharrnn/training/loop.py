@@ -11,11 +11,12 @@ import numpy as np
 
 from pycharrnn.arrays import Floats
 from pycharrnn.training.callbacks import Callback
-from pycharrnn.training.history import Divergence
+from pycharrnn.training.entries import Divergence
 from pycharrnn.training.judge import Judge
 from pycharrnn.training.rollback import Rollback
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule
+from pycharrnn.training.standing import Standing
 from pycharrnn.training.trainer import SLICE, Trainer
 
 
@@ -34,6 +35,41 @@ class _Slice:
         self.smooth_loss = np.empty(self.n)
 
 
+@dataclass
+class _Turns:
+    """The turns of the callbacks, and where the run stood before the last one."""
+
+    callbacks: Sequence[Callback]
+    run: Run
+    judge: Judge
+    rollback: Rollback
+    _called: int = -1  # updates after which all of them were called
+    _calling: bool = False  # where the run stands is from before the call: an interrupt may cut that short
+
+    def take(self, start: bool = False) -> bool:
+        """Call the callbacks that are due; return whether one of them asks to stop."""
+        self.stand()
+        self._calling = True
+        stop = _call(self.callbacks, self.run, start)
+        self._called = self.run.n_updates
+        self._calling = stop  # a run that goes on later must be told again
+        return stop
+
+    def begin(self) -> bool:
+        """Call them before the first update, or where the run stood when its process ended, unless they were called."""
+        stood = self.run.standing
+        if stood is not None and not stood.due:
+            self._called = self.run.n_updates
+            return False
+        return self.take(start=self.run.n_updates == self.run.first)
+
+    def stand(self) -> None:
+        """Note where the run stands, unless callbacks have changed something of it and were then interrupted."""
+        if not self._calling:
+            due = self._called != self.run.n_updates
+            self.run.standing = Standing.of(self.run, self.judge, self.rollback.factor, due)
+
+
 def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callbacks: Sequence[Callback]) -> None:
     """Make updates until the budget is spent, or the judge or a callback returns True.
 
@@ -42,7 +78,7 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
     trainer : Trainer
         What is trained.
     run : Run
-        What the callbacks see. Its `budget` ends the training.
+        What the callbacks see. Its `budget` ends the training. If it has a `standing`, it goes on from there.
     schedule : Schedule
         What multiplies the learning rate at each share of the budget. Of two limits the nearer one counts.
     judge : Judge
@@ -58,12 +94,14 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
     """
     state = trainer.state
     called: list[Callback] = [judge, *callbacks]
-    rollback = Rollback(trainer)
+    rollback = Rollback(trainer, 1.0 if run.standing is None else run.standing.factor)
+    turns = _Turns(called, run, judge, rollback)
     size = 1  # updates that take the time of a slice
+    spent = 0.0  # the share of the time: it never falls, though the deadline moves with what a look takes
     part = _Slice(state.n_updates, 0.0, 0)
     try:
         _settle(trainer, run, part)
-        stop = _call(called, run, start=True)
+        stop = turns.begin()
         while not stop and run.updates_left > 0:
             now = run.elapsed()
             deadline = judge.deadline()
@@ -75,7 +113,8 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
             n = int(min(size, run.updates_left, _until_next(called, state.n_updates)))
             rollback.mark(now)
             part = _Slice(state.n_updates, now, n)
-            factors = rollback.factor * _scheduled(schedule, run, n, now / deadline if deadline > 0 else 1.0)
+            spent = max(spent, now / deadline if deadline > 0 else 1.0)
+            factors = rollback.factor * _scheduled(schedule, run, n, spent)
             rollback.note(factors)
             trainer.advance(part.loss, part.smooth_loss, factors)
             run.note(part.loss[: state.n_updates - part.first], trainer.batch_size)
@@ -88,9 +127,9 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
                 size = 1
             else:
                 size = max(1, min(2 * n, int(n * SLICE / max(run.seconds - part.begin, 1e-6))))
-                stop = _call(called, run)
+                stop = turns.take()
     finally:
-        insist(trainer.settle, rollback.leave_finite, partial(_settle, trainer, run, part))
+        insist(trainer.settle, rollback.leave_finite, partial(_settle, trainer, run, part), turns.stand)
 
 
 def insist(*steps: Callable[[], object]) -> None:
@@ -157,7 +196,7 @@ def _until_next(callbacks: Sequence[Callback], n_updates: int) -> float:
     return min((every - n_updates % every for c in callbacks if (every := _period(c))), default=math.inf)
 
 
-def _call(callbacks: Sequence[Callback], run: Run, start: bool = False) -> bool:
+def _call(callbacks: Sequence[Callback], run: Run, start: bool) -> bool:
     """Call the callbacks that are due; return whether one of them asks to stop."""
     stop = False
     for callback in callbacks:

@@ -37,6 +37,8 @@ class Rollback:
     ----------
     trainer : Trainer
         What is trained.
+    factor : float, default 1.0
+        What multiplied the learning rate before: less than 1 if the run goes on after divergences.
 
     Attributes
     ----------
@@ -44,8 +46,8 @@ class Rollback:
         What multiplies the learning rate: 1, and 0.3 times as much after each divergence.
     """
 
-    def __init__(self, trainer: Trainer) -> None:
-        self.factor = 1.0
+    def __init__(self, trainer: Trainer, factor: float = 1.0) -> None:
+        self.factor = factor
         self._trainer = trainer
         self._forget()
 

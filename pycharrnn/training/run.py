@@ -7,11 +7,14 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pycharrnn.arrays import Floats
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.history import History
+
+if TYPE_CHECKING:
+    from pycharrnn.training.standing import Standing
 
 
 class _Recent(NamedTuple):
@@ -19,6 +22,32 @@ class _Recent(NamedTuple):
 
     total: float = 0.0
     weight: float = 0.0
+
+
+class Counts(NamedTuple):
+    """What a run has counted and measured so far: what a later process needs to go on with it.
+
+    Attributes
+    ----------
+    seconds : float
+        Time since the run began, in seconds.
+    updating : float
+        Time in updates alone, in seconds.
+    start : float
+        The loss of the weights at the start, in nats per character; NaN before it is known.
+    loss, smooth_loss : float
+        Of the last update, in nats per `seq_length` characters; NaN before the first.
+    recent, weight : float
+        The running sum of recent losses, and of their weights.
+    """
+
+    seconds: float
+    updating: float
+    start: float
+    loss: float
+    smooth_loss: float
+    recent: float
+    weight: float
 
 
 @dataclass
@@ -33,7 +62,11 @@ class Run:
         ``sample(length, prompt="", temperature=1.0)`` writes text with the present weights, without n-grams. The same
         update writes the same text, and writing it does not change the training.
     save : callable
-        ``save(path)`` writes a model file with the present weights, as `CharRNN.save` does after the training.
+        ``save(path)`` writes a model file with the present weights, as `CharRNN.save` does after the training;
+        ``save(path, best=True)`` with the best ones so far.
+    checkpoint : callable
+        ``checkpoint(path)`` writes a file with all that `CharRNN.resume` needs to go on from here: from before the
+        callbacks of this update are called.
     budget : Budget
         The limits of this call.
     first : int
@@ -72,6 +105,8 @@ class Run:
         What is being done.
     characters : int
         Characters read in this call.
+    standing : Standing or None
+        Where the run stood before the callbacks of this update; None before the first update.
 
     Examples
     --------
@@ -85,7 +120,8 @@ class Run:
 
     history: History
     sample: Callable[..., str]
-    save: Callable[[str | os.PathLike[str]], None]
+    save: Callable[..., None]
+    checkpoint: Callable[[str | os.PathLike[str]], None]
     budget: Budget
     first: int
     total: int | None
@@ -100,6 +136,7 @@ class Run:
     characters: int = field(default=0, init=False)
     start: float = field(default=math.nan, init=False)
     status: str = field(default="training", init=False)
+    standing: Standing | None = field(default=None, init=False, repr=False)
     _recent: _Recent = field(default_factory=_Recent, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -114,6 +151,29 @@ class Run:
             Time since this call began, in seconds. The attribute `seconds` is that of the last update.
         """
         return time.perf_counter() - self.begin
+
+    @property
+    def counts(self) -> Counts:
+        """What has been counted and measured so far."""
+        measured = self.updating, self.start, self.loss, self.smooth_loss
+        return Counts(self.elapsed(), *measured, *self._recent)
+
+    def go_on(self, standing: Standing, n_updates: int) -> None:
+        """Become the run that stood there, after so many updates.
+
+        Parameters
+        ----------
+        standing : Standing
+            Where it stood.
+        n_updates : int
+            Updates made.
+        """
+        self.standing = standing
+        self.n_updates = n_updates
+        seconds, self.updating, self.start, self.loss, self.smooth_loss, *recent = standing.counts
+        self.seconds = seconds
+        self.begin = time.perf_counter() - seconds
+        self._recent = _Recent(*recent)
 
     @property
     def updates_left(self) -> float:

@@ -106,6 +106,15 @@ class Trainer:
         return self._reading.per_pass
 
     @property
+    def begun(self) -> tuple[int, int]:
+        """Updates made before the run, and the place of the text where its first pass began."""
+        return self._reading.first, self._reading.begun
+
+    def go_on(self, first: int, begun: int) -> None:
+        """Read on as a run that began after `first` updates at the place `begun`."""
+        self._reading.first, self._reading.begun = first, begun
+
+    @property
     def position(self) -> int:
         """Steps of the present pass over the text that each stream has made."""
         return self._reading.position(self.state.n_updates)

@@ -48,7 +48,7 @@ class Reading:
         self.B = B
         self.first = first
         self._seed = seed
-        self._shift = shift
+        self.begun = shift  # where the first pass begins
         self.S = (len(ids) - 1) // B
         self.per_pass = -(-self.S // T)
         self._turns = REFRESH - np.arange(B) * REFRESH // B if B > 1 else None
@@ -60,7 +60,7 @@ class Reading:
     def shift(self, n_updates: int) -> int:
         """Where the first stream begins the pass of the next update, modulo the N symbols that can be read."""
         passes = (n_updates - self.first) // self.per_pass
-        return key(self._seed, self.first + passes * self.per_pass) if self.B > 1 and passes else self._shift
+        return key(self._seed, self.first + passes * self.per_pass) if self.B > 1 and passes else self.begun
 
     def cut(self, n_updates: int, n: int) -> Windows:
         """The windows of the next n updates."""

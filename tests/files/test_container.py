@@ -146,7 +146,7 @@ def test_future_version_names_both_versions(path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("saved", "asked", "use"),
-    [("checkpoint", "model", ", and this pycharrnn opens none"), ("model", "checkpoint", ": use CharRNN.load")],
+    [("checkpoint", "model", ": use CharRNN.resume"), ("model", "checkpoint", ": use CharRNN.load")],
 )
 def test_wrong_kind_says_what_to_use(path: Path, saved: str, asked: str, use: str) -> None:
     storage.save(path, example(), METADATA, kind=saved)
