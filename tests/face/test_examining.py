@@ -113,22 +113,28 @@ def test_what_cannot_be_ranked(
 
 def test_copies_are_shown_with_their_places(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = text.split("\n")
-    (folder / "sample.txt").write_text(f"new\n!{text[40:75]}!\n{lines[20][3:17]}")
+    (folder / "sample.txt").write_text(f"{lines[20][3:17]}!\n\x1b\n!{text[40:75]}")
     out, err = said(capsys, "novelty", "book.txt", "sample.txt", "--span", "12")
     first, head, *rows = out.splitlines()
-    assert re.fullmatch(r"\d\d\.\d% of 56 characters stand in 'book.txt': 2 spans of 12 or more", first)
+    assert re.fullmatch(r"\d\d\.\d% of 54 characters stand in 'book.txt': 2 spans of 12 or more", first)
     assert head.split() == ["length", "here", "there", "text"]
     shown = text[40:75].replace("\n", "\\n")
     copied = lines[20][3:17]
     there = text[: text.index(copied)].count("\n") + 1
     assert [re.split(r"  +", row.strip(), maxsplit=3) for row in rows] == [
-        ["35", "line 2", f"line {text[:40].count(chr(10)) + 1}", shown],
-        ["14", f"line {3 + shown.count(chr(92))}", f"line {there}", copied],
+        ["35", "line 3", f"line {text[:40].count(chr(10)) + 1}", shown],
+        ["14", "line 1", f"line {there}", copied],
     ]
     assert err == ""
     out, err = said(capsys, "novelty", "book.txt", "sample.txt", "--span", "12", "--top", "1")
     assert len(out.splitlines()) == 3
     assert err == "and 1 more span; --top none shows all\n"
+
+
+def test_a_row_is_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "odd.txt").write_text("a\x1b[31m\tb\u202e\n" * 2)
+    out, _ = said(capsys, "novelty", "odd.txt", "odd.txt", "--span", "3")
+    assert out.endswith("  a\\x1b[31m\\tb\\u202e\\na\\x1b[31m\\tb\\u202e\\n\n")
 
 
 def test_novelty_as_json(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -119,6 +119,13 @@ def test_documents_end(request, kind, settings):
         assert len({*found}) == len(found)
 
 
+def test_documents_have_a_least_length(names):
+    for n in (6, 9):
+        found = names.sample(temperature=0, beam=4, n_samples=4, min_length=n)
+        assert all(len(text) >= n for text in found)
+        assert len(found) == 4
+
+
 def test_texts_end_before_a_stop(model):
     for stops in (["d"], ["e ", "no"], [", said"]):
         expected = search(model, "to", 4, 20, n=4, stops=tuple(stops))
