@@ -177,7 +177,7 @@ def test_logprobs_are_those_of_the_model(client, model):
         ({"pattern": "(a+)+"}, 403, "pattern", "--patterns"),
         ({"beam": 3, "temperature": 0}, 400, "beam", "there is no parameter"),
         ({"constraint": "x"}, 400, "constraint", "there is no parameter"),
-        ({"temprature": 1}, 400, "temprature", "did you mean 'temperature'?"),
+        ({"temperatures": 1}, 400, "temperatures", "did you mean 'temperature'?"),
     ],
     ids=str,
 )
