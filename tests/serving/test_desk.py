@@ -188,3 +188,32 @@ def test_a_text_that_fails_harms_no_other(kind, monkeypatch, caplog):
     [part] = client.ends(client.submit(["t"], 1, length=5))
     assert part.text == kind.sample(5, prompt="t", random_state=1)
     client.desk.close()
+
+
+EXTREMES = {
+    "temperature": [0, 5e-324, 1e-300, 0.5, 1e308],
+    "bias": [{"e": 1e308}, {"e": -1e308, "t": 50}, {"o": 1e-320}],
+    "repetition_penalty": [5e-324, 0.1, 3, 1e308],
+    "repetition_window": [1, 1000],
+    "top_p": [5e-324, 0.5],
+    "min_p": [0.3, 1],
+    "top_k": [1, 2**31 - 1],
+    "ban": ["e", "to be"],
+    "stop": [["t"], ["be", "o"]],
+    "min_length": [0, 3],
+}
+
+
+def test_extreme_settings_side_by_side(kind):
+    rng = np.random.default_rng(0)
+    client = Client(kind, n_threads=2)
+    jobs = []
+    for seed in range(150):
+        names = rng.choice(list(EXTREMES), 3, replace=False).tolist()
+        settings = {name: EXTREMES[name][rng.integers(len(EXTREMES[name]))] for name in names}
+        jobs.append((seed, settings, client.submit(["th"], seed, length=25, **settings)))
+    for seed, settings, texts in jobs:
+        [part] = client.ends(texts)
+        assert part.text == kind.sample(25, prompt="th", random_state=seed, **settings), settings
+        assert part.end in ("length", "stop")
+    client.desk.close()

@@ -177,7 +177,7 @@ def test_logprobs_are_those_of_the_model(client, model):
         ({"pattern": "(a+)+"}, 403, "pattern", "--patterns"),
         ({"beam": 3, "temperature": 0}, 400, "beam", "there is no parameter"),
         ({"constraint": "x"}, 400, "constraint", "there is no parameter"),
-        ({"temprature": 1}, 400, "temprature", "did you mean 'temperature'?"),
+        ({"temperatures": 1}, 400, "temperatures", "did you mean 'temperature'?"),
     ],
     ids=str,
 )
@@ -309,3 +309,23 @@ def test_clients_at_once_get_their_own_texts(server, client, model):
     for thread in threads:
         thread.join()
     assert found == {s: model.sample(300, random_state=s, temperature=0.5 + s / 10) for s in range(8)}
+
+
+NONSENSE = [None, True, 0, -1, 1.5, 1e308, 10**400, "", "a", "\ud800\0", [], [1], ["a"], [None], [[1]], {}, {"a": 1}]
+PARAMETERS = [
+    *("prompt", "max_tokens", "n", "seed", "stream", "echo", "logprobs", "logit_bias", "stream_options", "stop"),
+    *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "repetition_window", "allow", "ban", "bias"),
+    *("min_length", "pattern", "ngrams", "on_unknown", "suffix", "best_of", "presence_penalty", "user", "model"),
+]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_no_value_of_a_parameter_is_a_fault_of_the_server(client, name):
+    for value in NONSENSE:
+        body = json.dumps({"max_tokens": 3, name: value}).encode()
+        answer = client.post("/v1/completions", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code in (200, 400, 403, 404), (value, answer.text)
+        if answer.status_code != 200:
+            error = answer.json()["error"]
+            assert error["param"] in (name, "max_tokens"), (value, error)
+            assert name in error["message"] or error["param"] == "prompt" or name == "model", (value, error)
