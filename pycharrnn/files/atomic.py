@@ -113,7 +113,7 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
                     os.replace(temporary, target)
                     _sync(folder)
         except BaseException as error:
-            if os.path.lexists(temporary):
+            with contextlib.suppress(OSError):  # never written, or the disk fails here, too: the next save removes it
                 os.unlink(temporary)
             if isinstance(error, OSError) and error.errno and error.filename in (None, temporary):
                 raise OSError(error.errno, os.strerror(error.errno), path) from error
