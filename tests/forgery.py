@@ -1,4 +1,4 @@
-"""Forged files: with a right checksum and any contents. The tests of files and the programme of reliability share them."""
+"""Forged files, with a right checksum and any contents: what tests and the programme of reliability share."""
 
 from __future__ import annotations
 

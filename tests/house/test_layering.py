@@ -67,7 +67,7 @@ MODULES: dict[str, set[str]] = {
     "waiting": set(),
     # text
     "text.corpus": {"arrays", "errors", "text.vocabulary"},
-    "text.datasets": {"arguments"},
+    "text.datasets": {"arguments", "messages"},
     "text.decoding": {"errors", "messages", "packing"},
     "text.documents": {
         "arguments",
@@ -87,7 +87,7 @@ MODULES: dict[str, set[str]] = {
     "text.reading": {"text.decoding", "text.paths"},
     "text.records": {"messages"},
     "text.sources": {"errors", "messages", "text.formats"},
-    "text.vocabulary": {"errors", "messages"},
+    "text.vocabulary": {"arguments", "errors", "messages"},
     # files
     "files.atomic": {"errors", "messages"},
     "files.container": {"errors", "files.atomic", "files.header", "files.rounding", "packing"},
