@@ -47,7 +47,8 @@ class Text(str):
 NONSENSE: dict[str, Any] = {
     "None": None, "True": True, "'text'": "text", "''": "", "b'text'": b"text", "-1": -1, "0": 0, "2": 2,
     "2**31": 2**31, "2**63": 2**63, "10**400": 10**400, "0.5": 0.5, "-0.5": -0.5, "nan": float("nan"),
-    "inf": float("inf"), "-inf": float("-inf"), "1e308": 1e308, "5e-324": 5e-324, "[]": [], "[1]": [1], "['a', 5]": ["a", 5], "{}": {},
+    "inf": float("inf"), "-inf": float("-inf"), "1e308": 1e308, "5e-324": 5e-324,
+    "[]": [], "[1]": [1], "['a', 5]": ["a", 5], "{}": {},
     "{1: 2}": {1: 2}, "object()": object(), "1j": 1j, "Decimal": decimal.Decimal("0.5"), "generator": (i for i in ()),
     "array": np.array([1.0, 2.0]), "array(3)": np.array(3), "float32": np.float32(0.5), "int8": np.int8(3),
     "timedelta": np.timedelta64(3, "s"), "class": int, "lambda": lambda: None, "surrogate": "\ud800", "NUL": "a\0b",
