@@ -14,6 +14,8 @@ from pycharrnn.messages import shown
 
 __all__ = ["check_writable", "file_name", "replace"]
 
+_PART = 1 << 20  # bytes that are written at once: between two parts an interrupt comes through
+
 
 def file_name(path: str | os.PathLike[str]) -> str:
     """Return the name of a file as a str.
@@ -135,7 +137,9 @@ def _write(temporary: str, pieces: Iterable[bytes], old: os.stat_result | None, 
         if old is not None:
             _own(temporary, old)
             os.chmod(temporary, mode)
-        file.writelines(pieces)
+        for piece in map(memoryview, pieces):
+            for start in range(0, len(piece), _PART):
+                file.write(piece[start : start + _PART])
         file.flush()
         os.fsync(file.fileno())
     return True
