@@ -137,9 +137,9 @@ def _write(temporary: str, pieces: Iterable[bytes], old: os.stat_result | None, 
         if old is not None:
             _own(temporary, old)
             os.chmod(temporary, mode)
-        for piece in map(memoryview, pieces):
+        for piece in pieces:
             for start in range(0, len(piece), _PART):
-                file.write(piece[start : start + _PART])
+                file.write(memoryview(piece)[start : start + _PART])
         file.flush()
         os.fsync(file.fileno())
     return True

@@ -150,9 +150,9 @@ class Header:
         import hashlib  # here, for it is slow to import and seldom needed
 
         digest = hashlib.sha256(replace(self, digest=_NO_DIGEST).encode())
-        for piece in map(memoryview, body):
+        for piece in body:
             for start in range(0, len(piece), _PART):
-                digest.update(piece[start : start + _PART])
+                digest.update(memoryview(piece)[start : start + _PART])
         return replace(self, digest=digest.hexdigest())
 
 

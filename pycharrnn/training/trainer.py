@@ -91,8 +91,7 @@ class Trainer:
             _sharing.add(self)
         self._most = min(n_threads, self.batch_size)
         self._pace = Pace()
-        work = 6.0 * architecture.layout.size * architecture.seq_length * self.batch_size
-        self._long = work > LONG
+        self._long = 6 * architecture.layout.size * architecture.seq_length * self.batch_size > LONG
         self._engine = Engine(architecture, architecture.seq_length, self.batch_size, training=True, noise=noise)
         seed = int(state.run["seed"][0])
         self._reading = Reading(ids, architecture.seq_length, self.batch_size, state.n_updates, seed, state.shift)

@@ -63,7 +63,7 @@ def train(floating[::1] weights not None,  # (P)                                
           double[::1] loss not None,       # (n): nats of each window, summed                          out
           team=None,                       # rank, size; meeting (5): zeros at first                   in, out
           ):
-    """Make an update for each of n windows, or stop before one whose loss is not finite, or when the team is asked to.
+    """Make an update for each of n windows, or stop before one whose loss is not finite or that is to be left undone.
 
     The weights are then those before that update. Gradients are those of the loss summed over the steps, the mean of the
     streams.
