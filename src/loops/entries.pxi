@@ -63,9 +63,9 @@ def train(floating[::1] weights not None,  # (P)                                
           double[::1] loss not None,       # (n): nats of each window, summed                          out
           team=None,                       # rank, size; meeting (5): zeros at first                   in, out
           ):
-    """Make an update for each of n windows, or stop before one whose loss is not finite or that is to be left undone.
+    """Make an update for each of n windows; stop before one whose loss is not finite, or that the team leaves undone.
 
-    The weights are then those before that update. Gradients are those of the loss summed over the steps, the mean of the
+    The weights are then those before it. Gradients are those of the loss summed over the steps, the mean of the
     streams.
     """
     cdef Blueprint blueprint = <Blueprint?>space.blueprint
