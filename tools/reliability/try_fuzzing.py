@@ -17,7 +17,7 @@ from pathlib import Path
 from rows import Finding, row, scratch
 
 HERE = Path(__file__).resolve().parent
-CORPUS = HERE / "corpus"  # what earlier runs found worth keeping
+CORPUS = HERE / "corpus"  # what earlier runs found worth keeping, an input a line, in hexadecimal digits
 
 
 def load_model(folder: Path) -> Callable[[bytes], None]:
@@ -109,8 +109,8 @@ def seeds(name: str, folder: Path) -> None:
                 (folder / f"model{index}").write_bytes(data[8 : 8 + length])
     for number, text in enumerate(('[{"text":"a"}]', '{"text":"a"}\n{"text":"b"}', "text,b\na,c\n", "a\n\nb\n")):
         (folder / f"text{number}").write_bytes(bytes([number]) + text.encode())
-    for path in CORPUS.glob(f"{name}-*"):
-        (folder / path.name).write_bytes(path.read_bytes())
+    for number, line in enumerate((CORPUS / f"{name}.txt").read_text().split()):
+        (folder / f"kept{number}").write_bytes(bytes.fromhex(line))
 
 
 def fuzz(name: str, seconds: int) -> None:
