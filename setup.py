@@ -15,8 +15,9 @@ LIMITED = not sysconfig.get_config_var("Py_GIL_DISABLED")
 # Contraction to fused multiply-add is wanted: the same bits wherever there is one. The two -fno let
 # square roots and selections vectorise and change no result. Never -ffast-math, never -march=native.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
-# Nobody unwinds the stack through loops in C, nor looks for their names.
-SMALL = ["-g0", "-fvisibility=hidden", "-fno-asynchronous-unwind-tables"]
+# Nobody unwinds the stack through loops in C, nor looks for their names. A write beyond an array on it is seen.
+SMALL = ["-g0", "-fvisibility=hidden", "-fno-asynchronous-unwind-tables", "-fstack-protector-strong"]
+SEALED = ["-Wl,-z,relro,-z,now"] if sys.platform == "linux" else []  # names are resolved at once, then read-only
 
 DIRECTIVES = {
     "language_level": "3",
@@ -49,7 +50,7 @@ kernels = Extension(
     define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED else [],
     py_limited_api=LIMITED,
     extra_compile_args=["/clang:" + flag for flag in FLAGS] if windows else FLAGS + SMALL,
-    extra_link_args=["/Brepro"] if windows else [],  # no time of the build in the file
+    extra_link_args=["/Brepro"] if windows else SEALED,  # no time of the build in the file
 )
 
 setup(

@@ -126,7 +126,7 @@ def check(rows: Table, **values: Any) -> dict[str, Any]:
 
 
 class Checked:
-    """A dataclass whose fields are a table: each is checked when an object is made.
+    """A dataclass whose fields are a table: each is checked when an object is made, and numbers become Python's own.
 
     Examples
     --------
@@ -141,7 +141,8 @@ class Checked:
         return table(next(kind for kind in cls.__mro__ if "__dataclass_fields__" in vars(kind)))
 
     def __post_init__(self) -> None:
-        check(self.rows(), **{name: getattr(self, name) for name in self.rows()})
+        for name, value in check(self.rows(), **{name: getattr(self, name) for name in self.rows()}).items():
+            object.__setattr__(self, name, value)  # it may be frozen
 
     def numbers(self) -> dict[str, Any]:
         """List the values of the fields.

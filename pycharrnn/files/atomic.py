@@ -16,6 +16,8 @@ __all__ = ["check_writable", "file_name", "remove_parts", "replace"]
 
 _CUT = 40  # characters of a name that a temporary one repeats: a name may have 255 bytes
 
+_PART = 1 << 20  # bytes that are written at once: between two parts an interrupt comes through
+
 
 def file_name(path: str | os.PathLike[str]) -> str:
     """Return the name of a file as a str.
@@ -116,7 +118,7 @@ def replace(path: str, pieces: Iterable[bytes]) -> None:
                     os.replace(temporary, target)
                     _sync(folder)
         except BaseException as error:
-            if os.path.lexists(temporary):
+            with contextlib.suppress(OSError):  # never written, or the disk fails here, too: the next save removes it
                 os.unlink(temporary)
             if isinstance(error, OSError) and error.errno and error.filename in (None, temporary):
                 raise OSError(error.errno, os.strerror(error.errno), path) from error
@@ -138,7 +140,9 @@ def _write(temporary: str, pieces: Iterable[bytes], old: os.stat_result | None, 
         if old is not None:
             _own(temporary, old)
             os.chmod(temporary, mode)
-        file.writelines(pieces)
+        for piece in pieces:
+            for start in range(0, len(piece), _PART):
+                file.write(memoryview(piece)[start : start + _PART])
         file.flush()
         os.fsync(file.fileno())
     return True

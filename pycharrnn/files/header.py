@@ -45,6 +45,7 @@ _OPENERS = {"model": ": use CharRNN.load", "checkpoint": ": use CharRNN.resume"}
 _KEYS = {"format", "format_version", "metadata", "sha256"}
 _NO_DIGEST = "0" * 64
 _MOST_BRACKETS = 10_000  # two for each tensor, and some: a megabyte of them would take long to parse
+_PART = 1 << 20  # bytes that are hashed at once: between two parts an interrupt comes through
 _LONGEST = 300  # characters of a file that a message quotes
 
 # NumPy's name -> safetensors' name, in the official writer's order, which aligns every tensor.
@@ -150,7 +151,8 @@ class Header:
 
         digest = hashlib.sha256(replace(self, digest=_NO_DIGEST).encode())
         for piece in body:
-            digest.update(piece)
+            for start in range(0, len(piece), _PART):
+                digest.update(memoryview(piece)[start : start + _PART])
         return replace(self, digest=digest.hexdigest())
 
 

@@ -247,8 +247,9 @@ class Team(NamedTuple):
     ----------
     rank, size : int
         The number of this thread, 0 <= rank < size, and how many threads there are.
-    meeting : ndarray of int32, (3,)
-        Where they meet: zeros at first. A last entry of 1 tells that one of them will not come.
+    meeting : ndarray of int32, (5,)
+        Where they meet: zeros at first. The third entry, 1, tells that one of them will not come. The fourth asks them
+        to leave the present update undone; the fifth is theirs.
     """
 
     rank: int

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from pycharrnn.arguments import close
+from pycharrnn.messages import shown
 
 __all__ = ["load", "names", "tinyshakespeare", "topics"]
 
@@ -215,6 +216,8 @@ def load(name: str) -> str:
     >>> load("topics") == topics()
     True
     """
-    if name not in names():  # the tuple, not the table, so that an unhashable name is an unknown one too
-        raise ValueError(f"unknown corpus {name!a}{close(name, names())}; the known ones are: {', '.join(names())}")
+    if not isinstance(name, str) or name not in NAMES:
+        raise ValueError(
+            f"unknown corpus {shown(name)}{close(name, names())}; the known ones are: {', '.join(names())}"
+        )
     return NAMES[name]()

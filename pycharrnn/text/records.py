@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
 
-from pycharrnn.messages import Message, advice
+from pycharrnn.messages import Message, advice, shown
 
 __all__ = ["Bad", "Fields", "Record", "delimiter_of", "lines", "paragraphs", "parts", "quoted_rows", "rows"]
 
@@ -108,7 +108,7 @@ def parts(text: str, separator: str) -> Iterator[Record]:
     between = "(?:\r\n?|\n)".join(map(re.escape, re.split("\r\n|[\r\n]", separator)))
     cuts = [(0, 0), *(cut.span() for cut in re.finditer(between, text)), (len(text), len(text))]
     if text and len(cuts) == 2:
-        raise ValueError(f"does not contain the separator {separator!a}")
+        raise ValueError(f"does not contain the separator {shown(separator)}")
     number, counted = 1, 0
     for i in range(len(cuts) - 1):
         start, end = cuts[i][1], cuts[i + 1][0]

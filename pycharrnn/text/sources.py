@@ -56,6 +56,12 @@ def source(path: object, format: str | None, separator: str | None) -> Source:
     format = "parts" if separator is not None else format
     if isinstance(path, (str, os.PathLike)):
         name = os.fsdecode(path)
+        try:
+            os.lstat(name)
+        except OSError:  # there is none, as whoever opens it will say
+            pass
+        except ValueError:  # no file can have that name, as with a NUL in it
+            raise ParameterValueError("path", f"must be a name that a file can have, got {shown(name)}") from None
         return Source(name, _format_of(name, format))
     if not hasattr(path, "read"):
         kinds = "a str, a path-like, a binary file object or a list of these"

@@ -12,7 +12,8 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn.errors import ParameterValueError, UnknownCharacterError, warn
+from pycharrnn.arguments import Flag, Integer
+from pycharrnn.errors import ParameterTypeError, ParameterValueError, UnknownCharacterError, warn
 from pycharrnn.messages import shown
 
 __all__ = ["Vocabulary"]
@@ -60,6 +61,7 @@ class Vocabulary:
     end: int | None
 
     def __init__(self, code_points: npt.ArrayLike, documents: bool = False) -> None:
+        Flag().check("documents", documents)
         codes = np.asarray(code_points)
         if codes.dtype.kind not in "iu" or codes.ndim != 1 or not codes.size:
             got = f"got shape {codes.shape} and dtype {codes.dtype} (for a text: Vocabulary.from_text)"
@@ -112,14 +114,17 @@ class Vocabulary:
         >>> Vocabulary.from_text(["anna", "bob"]).n_symbols
         5
         """
+        Integer(1, 2**62).check("min_count", min_count)
+        if known is not None and not isinstance(known, Vocabulary):
+            raise ParameterTypeError("known", f"must be a Vocabulary or None, got {shown(known)}")
         documents = isinstance(text, (list, tuple))
         counts = np.zeros(_N_CODE_POINTS, np.int64)
-        for _, codes in _chunks("".join(text) if documents else text):  # type: ignore[arg-type]
+        for _, codes in _chunks(_joined(text)):
             part = np.bincount(codes)
             counts[: part.size] += part
         if not counts.any():
             raise ValueError("text is empty, but a vocabulary needs at least one character")
-        kept = counts >= max(1, min_count)
+        kept = counts >= min_count
         if known is not None:
             kept[known.code_points] = True
         if not kept.any():
@@ -180,11 +185,11 @@ class Vocabulary:
         >>> Vocabulary.from_text(["abc"]).encode(["c", "ab!"], on_unknown="skip")
         array([3, 2, 3, 0, 1, 3], dtype=int32)
         """
-        if on_unknown not in ("raise", "skip", "replace"):
+        if not isinstance(on_unknown, str) or on_unknown not in ("raise", "skip", "replace"):
             raise ParameterValueError("on_unknown", f"must be 'raise', 'skip' or 'replace', got {shown(on_unknown)}")
         documents = isinstance(text, (list, tuple))
-        joined: str = "".join(text) if documents else text  # type: ignore[assignment]
-        ids = np.empty(len(joined) if isinstance(joined, str) else 0, np.int32)
+        joined = _joined(text)
+        ids = np.empty(len(joined), np.int32)
         for start, codes in _chunks(joined):
             self._ids.take(codes, out=ids[start : start + codes.size], mode="clip")
         starts = np.cumsum([0, *map(len, text)]) if documents else np.zeros(1, int)
@@ -259,10 +264,17 @@ class Vocabulary:
         return type(self), (self._code_points, self.end is not None)  # small, and unpickled with the same checks
 
 
+def _joined(text: str | Sequence[str]) -> str:
+    """Return a text, or documents one after the other; a TypeError says what is neither."""
+    for part in text if isinstance(text, (list, tuple)) else [text]:
+        if not isinstance(part, str):
+            what = "a str" if part is text else "a list of str"
+            advice = "; decode it first: text.decode('utf-8')" if isinstance(part, (bytes, bytearray)) else ""
+            raise TypeError(f"text must be {what}, not {'' if part is text else 'of '}{type(part).__name__}{advice}")
+    return text if isinstance(text, str) else "".join(text)
+
+
 def _chunks(text: str) -> Iterator[tuple[int, npt.NDArray[np.int32]]]:
     """Iterate over (start, code points) of the text, a chunk at a time."""
-    if not isinstance(text, str):  # now, which in a generator function would be later
-        advice = "; decode it first: text.decode('utf-8')" if isinstance(text, (bytes, bytearray)) else ""
-        raise TypeError(f"text must be a str, not {type(text).__name__}{advice}")
     starts = range(0, len(text), CHUNK)
     return ((i, np.frombuffer(text[i : i + CHUNK].encode(*_UTF32), "<i4")) for i in starts)

@@ -201,7 +201,7 @@ def _read(
         steps = windows.steps[done : done + n]
         end = at + int(steps.sum())
         part = Windows(windows.x[at:end], windows.y[at:end], steps, windows.fresh[done : done + n])
-        update = Update(_RULE, numbers, np.full(n, rate), none, v, aligned(0, weights.dtype))
+        update = Update(_RULE, numbers, np.full(n, float(rate)), none, v, aligned(0, weights.dtype))
         engine.train(weights, part, update, run, losses[done : done + n])
         done, at = done + n, end
         if int(run["n_updates"][0]) < done:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 
+LONG = 5e9  # operations of an update that a signal cannot wait for: some 0.1 seconds
 SLICE = 0.02  # seconds of updates; after each slice signals, clock and callbacks have their turn
 MEASURED = 1000  # windows that tell the size of gradients
 MARGIN = 2.0  # measured squares that a rule soon forgets begin so many times too large: the first steps are small
@@ -89,6 +91,7 @@ class Trainer:
             _sharing.add(self)
         self._most = min(n_threads, self.batch_size)
         self._pace = Pace()
+        self._long = 6 * architecture.layout.size * architecture.seq_length * self.batch_size > LONG
         self._engine = Engine(architecture, architecture.seq_length, self.batch_size, training=True, noise=noise)
         seed = int(state.run["seed"][0])
         self._reading = Reading(ids, architecture.seq_length, self.batch_size, state.n_updates, seed, state.shift)
@@ -152,7 +155,8 @@ class Trainer:
             return
         s = self.state
         n = s.n_updates - made.begun
-        self._engine.take(s.carried)
+        if n:
+            self._engine.take(s.carried)
         s.shift = self._reading.shift(s.n_updates)
         share = made.steps[:n] / self.architecture.seq_length
         made.loss[:n] = made.nats[:n] / share / self.batch_size
@@ -241,19 +245,22 @@ class Trainer:
         train = partial(self._engine.train, self.state.weights, windows, update, self.state.run, loss)
         size = self._pace.choose(self.n_threads) if self._share else self.n_threads
         begin, before = time.perf_counter(), self.state.n_updates
-        if size == 1:
+        if size == 1 and not self._long:
             train()
         else:
             self._meet(train, size)
         self._pace.note(size, (time.perf_counter() - begin) / max(1, self.state.n_updates - before))
 
     def _meet(self, train: Callable[[Team], None], size: int) -> None:
-        """Make the call in so many threads."""
+        """Make the call in so many threads. This one is the first of them, unless the update is long: then it listens.
+
+        A signal asks the others to leave a long update undone.
+        """
         from concurrent.futures import ThreadPoolExecutor, wait  # only now: it takes a while to import
 
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._most - 1, "pycharrnn")
-        meeting, calls = np.zeros(3, np.int32), []
+            self._pool = ThreadPoolExecutor(self._most, "pycharrnn")
+        meeting, calls = np.zeros(5, np.int32), []
 
         def come(rank: int) -> None:
             try:
@@ -262,12 +269,17 @@ class Trainer:
                 meeting[2] = 1  # this thread does not come: the others stop waiting for it
                 raise
 
+        listens = self._long and threading.current_thread() is threading.main_thread()
         try:
-            for rank in range(1, size):
+            for rank in range(0 if listens else 1, size):
                 calls.append(self._pool.submit(come, rank))
-            come(0)
-        finally:
-            meeting[2] = 1  # an interrupt may come before this thread does; after the last meeting nobody looks
+            if not listens:
+                come(0)
+            while wait(calls, 0.1).not_done:  # some systems interrupt no longer waiting
+                continue
+        finally:  # after the last meeting nobody looks
+            meeting[3] = listens
+            meeting[2] = not listens or len(calls) < size  # an interrupt may come before all threads do
             wait(calls)
         for call in calls:
             call.result()

@@ -275,6 +275,14 @@ int core_meet(int32_t *meeting, int size) {
     return 0;
 }
 
+int core_hears(int32_t *meeting) {
+    if (!__atomic_load_n(&meeting[3], __ATOMIC_RELAXED)) return 0;
+    __atomic_store_n(&meeting[4], 1, __ATOMIC_RELEASE);
+    return 1;
+}
+
+int core_heard(const int32_t *meeting) { return __atomic_load_n(&meeting[4], __ATOMIC_ACQUIRE); }
+
 /* splitmix64 (Steele, Lea, Flood 2014) */
 uint32_t core_key(uint64_t seed, uint64_t counter) {
     uint64_t z = seed + (counter + 1) * 0x9E3779B97F4A7C15;

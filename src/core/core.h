@@ -220,6 +220,10 @@ const char *core_best(void);
 /* Puts an instruction set in force: 0, or -1 when it is unknown or this processor lacks it. */
 int core_select(const char *name);
 const char *core_selected(void);
-/* Waits until `size` threads have come; meeting[3] starts as zeros. -1 once meeting[2] says that not all will come. */
+/* Waits until `size` threads have come; meeting starts as zeros. -1 once meeting[2] says that not all will come. */
 int core_meet(int32_t *meeting, int size);
+/* Whether meeting[3] asks the threads to leave their update undone; then meeting[4] says that one has heard it. */
+int core_hears(int32_t *meeting);
+/* Whether one of them has heard it: the same for all, after they have met. */
+int core_heard(const int32_t *meeting);
 #endif

@@ -96,6 +96,8 @@ cdef extern from "core/core.h" nogil:
     int core_select(const char *name)
     const char *core_selected()
     int core_meet(int32_t *meeting, int size)
+    int core_hears(int32_t *meeting)
+    int core_heard(const int32_t *meeting)
 
 
 LANES = CORE_LANES

@@ -37,7 +37,8 @@ cdef void updates(Window *w, Step *u, Run *run, const Course *course,
         u.numbers.rate = course.rates[i]
         u.numbers.correction1 = 1 / (1 - power1)
         u.numbers.correction2 = 1 / (1 - power2)
-        clip_and_step(w, u, work)
+        if not clip_and_step(w, u, work):
+            break
         meet(team)
         team.update += 1
         if i + 1 < course.n:  # else the next call does
@@ -60,11 +61,11 @@ def train(floating[::1] weights not None,  # (P)                                
           update not None,                 # name, numbers (1) and rates (n) in; m, v, average (P) or (0) in, out
           Run[::1] run not None,           # (1)                                                       in, out
           double[::1] loss not None,       # (n): nats of each window, summed                          out
-          team=None,                       # rank, size; meeting (3): zeros at first                   in, out
+          team=None,                       # rank, size; meeting (5): zeros at first                   in, out
           ):
-    """Make an update for each of n windows, or stop before one whose loss is not finite.
+    """Make an update for each of n windows; stop before one whose loss is not finite, or that the team leaves undone.
 
-    The weights are then those that gave it. Gradients are those of the loss summed over the steps, the mean of the
+    The weights are then those before it. Gradients are those of the loss summed over the steps, the mean of the
     streams.
     """
     cdef Blueprint blueprint = <Blueprint?>space.blueprint
@@ -91,7 +92,7 @@ def train(floating[::1] weights not None,  # (P)                                
     blueprint.check_moments(sizeof(floating), m.shape[0], weights.shape[0])
     blueprint.check_moments(sizeof(floating), v.shape[0], weights.shape[0])
     own.seed, own.update = run[0].seed, run[0].n_updates
-    if team is not None and team.size > 1:
+    if team is not None:
         meeting = team.meeting
         own.rank = team.rank
         own.size = team.size

@@ -52,6 +52,8 @@ cdef void layer_forward(const Window *w, const Layer *layer,
     cdef floating *r
     step.dh = step.dh0 = step.ds = NULL
     for t in range(w.T):
+        if hurries(w.team):
+            return
         h = work + layer.h + t * plan.B * plan.Hs
         r = work + layer.hc + t * plan.B * plan.Hs if w.cell.in_place else work + plan.r
         recur(w, layer, hi - lo, t & 1, <const floating *>h + lo * plan.Hs, r + lo * ld, work)
@@ -90,6 +92,8 @@ cdef void layer_backward(const Window *w, const Layer *layer,
     step.H = H
     step.u = step.r = step.bias = NULL
     for t in range(w.T - 1, -1, -1):
+        if hurries(w.team):
+            return
         for i in range(lo, hi):
             q = t * plan.B + i
             start = w.x[q] == plan.end

@@ -6,7 +6,7 @@ cdef struct Team:
     # The threads of one call: what each does is a share of rows or columns, and after each phase they meet.
     int rank, size
     uint64_t seed, update        # what the masks of dropout are drawn from
-    int32_t *meeting             # (3): the meeting place, and whether to go on
+    int32_t *meeting             # (5): the meeting place, whether to go on, and whether to stop; NULL: nobody asks
 
 
 # What the loops need for one window; only its arrays of `floating` are passed beside it.
@@ -60,6 +60,16 @@ cdef inline Team alone() noexcept nogil:
 cdef inline bint meet(Team *team) noexcept nogil:
     """Wait for the whole team; False if one of its threads could not be started."""
     return team.size == 1 or core_meet(team.meeting, team.size) == 0
+
+
+cdef inline bint hurries(Team *team) noexcept nogil:
+    """Whether somebody asks to leave the update undone. What is left of it need not be computed then."""
+    return team.meeting != NULL and core_hears(team.meeting) != 0
+
+
+cdef inline bint is_undone(const Team *team) noexcept nogil:
+    """Whether the update is left undone: the same for the whole team, after it has met."""
+    return team.meeting != NULL and core_heard(team.meeting) != 0
 
 
 cdef inline Py_ssize_t share(const Team *team, Py_ssize_t n, Py_ssize_t of, int rank) noexcept nogil:

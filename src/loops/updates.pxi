@@ -4,6 +4,11 @@ from libc.math cimport sqrt
 from libc.stdint cimport int32_t
 from libc.string cimport memset
 
+# Products of a block of rows of a gradient, at most: between two blocks somebody may ask to stop.
+cdef enum:
+    MOST = 1 << 30
+
+
 # What one update changes. `together` steps each block of rows while its gradient is still in the cache. One
 # thread uses it where no step needs the whole gradient, that is, without `clip_norm`.
 cdef struct Step:
@@ -72,8 +77,10 @@ cdef void matrix_gradient(const Window *w, Step *u, Place P,
     cdef Py_ssize_t i, end, q, blocks = (P.rows + k.rows - 1) // k.rows, M = w.T * w.plan.B
     if not u.together:
         i, end = share(w.team, P.rows, 1, w.team.rank), share(w.team, P.rows, 1, w.team.rank + 1)
-        if end > i:
-            multiply(k, end - i, P.used, M, transposed(d + i, ldd), x, onto(grad + i * P.stride, P.stride))
+        q = max(16 * k.rows, MOST // (P.used * M) // k.rows * k.rows)
+        while i < end and not hurries(w.team):
+            multiply(k, min(q, end - i), P.used, M, transposed(d + i, ldd), x, onto(grad + i * P.stride, P.stride))
+            i += q
         return
     for q in range(blocks):
         i = q * P.rows // blocks
@@ -213,22 +220,29 @@ cdef inline void follow(const Window *w, const Step *u, Py_ssize_t lo, Py_ssize_
                 average + lo)
 
 
-cdef void clip_and_step(const Window *w, Step *u,
+cdef bint clip_and_step(const Window *w, Step *u,
                         floating *work,    # what `gradients` reads and zeroes
                         ) noexcept nogil:
-    """Gradients, clipping and the optimiser's step, at once or one after the other: the same bits."""
+    """Gradients, clipping and the optimiser's step, at once or one after the other: the same bits.
+
+    False: somebody asked to leave the update undone, and nothing has been changed.
+    """
     cdef Team *team = w.team
     cdef floating *grads = <floating *>u.grads
     cdef Py_ssize_t lo = share(team, u.size, CORE_LANES, team.rank), hi = share(team, u.size, CORE_LANES, team.rank + 1)
     cdef double norm
     if u.together:
+        if is_undone(team):
+            return False
         gradients(w, u, work)
         follow(w, u, lo, hi, <floating *>u.average)
-        return
+        return True
     memset(grads + lo, 0, (hi - lo) * sizeof(floating))
     meet(team)
     gradients(w, u, work)
     meet(team)
+    if is_undone(team):
+        return False
     if u.numbers.clip_norm > 0:
         norm = sqrt(w.k.sum_squares(u.size, grads))  # each thread the whole of it: the same bits, and no meeting
         meet(team)
@@ -236,3 +250,4 @@ cdef void clip_and_step(const Window *w, Step *u,
             w.k.scale(hi - lo, u.numbers.clip_norm / norm, grads + lo)
     apply(w.k, u, lo, hi - lo, <const floating *>grads + lo)
     follow(w, u, lo, hi, <floating *>u.average)
+    return True

@@ -197,3 +197,46 @@ def test_a_folder_is_no_file(tmp_path):
 @pytest.mark.parametrize("name", ["fit", "sample", "score", "save", "check_gradients", "set_params"])
 def test_a_method_can_be_pickled(name):
     assert pickle.loads(pickle.dumps(getattr(CharRNN, name))) is getattr(CharRNN, name)
+
+
+@pytest.mark.parametrize("rate", [1, np.int8(1), 2**40])
+def test_rates_may_be_integers(rate):
+    """These are too high, which is what is said of them."""
+    model = CharRNN(hidden_size=8, max_updates=5, random_state=0).fit(TEXT)
+    with pytest.raises(ValueError, match=r"^adapt must be lower for this text"):
+        model.evaluate(TEXT, adapt=rate)
+    with pytest.raises(ValueError, match=r"^rate must be lower for this text"):
+        model.adapt(TEXT, rate)
+
+
+def test_settings_are_numbers_of_python():
+    model = CharRNN(hidden_size=8, max_updates=5, random_state=0).fit(TEXT)
+    assert model.sample(np.int8(30), random_state=1) == model.sample(30, random_state=1)
+    assert type(pycharrnn.Sampling(length=np.int8(3)).length) is int
+    assert type(optim.Adam(beta1=np.float32(0.5)).beta1) is float
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: pycharrnn.Vocabulary([97], documents=2**31), "documents must be"),
+        (lambda: pycharrnn.Vocabulary([97], documents="no"), "documents must be"),
+        (lambda: pycharrnn.Vocabulary.from_text("ab", min_count="2"), "min_count must be"),
+        (lambda: pycharrnn.Vocabulary.from_text("ab", known="ab"), "known must be a Vocabulary or None, got 'ab'"),
+        (lambda: pycharrnn.Vocabulary.from_text(["ab", 5]), "text must be a list of str, not of int"),
+        (lambda: pycharrnn.Vocabulary([97]).encode("a", np.array(["raise", "x"])), "on_unknown must be"),
+        (lambda: pycharrnn.datasets.load(np.array([1.0, 2.0])), "unknown corpus"),
+        (lambda: pycharrnn.read_documents("a\0b.txt"), "path must be a name that a file can have"),
+        (lambda: pycharrnn.read_documents("\ud800"), "path must be a name that a file can have"),
+    ],
+    ids=str,
+)
+def test_nonsense_is_told_by_name(call, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        call()
+
+
+def test_a_long_name_is_not_repeated():
+    with pytest.raises(ValueError, match="unknown corpus") as caught:
+        pycharrnn.datasets.load("x" * 50_000)
+    assert len(str(caught.value)) < 400

@@ -71,7 +71,7 @@ MODULES: dict[str, set[str]] = {
     "waiting": set(),
     # text
     "text.corpus": {"arrays", "errors", "text.vocabulary"},
-    "text.datasets": {"arguments"},
+    "text.datasets": {"arguments", "messages"},
     "text.decoding": {"errors", "messages", "packing"},
     "text.documents": {
         "arguments",
@@ -91,7 +91,7 @@ MODULES: dict[str, set[str]] = {
     "text.reading": {"text.decoding", "text.paths"},
     "text.records": {"messages"},
     "text.sources": {"errors", "messages", "text.formats"},
-    "text.vocabulary": {"errors", "messages"},
+    "text.vocabulary": {"arguments", "errors", "messages"},
     # files
     "files.atomic": {"errors", "messages"},
     "files.checkpoint_file": {"arguments", "files.container"},
