@@ -95,7 +95,7 @@ def test_a_wide_beam_finds_the_likeliest_text(model):
         {"constraint": lambda text: "" if len(text) > 3 else None},
         {"novel": NoveltyIndex("to be nobler, said the sea", 4)},
     ],
-    ids=str,
+    ids=",".join,
 )
 def test_a_beam_follows_the_best_texts(model, width, prompt, settings):
     expected = search(model, prompt, width, 6, n=width, **settings)
