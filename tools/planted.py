@@ -93,7 +93,7 @@ def noticed(fault: Fault, home: Path) -> bool:
     command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-x", *fault.tests.split()]
     try:
         where = os.environ | {"PYTHONPATH": str(home)}
-        return subprocess.run(command, cwd=home, env=where, capture_output=True, timeout=600).returncode == 1
+        return subprocess.run(command, cwd=home, env=where, capture_output=True, timeout=150).returncode == 1
     except subprocess.TimeoutExpired:
         return True  # a test that hangs is noticed, too
     finally:

@@ -92,7 +92,7 @@ def test_a_parameter_that_is_missing_is_told(files: list[bytes], tmp_path: Path)
             CharRNN.load(tmp_path / "m")
 
 
-@pytest.mark.parametrize("points", [[0x110000], [0xFFFFFFFF], [98, 97], [97, 97]])
+@pytest.mark.parametrize("points", [[0x110000], [0xFFFFFFFF], [98, 97], [97, 97], [119, 119]])
 def test_wrong_code_points_are_an_error_of_the_file(files: list[bytes], tmp_path: Path, points: list[int]) -> None:
     forged = Forgery(files[0])
     start, end = forged.header["vocabulary"]["data_offsets"]
