@@ -18,7 +18,7 @@ from pycharrnn.network.workspace import affordable_steps
 
 _Places = npt.NDArray[np.intp]
 
-MOST = 192  # streams at once: so many rows keep the products of two threads busy
+MOST = 104  # streams at once: four full tiles of a product for each of two threads, and parts as long as can be
 _STEPS = 64  # of a window, at most
 _WINDOW = 0.015  # seconds of a window: after each, signals have their turn
 _FASTER = 8  # times as many symbols as one stream reads in 20 ms many streams read in one step

@@ -19,7 +19,7 @@ static ALWAYS double NAME(largest)(idx padded, const double *z) {
     return lane[0];
 }
 
-/* The first symbol with the largest logit, which is below K. */
+/* The first symbol with the largest logit or share, which is below K. */
 static ALWAYS idx NAME(likeliest)(idx K, double top, const double *z) {
     idx k = 0;
     while (k < K - 1 && z[k] < top) k++;
@@ -74,10 +74,10 @@ static ALWAYS idx NAME(take)(idx n, const double *z, idx *order) {
 }
 
 /* Keeps the likeliest symbols: the `top_k` first ones, with those that equal the last of them; of these the first that
- * have the share `top_p` together; of these those that have the part `min_p` of the largest share, z[likeliest]. The
- * shares of the others become 0. order (K)  scratch */
-static void NAME(filter)(idx K, const core_drawing *how, idx likeliest, idx *order, double *z) {
-    const double least = how->min_p * z[likeliest];
+ * have the share `top_p` together; of these those that have the part `min_p` of the largest share. The shares of the
+ * others become 0. order (K)  scratch */
+static void NAME(filter)(idx K, const core_drawing *how, double largest, idx *order, double *z) {
+    const double least = how->min_p * largest;
     const int few = how->top_k > 0 && how->top_k < K;
     idx taken = 0, kept = 0;
     double total = 0, sum = 0, last = 0;
@@ -105,7 +105,7 @@ static void NAME(filter)(idx K, const core_drawing *how, idx likeliest, idx *ord
 /* The index whose share covers u in [0, 1): the distribution function inverted, first by blocks of lanes, then within
  * one. The two sums of a block differ by rounding: where the target lies between them, the next symbol that has a share
  * is taken. */
-static ALWAYS idx NAME(cover)(idx padded, idx likeliest, double u, const double *z) {
+static ALWAYS idx NAME(cover)(idx padded, double u, const double *z) {
     double lane[CORE_LANES], below = 0;
     for (int l = 0; l < CORE_LANES; l++) lane[l] = 0;
     for (idx k = 0; k < padded; k += CORE_LANES)
@@ -122,7 +122,7 @@ static ALWAYS idx NAME(cover)(idx padded, idx likeliest, double u, const double 
         }
         below += lane[0];
     }
-    return likeliest; /* rounding left the target beyond the last share */
+    return NAME(likeliest)(padded, NAME(largest)(padded, z), z); /* rounding left the target beyond the last share */
 }
 
 /* The logarithm of a probability, or of a number above one. */
@@ -139,11 +139,11 @@ static idx NAME(draw)(idx K, const core_drawing *how, const core_context *contex
     for (idx k = K; k < padded; k++) z[k] = z[0];
     double top = NAME(largest)(padded, z);
     if (top == -__builtin_inf()) return -1;
-    idx likeliest = NAME(likeliest)(K, top, z);
-    if (temperature == 0 && !adjusts) return likeliest;
+    if (temperature == 0 && !adjusts) return NAME(likeliest)(K, top, z);
     if (adjusts) __builtin_memcpy(context->scratch, z, (size_t)padded * sizeof(double));
     double shift = 0;
     if (how->smoothing > 0) {
+        const idx likeliest = NAME(likeliest)(K, top, z);
         NAME(unsmooth)(K, padded, how->smoothing, top, z);
         shift = top - z[likeliest];
         top = z[likeliest];
@@ -159,8 +159,7 @@ static idx NAME(draw)(idx K, const core_drawing *how, const core_context *contex
             top = NAME(largest)(padded, z);
             if (top == -__builtin_inf()) return -1;
         }
-        likeliest = NAME(likeliest)(K, top, z);
-        if (temperature == 0) return likeliest;
+        if (temperature == 0) return NAME(likeliest)(K, top, z);
     }
     if (temperature == 1)
         for (idx k = 0; k < padded; k++) z[k] = NAME(exp1)(z[k] - top);
@@ -168,6 +167,6 @@ static idx NAME(draw)(idx K, const core_drawing *how, const core_context *contex
         for (idx k = 0; k < padded; k++) z[k] = NAME(exp1)((z[k] - top) / temperature);
     for (idx k = K; k < padded; k++) z[k] = 0;
     if (how->top_k > 0 || how->top_p < 1 || how->min_p > 0)
-        NAME(filter)(K, how, likeliest, (idx *)(context->scratch + padded), z);
-    return NAME(cover)(padded, likeliest, u, z);
+        NAME(filter)(K, how, NAME(largest)(padded, z), (idx *)(context->scratch + padded), z);
+    return NAME(cover)(padded, u, z);
 }

@@ -25,6 +25,8 @@ typedef struct {
     idx out_row;
     const REAL *next; /* what the next tile reads first, and how the lines of it lie */
     idx next_row, next_step;
+    const REAL *later; /* the next block of the right matrix: the rows that this tile fetches, so many every 16 k */
+    idx later_rows;
 } NAME(tile_of);
 
 /* A tile of mr rows and nv vectors, held in registers while k runs. Every 16 k it fetches the lines of MR elements at
@@ -34,7 +36,8 @@ typedef struct {
 static ALWAYS void NAME(tile)(const int mr, const int nv, const int by_rows, const NAME(tile_of) *t) {
     const idx ra = by_rows ? t->a_row : 1, ca = by_rows ? 1 : t->a_column;
     const idx depth = t->depth, b_row = t->b_row, next_row = t->next_row, next_step = t->next_step;
-    const REAL *b = t->b, *next = t->next, *start = t->start;
+    const REAL *b = t->b, *next = t->next, *later = t->later, *start = t->start;
+    const idx later_rows = t->later_rows;
     vec acc[MR][2];
     UNROLL for (int i = 0; i < mr; i++) {
         UNROLL for (int v = 0; v < nv; v++) acc[i][v] =
@@ -49,6 +52,10 @@ static ALWAYS void NAME(tile)(const int mr, const int nv, const int by_rows, con
                 __builtin_prefetch(next + i * next_row + MR - 1);
             }
             next += next_step;
+            for (idx i = 0; i < later_rows; i++, later += b_row) {
+                __builtin_prefetch(later, 0, 2);
+                if (VB > 32) __builtin_prefetch(later + VL, 0, 2);
+            }
         }
         vec b0 = NAME(load)(b), b1 = nv > 1 ? NAME(load)(b + VL) : b0;
         UNROLL for (int i = 0; i < mr; i++) {
@@ -153,7 +160,8 @@ static void NAME(multiply_row)(const core_product *p) {
 
 /* Blocks of the right matrix that the second-level cache holds. Within one, a tile's rows of the left matrix, which the
  * first-level cache holds, meet all of its panels, while the rows of the sums and of the left matrix that come next are
- * fetched. A sum that is interrupted goes on from where it was stored: the same bits as without blocks. */
+ * fetched. Each tile also fetches its share of the next block, which lies farther away. A sum that is interrupted goes
+ * on from where it was stored: the same bits as without blocks. */
 static void NAME(multiply_rows)(const core_product *p) {
     const idx M = p->rows, N = p->columns, ra = p->left.row, ca = p->left.column, reverse = p->right.reverse;
     const idx panels = (N + 2 * VL - 1) / (2 * VL), tiles = (M + MR - 1) / MR, ahead = reverse ? -2 * VL : 2 * VL;
@@ -169,8 +177,12 @@ static void NAME(multiply_rows)(const core_product *p) {
         tile.start_row = k ? ldc : p->sums.start_row;
         for (idx first = 0; first < panels; first += WIDTH) {
             const idx last = panels - first < WIDTH ? panels : first + WIDTH;
+            const idx later = last < panels ? last : 0, later_k = last < panels ? k : k + DEPTH;
+            const idx each = later_k < p->depth ? (16 + tiles - 1) / tiles : 0;
             for (idx t = 0; t < tiles; t++) { /* heights differ by at most one row */
                 const idx i = t * M / tiles, end = (t + 1) * M / tiles;
+                const idx fetched = t * each * ((depth + 15) / 16); /* rows of the next block, by the tiles before */
+                tile.later_rows = fetched < DEPTH ? each : 0;
                 tile.a = A + i * ra + k * ca;
                 const REAL *next = tile.a + (end - i) * ra; /* the rows of the next tile */
                 for (idx q = first; q < last; q++) {
@@ -184,6 +196,11 @@ static void NAME(multiply_rows)(const core_product *p) {
                     tile.b = B + panel * p->right.panel + k * p->right.row;
                     tile.start = k ? c : start ? start + i * p->sums.start_row + j : NULL;
                     tile.out = c;
+                    if (tile.later_rows) {
+                        const idx after = later + q - first < panels ? later + q - first : panels - 1;
+                        tile.later = B + (reverse ? panels - 1 - after : after) * p->right.panel;
+                        tile.later += (later_k + fetched) * p->right.row;
+                    }
                     tile.next = next + (q - first) * (ca == 1 ? ra : 16 * FETCH * ca);
                     NAME(tiles)((int)(end - i), N - j >= 2 * VL ? 2 : 1, &tile);
                 }

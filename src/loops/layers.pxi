@@ -138,12 +138,14 @@ cdef inline void copy_starts(const Window *w, Py_ssize_t t, Py_ssize_t lo, Py_ss
                 memcpy(target + i * ld, source + i * ld, n_bytes)
 
 
-cdef inline void project(const Window *w, const Layer *layer, Py_ssize_t lo, Py_ssize_t hi,
+cdef inline void project(const Window *w, const Layer *layer, Py_ssize_t lo, Py_ssize_t hi, bint reverse,
                          floating *work,    # x (M, I), UT in; a (M, N) out
                          ) noexcept nogil:
     """a = x @ U.T, for the rows lo .. hi"""
-    multiply(w.k, hi - lo, w.cell.gates * w.plan.H, layer.I, by_rows(work + layer.x + lo * layer.Is, layer.Is),
-             packed(w.k, work + layer.UT, layer.I), into(work + layer.a + lo * w.plan.As, w.plan.As))
+    cdef core_panels U = packed(w.k, work + layer.UT, layer.I)
+    U.reverse = reverse
+    multiply(w.k, hi - lo, w.cell.gates * w.plan.H, layer.I, by_rows(work + layer.x + lo * layer.Is, layer.Is), U,
+             into(work + layer.a + lo * w.plan.As, w.plan.As))
 
 
 cdef inline void project_backward(const Window *w, const Layer *layer, Py_ssize_t lo, Py_ssize_t hi,

@@ -20,7 +20,7 @@ cdef double forward(const Window *w,
         if layer.I:
             if q == 0:
                 embed(w, first, last, work)
-            project(w, layer, first, last, work)
+            project(w, layer, first, last, False, work)
             meet(team)
         layer_forward(w, layer, lo, hi, work)
         meet(team)
@@ -55,7 +55,7 @@ cdef void forward_streams(const Window *w,
                 row = t * plan.B
                 if q == 0:
                     embed(w, row + lo, row + hi, work)
-                project(w, layer, row + lo, row + hi, work)
+                project(w, layer, row + lo, row + hi, t & 1, work)
         layer_forward(w, layer, lo, hi, work)
     for t in range(w.T):
         row = t * plan.B

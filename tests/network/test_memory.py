@@ -11,7 +11,7 @@ import pytest
 from pycharrnn import CharRNN, cli
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
-from pycharrnn.network.memory import claim, free_memory
+from pycharrnn.network.memory import claim, finite, free_memory
 from pycharrnn.network.scoring import cold_losses, parallel_losses, streamed_losses
 
 
@@ -151,3 +151,18 @@ def test_the_command_line_says_what_does_not_fit(tmp_path, capfd):
     assert "error: training with --hidden-size 65,536, --num-layers 1 and 10 symbols would take" in err
     assert "Traceback" not in err
     assert not output.exists()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("at", [0, (1 << 18) - 1, 1 << 18, -1])
+def test_one_number_that_is_not_finite_is_found(bad, at):
+    """Wherever it stands: the array is looked at block by block."""
+    array = np.full((3, 150_000), 1e38, np.float32)
+    assert finite(array)
+    array.reshape(-1)[at] = bad
+    assert not finite(array)
+
+
+def test_a_look_at_an_array_takes_no_memory_of_its_size():
+    array = np.zeros(1 << 23, np.float32)
+    assert peak(lambda: finite(array)) < 1 << 20

@@ -200,3 +200,25 @@ def test_a_million_draws_follow_the_distribution(names):
     for seed in range(4):
         found, degrees = chi_square(names, seed, n=10**6)
         assert found < limit(degrees)
+
+
+def test_where_no_symbol_covers_a_number_the_likeliest_is_drawn(rng, simd):
+    """All shares are added up in two orders. By the second the last number below 1 may lie beyond the last share."""
+    K, lanes = 3 * _kernels.LANES, _kernels.LANES
+    u = np.array([1 - 2.0**-53])
+    manner, out, memory = Manner.of(Drawing(), K), np.empty(1, np.int32), np.empty(3 * K)
+
+    def fold(lane):
+        while lane.size > 1:
+            lane = lane[: lane.size // 2] + lane[lane.size // 2 :]
+        return lane[0]
+
+    beyond = 0
+    for logits in rng.normal(size=(300, K)):
+        _kernels.draw(logits, manner, u, memory, out)
+        blocks = memory[:K].reshape(-1, lanes)
+        target = u[0] * fold(blocks[0] + blocks[1] + blocks[2])
+        if fold(blocks[0]) + fold(blocks[1]) + fold(blocks[2]) <= target:
+            assert out[0] == logits.argmax()
+            beyond += 1
+    assert beyond > 10
