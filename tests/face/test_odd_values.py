@@ -229,7 +229,6 @@ def test_settings_are_numbers_of_python():
         (lambda: pycharrnn.read_documents("a\0b.txt"), "path must be a name that a file can have"),
         (lambda: pycharrnn.read_documents("\ud800"), "path must be a name that a file can have"),
     ],
-    ids=str,
 )
 def test_nonsense_is_told_by_name(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
