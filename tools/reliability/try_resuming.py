@@ -1,25 +1,18 @@
-"""Kill trainings at random moments, resume them, and compare: `python tools/kill_and_resume.py`.
-
-Each run trains in a child process that writes checkpoints. SIGKILL ends it at a random moment, and another child goes
-on from the folder, or begins anew where it has no checkpoint yet; a chain is killed so ten times. The saved model and
-the losses of every update must be those of a training that nobody stopped, byte by byte. Needs fork.
-"""
+"""Resuming: trainings that are killed at random moments, and go on, end as those that nobody stopped."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import random
-import shutil
 import signal
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from rows import Finding, row, scratch
 
 from pycharrnn import CharRNN, Checkpoint, SampleText, datasets
 from pycharrnn.training.checkpoints import checkpoints_in
@@ -83,10 +76,10 @@ def child(work: Callable[[], str], seconds: float | None = None) -> str:
     return said if seconds is None else ""
 
 
-def survives(number: int, kills: int, whole: str, seconds: float, rng: random.Random) -> bool:
-    """Kill one training so often, let it end, and compare."""
-    folder = tempfile.mkdtemp()
-    try:
+def differs(number: int, kills: int, whole: str, seconds: float, rng: random.Random) -> str:
+    """Kill one training so often, let it end, and say what is not as if nobody had stopped it."""
+    with scratch() as place:
+        folder = str(place)
         checkpoints = os.path.join(folder, "checkpoints")
         for _ in range(kills):
             every, threads = rng.choice((1, 3, 10, 25)), rng.choice((1, 2))
@@ -94,36 +87,23 @@ def survives(number: int, kills: int, whole: str, seconds: float, rng: random.Ra
         found = child(partial(finish, number, folder, 10, rng.choice((1, 2))))
         left = sorted(set(os.listdir(checkpoints)) - {os.path.basename(path) for path in checkpoints_in(checkpoints)})
         if found != whole or left != ["best.safetensors"]:
-            print(f"training {number}: {found}, not {whole}; beside checkpoints there is {left}", flush=True)
-            return False
-        return True
-    finally:
-        shutil.rmtree(folder)
+            return f"{found}, not {whole}; beside checkpoints there is {left}"
+        return ""
 
 
-def main() -> int:
-    """Run what the command line asks for, print what held, and return 1 if anything did not."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--runs", type=int, default=300)
-    parser.add_argument("--chains", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    rng = random.Random(given.seed)
+@row("R8", "trainings killed at random moments and resumed, once or ten times", seconds=1800)
+def resuming(full: bool) -> Finding:
+    """Compare the saved model, and the losses of every update, byte by byte."""
+    found = Finding("trainings", least=320 if full else 12)
+    rng = random.Random(8)
     wholes = []
     for number in range(len(TRAININGS)):
-        folder = tempfile.mkdtemp()
-        begin = time.perf_counter()
-        wholes.append((child(partial(finish, number, folder, 10, 1)), time.perf_counter() - begin))
-        shutil.rmtree(folder)
-    held = [0, 0]
-    for i in range(given.runs + given.chains):
-        chain = i >= given.runs
-        number = i % len(TRAININGS)
-        whole, seconds = wholes[number]
-        held[chain] += survives(number, 10 if chain else 1, whole, seconds, rng)
-    print(f"{held[0]} of {given.runs} runs killed once and {held[1]} of {given.chains} chains of ten end the same")
-    return held != [given.runs, given.chains]
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        with scratch() as folder:
+            begin = time.perf_counter()
+            wholes.append((child(partial(finish, number, str(folder), 10, 1)), time.perf_counter() - begin))
+    for i in range(320 if full else 12):
+        kills = 10 if i % 16 == 11 else 1
+        number = (i if kills == 1 else i // 16) % len(TRAININGS)
+        problem = differs(number, kills, *wholes[number], rng)
+        found.check(not problem, f"training {i}, of kind {number}, killed {kills} times:", problem)
+    return found
