@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
+# Not imported here: where there is ipykernel, the library takes the process for a notebook.
 for package in ("nbclient", "nbformat", "ipykernel", "matplotlib"):
-    pytest.importorskip(package)
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"there is no {package}", allow_module_level=True)
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "notebook.ipynb"
 # In a process of its own: what it imports has warnings of its own.
