@@ -14,6 +14,9 @@ from pycharrnn.network.overlapping import overlapping_losses
 from pycharrnn.network.scoring import cold_losses, streamed_losses
 from pycharrnn.network.streams import MOST, Pieces, Streams
 
+_SMALL = 1 << 16  # weights that stay in the cache of a core
+_SOON = 1 << 20  # symbols that one stream of such a network reads in about a second
+
 
 class Evaluation(NamedTuple):
     """How well a model predicts a text, per character.
@@ -65,7 +68,7 @@ def losses(
     """Predict each symbol after the first from all before it, or from those of its window: nats of each, (N - 1,).
 
     `unsmooth` is the part of the label smoothing that is taken off. Without it and a window many streams read a long
-    text, unless it is to be `exact`.
+    text, unless it is to be `exact` or one reads it as fast.
 
     Examples
     --------
@@ -82,9 +85,23 @@ def losses(
         return unsmoothed_losses(architecture, weights, ids, window, unsmooth)
     if window is not None:
         return cold_losses(architecture, weights, ids, window, n_threads)
-    if exact:
+    if exact or one_is_as_fast(architecture, len(ids)):
         return streamed_losses(architecture, weights, ids)
     return overlapping_losses(architecture, weights, ids, n_threads)
+
+
+def one_is_as_fast(architecture: Architecture, n: int) -> bool:
+    """Whether one stream reads so many symbols as fast as many streams do: its weights stay in the cache of a core.
+
+    Documents are short, so that many streams have the bits of one.
+
+    Examples
+    --------
+    >>> classic, large = (Architecture("rnn", n_symbols=80, hidden_size=m, seq_length=25) for m in (100, 500))
+    >>> one_is_as_fast(classic, 300_000), one_is_as_fast(large, 300_000)
+    (True, False)
+    """
+    return architecture.end < 0 and architecture.layout.size <= _SMALL and n <= _SOON
 
 
 def separate_losses(
@@ -113,7 +130,7 @@ def separate_losses(
     if not exact:
         longest = int(sizes.argmax()) if len(texts) else 0
         if len(texts) and 2 * sizes[longest] > sizes.sum():
-            found[longest] = overlapping_losses(architecture, weights, texts[longest], n_threads)
+            found[longest] = losses(architecture, weights, texts[longest], None, n_threads=n_threads)
             sizes[longest] = 0
     which = np.flatnonzero(sizes).tolist()
     if not which:
