@@ -1,5 +1,7 @@
 """How many threads make an update: as many as prove fastest."""
 
+import gc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -51,6 +53,7 @@ def test_no_more_than_asked_for():
 
 
 def test_the_bits_do_not_depend_on_it(monkeypatch):
+    gc.collect()  # trainers that other tests have left take their share of the processors
     monkeypatch.setattr("pycharrnn.training.trainer.processors", lambda: 4)
     architecture = Architecture("gru", 9, 96, 16, num_layers=2)
     descent = Descent(Adam(), None, None, None)
