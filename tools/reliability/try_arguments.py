@@ -172,7 +172,7 @@ def attempt(call: Call, model: CharRNN, name: str, value: Any) -> BaseException 
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, enough)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS, SECONDS)  # again, for one that comes in a destructor is lost
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
