@@ -31,9 +31,10 @@ def _serve(job: Job) -> None:
         job.model, name, **{"port": 8000} | where, origins=origins, limits=Limits(**request.arguments(Limits))
     )
     with server.running():
-        log(f"model {name!a}: a page at {server.url}/, OpenAI's protocol at {server.url}/v1; Ctrl-C ends it")
+        said = f"model {name!a}: a page at {server.url}/, OpenAI's protocol at {server.url}/v1; Ctrl-C ends it"
         if server.is_open:
-            log("pycharrnn: warning: other machines can reach this server, and nothing asks them who they are")
+            said += "\npycharrnn: warning: other machines can reach this server, and nothing asks them who they are"
+        log(said)  # at once: whoever reads the address may end the server before another line
         server.wait()
 
 

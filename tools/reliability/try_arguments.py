@@ -262,4 +262,5 @@ def content(model: CharRNN) -> bytes:
 
 def cells(call: Call) -> Iterator[tuple[Call, str, str]]:
     """Each argument of a call with each value."""
-    return ((call, name, told) for name in call.names for told in NONSENSE)
+    told_of = {"pattern": NONSENSE.keys() - {"long"}}  # the package regex takes minutes for it, deaf to signals
+    return ((call, name, told) for name in call.names for told in NONSENSE if told in told_of.get(name, NONSENSE))
