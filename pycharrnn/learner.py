@@ -107,27 +107,29 @@ class Learner(Writer):
         after = Learned(corpus.vocabulary, built, state, history.copy(), chosen, ngrams)  # readers keep what they have
         self._train(trainer, after, None, task, sources)
 
-    def _resume(self, file: CheckpointFile, X: Texts, validation: Texts | None, task: Task) -> None:
+    def _resume(
+        self, file: CheckpointFile, X: Texts, validation: Texts | None, callbacks: Sequence[Callback], begin: float
+    ) -> None:
         """Go on with the training of a checkpoint file, whose parameters this model has."""
         from pycharrnn.resuming import check_sources, from_file
         from pycharrnn.training.trainer import Trainer
 
-        params = task.params
+        params = check_parameters(self)
         vocabulary = Vocabulary(file.code_points, file.metadata["documents"])
-        new, sources, budget, standing, begun = from_file(file, params, vocabulary)
-        if begun[0] and params.on_unknown != "raise":  # as `_go_on` has read it
+        new, sources, budget, standing, beginning = from_file(file, params, vocabulary)
+        if beginning.n_updates and params.on_unknown != "raise":  # as `_go_on` has read it
             corpus = Corpus.read(X, vocabulary, params.on_unknown)
         else:
             corpus = Corpus.learn(X, params.min_count, vocabulary)
         unseen = None if validation is None else self._read(validation, vocabulary, "validation")
         check_sources(sources, corpus, unseen)
         params = settled(params, new.chosen)
-        task = task._replace(params=params, budget=budget)
+        task = Task(params, budget, callbacks, begin)
         corpus = corpus.shuffled(sources.order)
-        if unseen is None and task.held_out and not begun[0]:
+        if unseen is None and task.held_out and not beginning.n_updates:
             corpus, unseen = corpus.split(task.held_out)
         trainer = Trainer(new.architecture, new.state, descent(params), corpus.ids, params.n_threads)
-        trainer.go_on(*begun)
+        trainer.beginning = beginning
         self._train(trainer, new, unseen, task, sources, standing)
 
     def _train(
@@ -166,10 +168,10 @@ class Learner(Writer):
 
             if run.standing is None:
                 raise RuntimeError("a checkpoint can be written from the first update on")
-            to_file(check_parameters(self), new, sources, budget, run.standing, trainer.begun).write(path)
+            to_file(check_parameters(self), new, sources, budget, run.standing, trainer.beginning).write(path)
 
         total = budget.updates(trainer.updates_per_epoch)
-        run = Run(history, sample, save, checkpoint, budget, trainer.begun[0], total, vars(params), begin)
+        run = Run(history, sample, save, checkpoint, budget, trainer.beginning.n_updates, total, vars(params), begin)
         if standing is not None:
             run.go_on(standing, state.n_updates)
         text = None if unseen is None else Unseen(unseen.ids, ngrams)
@@ -186,6 +188,6 @@ def go_on_from(
     model: Learner, file: CheckpointFile, X: Texts, validation: Texts | None, callbacks: Sequence[Callback]
 ) -> None:
     """Go on with the training of a checkpoint file, whose parameters the model has."""
-    task = Task(check_parameters(model), Budget(max_updates=1), callbacks, time.perf_counter())
+    begin = time.perf_counter()
     with being_trained(model):
-        model._resume(file, X, validation, task)
+        model._resume(file, X, validation, callbacks, begin)

@@ -1,4 +1,4 @@
-"""CharRNN: the face, and how it learns. A method checks its arguments and calls the floors below."""
+"""CharRNN: the face. A method checks its arguments and calls the floors below."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from pycharrnn.arguments import Integer, Maybe
 from pycharrnn.derived import check_network, settled
@@ -18,9 +18,6 @@ from pycharrnn.text.corpus import Corpus, Texts
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.callbacks import Callback, check_callbacks
 from pycharrnn.turns import being_trained
-
-if TYPE_CHECKING:
-    pass
 
 
 class CharRNN(Learner):

@@ -35,6 +35,7 @@ from pycharrnn.training.judge import Memory
 from pycharrnn.training.ngrams import NGrams
 from pycharrnn.training.run import Counts
 from pycharrnn.training.standing import Standing
+from pycharrnn.training.windows import Beginning
 
 _LATEST = ("n_threads", "verbose")  # parameters that change no bit
 _NOT_A_NUMBER, _INFINITE = -1.0, -2.0  # what a series has for a loss that is not finite: no loss is below zero
@@ -53,15 +54,15 @@ class Resumed(NamedTuple):
         When it ends.
     standing : Standing
         Where it stands.
-    begun : tuple of int
-        Updates made before the run, and the place of the text where its first pass began.
+    beginning : Beginning
+        Where the run began.
     """
 
     learned: Learned
     sources: Sources
     budget: Budget
     standing: Standing
-    begun: tuple[int, int]
+    beginning: Beginning
 
 
 def opened(path: str | os.PathLike[str]) -> CheckpointFile:
@@ -94,14 +95,13 @@ def opened(path: str | os.PathLike[str]) -> CheckpointFile:
 
 
 def to_file(
-    params: Parameters, learned: Learned, sources: Sources, budget: Budget, standing: Standing, begun: tuple[int, int]
+    params: Parameters, learned: Learned, sources: Sources, budget: Budget, standing: Standing, beginning: Beginning
 ) -> CheckpointFile:
     """Return the checkpoint file of a training: its parameters, all that it has learned, and where it stands."""
     vocabulary, built, state, _, chosen, ngrams = learned
     rows = table(Parameters)
     series = _series(standing.history)
     order = sources.order
-    first, place = begun
     metadata = {
         "params": plain(params) | {"verbose": None},
         "chosen": {name: rows[name].kind.plain(value) for name, value in chosen.items()},
@@ -114,7 +114,7 @@ def to_file(
         "state": {name: state.run[name][0].item() for name in Numbers._fields}
         | {"smooth": None if state.smooth < 0 else state.smooth, "shift": state.shift},
         "kept": _finite(standing.kept._asdict()),
-        "run": {"first": first, "begun": place, "factor": standing.factor}
+        "run": {"first": beginning.n_updates, "begun": beginning.place, "factor": standing.factor}
         | {"due": standing.due, "finished": standing.finished}
         | _finite(standing.counts._asdict()),
         "memory": _finite(vars(standing.memory)),
@@ -168,7 +168,7 @@ def from_file(file: CheckpointFile, params: Parameters, vocabulary: Vocabulary) 
     validation = None if said["validation"] is None else Fingerprint(**said["validation"])
     sources = Sources(Fingerprint(**said["text"]), validation, file.order)
     learned = Learned(vocabulary, built, state, history, chosen, ngrams)
-    return Resumed(learned, sources, Budget(**said["budget"]), standing, (run["first"], run["begun"]))
+    return Resumed(learned, sources, Budget(**said["budget"]), standing, Beginning(run["first"], run["begun"]))
 
 
 def specs(parameters: Fields, chosen: Fields, n_symbols: int, documents: bool) -> Specs:

@@ -22,6 +22,8 @@ Check = Callable[[str, Any], None]
 
 _COUNT = Integer(0, 2**62)
 _FROM_ZERO = Real(zero=True)
+_TIME = Real(zero=True, below=1e12)  # seconds
+_PART = Real(zero=True, below=1.0000001)
 
 
 def _count(name: str, value: Any) -> None:
@@ -32,6 +34,16 @@ def _real(name: str, value: Any) -> None:
     if type(value) is not float:  # 1 and 1.0 are equal, but written in two ways
         raise ValueError(f"{name} must be a number with a point, got {value!a}")
     _FROM_ZERO.check(name, value)
+
+
+def _time(name: str, value: Any) -> None:
+    _real(name, value)
+    _TIME.check(name, value)
+
+
+def _part(name: str, value: Any) -> None:
+    _real(name, value)
+    _PART.check(name, value)
 
 
 def _flag(name: str, value: Any) -> None:
@@ -88,9 +100,9 @@ _METADATA = {
     "text": _TEXT,
     "validation": _maybe(_TEXT),
     "n_documents": _count,
-    "budget": _of(epochs=_maybe(_count), max_updates=_maybe(_count), max_seconds=_maybe(_real)),
+    "budget": _of(epochs=_maybe(_count), max_updates=_maybe(_count), max_seconds=_maybe(_time)),
     "state": _of(
-        n_updates=_count, seed=_count, power1=_real, power2=_real, smooth=_maybe(_real), shift=_count,
+        n_updates=_count, seed=_count, power1=_part, power2=_part, smooth=_maybe(_real), shift=_count,
     ),
     "kept": _of(
         n_updates=_count,
@@ -101,11 +113,11 @@ _METADATA = {
     "run": _of(
         first=_count,
         begun=_count,
-        factor=_real,
+        factor=_part,
         due=_flag,
         finished=_flag,
-        seconds=_real,
-        updating=_real,
+        seconds=_time,
+        updating=_time,
         start=_maybe(_real),
         loss=_maybe(_real),
         smooth_loss=_maybe(_real),
@@ -118,7 +130,7 @@ _METADATA = {
         waited=_count,
         diverged=_count,
         looked=_maybe(_count),
-        seconds=_maybe(_real),
+        seconds=_maybe(_time),
         most=_count,
     ),
     "history": _of(
@@ -129,7 +141,7 @@ _METADATA = {
         passes=_rows(_count, _count, _count),
         sizes=_of(losses=_count, validation=_count, training=_count, texts=_count, characters=_count),
     ),
-    "counted": _maybe(_of(order=Integer(1, 16).check, n_symbols=Integer(1, 2**40).check, share=_real)),
+    "counted": _maybe(_of(order=Integer(1, 16).check, n_symbols=Integer(1, 2**40).check, share=_part)),
 }  # fmt: skip
 
 # The series of a history: which size they have, and the type of each.
@@ -269,9 +281,13 @@ def _check_values(tensors: container.Tensors, metadata: Fields) -> None:
         and not 0 <= tensors["text"].min() <= tensors["text"].max() < characters.size + metadata["documents"]
     ):
         raise ValueError("its text has symbols that are none")
-    updates = tensors["losses.updates"]
+    updates, n_updates = tensors["losses.updates"], metadata["state"]["n_updates"]
     if not (updates[1:] > updates[:-1]).all() or metadata["run"]["first"] > metadata["state"]["n_updates"]:
         raise ValueError("its updates are not in order")
+    if metadata["history"]["n_updates"] != metadata["state"]["n_updates"] or (updates >= n_updates).any():
+        raise ValueError("its history is not of as many updates as its state")
+    if any(first + length * n > n_updates for first, length, n in metadata["history"]["passes"]):
+        raise ValueError("its passes over the text are longer than its training")
     lengths, written = tensors["texts.length"], tensors["characters.code_points"]
     if (lengths < 0).any() or int(lengths.sum()) != written.size or (written > 0x10FFFF).any():
         raise ValueError("its texts are not as long as it says, or have no characters")

@@ -128,7 +128,7 @@ class Checkpoint:
     Notes
     -----
     A file has the weights, the best weights, the optimiser's moments, the average of the weights, the state that is
-    carried from one window to the next, the history and all counts: for Adam some five times what a model file takes.
+    carried from one window to the next, the history and all counts: for Adam some four times what a model file takes.
     With `ngram_order` it HOLDS THE TEXT whose n-grams are counted. What callbacks of your own remember is not in it.
 
     Examples

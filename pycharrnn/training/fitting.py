@@ -75,9 +75,8 @@ def fit(
         else:
             judge.go_on(run.standing.memory)
         if run.standing is None or not run.standing.finished:
-            train(trainer, run, schedule, judge, [*callbacks, progress])
+            factor = train(trainer, run, schedule, judge, [*callbacks, progress])
             judge.finish()
-            factor = 1.0 if run.standing is None else run.standing.factor
             run.standing = Standing.of(run, judge, factor, due=False, finished=True)
         insist(ended)
     except TrainingDivergedError:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pycharrnn.arrays import Floats, Ids
+from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.errors import TrainingDivergedError
 from pycharrnn.network.scoring import EXCERPTS, excerpt_losses, excerpt_places, streamed_losses
 from pycharrnn.training.baseline import KneserNey
@@ -27,7 +27,8 @@ _WHOLE = 0.4  # seconds that reading all of a text may take
 _PART = 20  # a look may take 1 / _PART of a time limit
 _FORWARD = 2.5  # reading a text is so many times as fast as training on it
 _OPERATIONS = 2e8  # weights times symbols: a slow processor does fifty times as many in a second
-_QUICK = 25  # times _OPERATIONS take half a second on a slow processor
+_QUICK = 0.06  # seconds of reading that an interrupt may wait for
+_LEAST = 512  # symbols that can tell which of two weights are better
 _FAR = 10  # times the loss of guessing: a divergence. The first steps of AdaGrad may reach five times
 
 
@@ -151,8 +152,25 @@ class Judge(ABC):
             raise TrainingDivergedError(self.trainer.state.n_updates, self.run.nats)
 
     def interrupted(self) -> None:
-        """Look at the last weights of a training that an interrupt, an error or a divergence has ended."""
-        self(self.run)
+        """Judge the last weights of a training that an interrupt, an error or a divergence has ended.
+
+        That must be quick. If a look takes long, the last weights and the best ones so far are compared by a small part
+        of the text. If that takes long, too, those of the last look are kept; if there was none, the last weights.
+        """
+        run, memory = self.run, self.memory
+        if run.n_updates in (memory.looked, run.first):
+            return
+        if memory.seconds is not None and memory.seconds <= _QUICK:
+            self(run)
+            return
+        speed = 50 * _OPERATIONS / self.trainer.architecture.layout.size
+        if memory.seconds:
+            speed = self.amount() / memory.seconds
+        most = min(EXCERPTS, int(_QUICK * speed))
+        if math.isinf(memory.lowest) or (memory.looked is None and most < _LEAST):
+            self.keep(self.read(max(_LEAST, most)))
+        elif most >= _LEAST and self.read(most, self.trainer.state.best) > (nats := self.read(most)):
+            self.keep(nats)
 
     def deadline(self) -> float:
         """After so many seconds of the run no update begins, so that a last look fits into the time limit."""
@@ -174,20 +192,20 @@ class Judge(ABC):
         self.looks.append(Look(self.run.n_updates, seconds, nats))
         return nats
 
-    def read(self, most: int) -> float:
-        """The loss of the present weights on at most so many symbols of the text, in nats per character."""
+    def read(self, most: int, weights: Array | None = None) -> float:
+        """The loss of the present weights, or of others, on at most so many symbols of the text, in nats each."""
         self.run.status = "validating"
         self.show(self.run)
         try:
-            losses = self.losses(most)
+            losses = self.losses(most, self.trainer.state.judged if weights is None else weights)
             return math.fsum(losses) / len(losses)  # exact: the choice of weights is the same on every machine
         finally:
             self.run.status = "training"
 
-    def losses(self, most: int) -> Floats:
+    def losses(self, most: int, weights: Array) -> Floats:
         """The losses of at most so many symbols, spread evenly over the text."""
         trainer = self.trainer
-        return excerpt_losses(trainer.architecture, trainer.state.judged, self.text, most, n_threads=trainer.n_threads)
+        return excerpt_losses(trainer.architecture, weights, self.text, most, n_threads=trainer.n_threads)
 
     def compare(self, nats: float) -> None:
         """Keep the present weights if their loss is the lowest so far."""
@@ -250,8 +268,8 @@ class UnseenText(Judge):
             interruptibly(model.fit, ids[-MOST_COUNTED:], architecture.n_symbols, end)
             history.baseline = float(interruptibly(model.nats, self.text).mean())
 
-    def losses(self, most: int) -> Floats:
-        self._nats = super().losses(most)
+    def losses(self, most: int, weights: Array) -> Floats:
+        self._nats = super().losses(most, weights)
         places = excerpt_places(len(self.text) - 1, most)
         if self._ngrams is not None and not np.array_equal(places, self._places):  # counts at the start of the run
             self._places = places
@@ -274,12 +292,6 @@ class UnseenText(Judge):
         self.trainer.state.keep(validation=nats)
         if self._ngrams is not None:
             self._ngrams.choose(self._counted, self._nats)
-
-    def interrupted(self) -> None:
-        """Compare the last weights by a small part of the text if there was no look yet: this must be quick."""
-        if self.memory.seconds is None and self.run.n_updates > self.run.first:
-            most = int(_QUICK * _OPERATIONS / self.trainer.architecture.layout.size)
-            self.compare(self.read(min(EXCERPTS, max(EXCERPTS // 8, most))))
 
 
 class TrainingText(Judge):
@@ -309,10 +321,10 @@ class TrainingText(Judge):
     def amount(self) -> int:
         return self.memory.most
 
-    def losses(self, most: int) -> Floats:
+    def losses(self, most: int, weights: Array) -> Floats:
         if self._whole:
-            return streamed_losses(self.trainer.architecture, self.trainer.state.judged, self.text)
-        return super().losses(most)
+            return streamed_losses(self.trainer.architecture, weights, self.text)
+        return super().losses(most, weights)
 
     def keep(self, nats: float) -> None:
         self.trainer.state.keep(training=nats)

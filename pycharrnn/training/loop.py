@@ -70,7 +70,7 @@ class _Turns:
             self.run.standing = Standing.of(self.run, self.judge, self.rollback.factor, due)
 
 
-def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callbacks: Sequence[Callback]) -> None:
+def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callbacks: Sequence[Callback]) -> float:
     """Make updates until the budget is spent, or the judge or a callback returns True.
 
     Parameters
@@ -86,6 +86,11 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
     callbacks : sequence of callable
         Each is called with `run` after every slice, or, if it has an attribute `every`, at the start and after each
         `every`-th update exactly. True ends the training.
+
+    Returns
+    -------
+    float
+        What divergences have left of the learning rate.
 
     Raises
     ------
@@ -130,6 +135,7 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
                 stop = turns.take()
     finally:
         insist(trainer.settle, rollback.leave_finite, partial(_settle, trainer, run, part), turns.stand)
+    return rollback.factor
 
 
 def insist(*steps: Callable[[], object]) -> None:

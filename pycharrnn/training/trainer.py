@@ -23,7 +23,7 @@ from pycharrnn.network.memory import processors
 from pycharrnn.network.records import Team, Update, Windows, record
 from pycharrnn.network.state import Rule, Squares, State
 from pycharrnn.training.pace import Pace
-from pycharrnn.training.windows import Reading
+from pycharrnn.training.windows import Beginning, Reading
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -109,13 +109,13 @@ class Trainer:
         return self._reading.per_pass
 
     @property
-    def begun(self) -> tuple[int, int]:
-        """Updates made before the run, and the place of the text where its first pass began."""
-        return self._reading.first, self._reading.begun
+    def beginning(self) -> Beginning:
+        """Where the run began; a run that goes on after a stop is told."""
+        return self._reading.beginning
 
-    def go_on(self, first: int, begun: int) -> None:
-        """Read on as a run that began after `first` updates at the place `begun`."""
-        self._reading.first, self._reading.begun = first, begun
+    @beginning.setter
+    def beginning(self, beginning: Beginning) -> None:
+        self._reading.beginning = beginning
 
     @property
     def position(self) -> int:

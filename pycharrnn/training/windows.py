@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pycharrnn.arrays import Ids
 from pycharrnn.network.records import Windows
 
 REFRESH = 64  # windows; then a stream of a batch begins from a zero state again
+
+
+class Beginning(NamedTuple):
+    """Where a run begins.
+
+    Attributes
+    ----------
+    n_updates : int
+        Updates made before it.
+    place : int
+        The place of the text where its first pass begins.
+    """
+
+    n_updates: int
+    place: int
 
 
 class Reading:
@@ -46,25 +63,30 @@ class Reading:
         self._ids = ids
         self.T = T
         self.B = B
-        self.first = first
         self._seed = seed
-        self.begun = shift  # where the first pass begins
+        self.beginning = Beginning(first, shift)
         self.S = (len(ids) - 1) // B
         self.per_pass = -(-self.S // T)
         self._turns = REFRESH - np.arange(B) * REFRESH // B if B > 1 else None
 
     def position(self, n_updates: int) -> int:
         """Steps that the present pass has read after `n_updates` updates; 0 at the start of a pass."""
-        return (n_updates - self.first) % self.per_pass * self.T
+        return (n_updates - self.beginning.n_updates) % self.per_pass * self.T
 
     def shift(self, n_updates: int) -> int:
         """Where the first stream begins the pass of the next update, modulo the N symbols that can be read."""
-        passes = (n_updates - self.first) // self.per_pass
-        return key(self._seed, self.first + passes * self.per_pass) if self.B > 1 and passes else self.begun
+        passes = (n_updates - self.beginning.n_updates) // self.per_pass
+        return (
+            key(self._seed, self.beginning.n_updates + passes * self.per_pass)
+            if self.B > 1 and passes
+            else self.beginning.place
+        )
 
     def cut(self, n_updates: int, n: int) -> Windows:
         """The windows of the next n updates."""
-        numbers = np.arange(n_updates - self.first, n_updates - self.first + n) % self.per_pass
+        numbers = (
+            np.arange(n_updates - self.beginning.n_updates, n_updates - self.beginning.n_updates + n) % self.per_pass
+        )
         steps = np.minimum(self.T, self.S - numbers * self.T).astype(np.int32)
         fresh = np.zeros((n, self.B), np.uint8)
         fresh[numbers == 0] = 1
