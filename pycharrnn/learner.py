@@ -29,7 +29,7 @@ from pycharrnn.turns import being_trained
 from pycharrnn.writer import Writer
 
 if TYPE_CHECKING:
-    from pycharrnn.files.checkpoint_file import CheckpointFile
+    from pycharrnn.resuming import Opened
     from pycharrnn.training.callbacks import Callback
     from pycharrnn.training.standing import Standing
     from pycharrnn.training.trainer import Trainer
@@ -108,15 +108,16 @@ class Learner(Writer):
         self._train(trainer, after, None, task, sources)
 
     def _resume(
-        self, file: CheckpointFile, X: Texts, validation: Texts | None, callbacks: Sequence[Callback], begin: float
+        self, opened: Opened, X: Texts, validation: Texts | None, callbacks: Sequence[Callback], begin: float
     ) -> None:
-        """Go on with the training of a checkpoint file, whose parameters this model has."""
+        """Go on with the training of a checkpoint, whose parameters this model has."""
         from pycharrnn.resuming import check_sources, from_file
         from pycharrnn.training.trainer import Trainer
 
         params = check_parameters(self)
-        vocabulary = Vocabulary(file.code_points, file.metadata["documents"])
-        new, sources, budget, standing, beginning = from_file(file, params, vocabulary)
+        vocabulary = Vocabulary(opened.file.code_points, opened.file.metadata["documents"])
+        new, sources, budget, standing, beginning = from_file(opened.file, params, vocabulary)
+        standing = standing._replace(path=opened.path)
         if beginning.n_updates and params.on_unknown != "raise":  # as `_go_on` has read it
             corpus = Corpus.read(X, vocabulary, params.on_unknown)
         else:
@@ -168,8 +169,9 @@ class Learner(Writer):
 
             if run.standing is None:
                 raise RuntimeError("a checkpoint can be written from the first update on")
-            to_file(check_parameters(self), new, sources, budget, run.standing, trainer.beginning).write(path)
+            to_file(given, new, sources, budget, run.standing, trainer.beginning).write(path)
 
+        given = check_parameters(self)  # as they are now, whatever a callback sets
         total = budget.updates(trainer.updates_per_epoch)
         run = Run(history, sample, save, checkpoint, budget, trainer.beginning.n_updates, total, vars(params), begin)
         if standing is not None:
@@ -185,9 +187,9 @@ class Learner(Writer):
 
 
 def go_on_from(
-    model: Learner, file: CheckpointFile, X: Texts, validation: Texts | None, callbacks: Sequence[Callback]
+    model: Learner, opened: Opened, X: Texts, validation: Texts | None, callbacks: Sequence[Callback]
 ) -> None:
-    """Go on with the training of a checkpoint file, whose parameters the model has."""
+    """Go on with the training of a checkpoint, whose parameters the model has."""
     begin = time.perf_counter()
     with being_trained(model):
-        model._resume(file, X, validation, callbacks, begin)
+        model._resume(opened, X, validation, callbacks, begin)

@@ -266,7 +266,9 @@ class CharRNN(Learner):
             If there is no checkpoint, or none can be read.
         OSError
             If the file cannot be opened.
-        RuntimeError, TypeError, TrainingDivergedError, KeyboardInterrupt
+        KeyboardInterrupt
+            On Ctrl-C. There is no model then: what has been learned is in the last checkpoint.
+        RuntimeError, TypeError, TrainingDivergedError
             As of `fit`.
 
         Warns
@@ -297,9 +299,9 @@ class CharRNN(Learner):
 
         check_callbacks(callbacks)
         check(table(CharRNN.resume), n_threads=n_threads)
-        file = opened(path)
-        model = cls(**restored(file.metadata["params"]) | {"n_threads": n_threads})
-        go_on_from(model, file, X, validation, callbacks)
+        found = opened(path)
+        model = cls(**restored(found.file.metadata["params"]) | {"n_threads": n_threads})
+        go_on_from(model, found, X, validation, callbacks)
         return model
 
 

@@ -31,7 +31,7 @@ from pycharrnn.training.checkpoints import checkpoints_in
 from pycharrnn.training.descent import Descent
 from pycharrnn.training.entries import Divergence, Look
 from pycharrnn.training.history import ENTRY, History, Passes
-from pycharrnn.training.judge import Memory
+from pycharrnn.training.memory import Memory, Mixture
 from pycharrnn.training.ngrams import NGrams
 from pycharrnn.training.run import Counts
 from pycharrnn.training.standing import Standing
@@ -65,7 +65,22 @@ class Resumed(NamedTuple):
     beginning: Beginning
 
 
-def opened(path: str | os.PathLike[str]) -> CheckpointFile:
+class Opened(NamedTuple):
+    """A checkpoint that has been read.
+
+    Attributes
+    ----------
+    path : str
+        Where it is.
+    file : CheckpointFile
+        What it holds.
+    """
+
+    path: str
+    file: CheckpointFile
+
+
+def opened(path: str | os.PathLike[str]) -> Opened:
     """Read a checkpoint, or the newest one of a folder that can be read.
 
     Raises
@@ -82,12 +97,12 @@ def opened(path: str | os.PathLike[str]) -> CheckpointFile:
     """
     name = file_name(path)
     if not os.path.isdir(name):
-        return CheckpointFile.read(name, specs)
+        return Opened(name, CheckpointFile.read(name, specs))
     found = checkpoints_in(name)
     for file, older in zip_longest(found, found[1:]):
         try:
-            return CheckpointFile.read(file, specs)
-        except ModelFileError as error:
+            return Opened(file, CheckpointFile.read(file, specs))
+        except (ModelFileError, OSError) as error:
             if older is None:
                 raise
             warn(f"{error}; the training goes on from {older!r}, the checkpoint before it")
@@ -124,7 +139,8 @@ def to_file(
         else {
             "order": ngrams.order,
             "n_symbols": ngrams.ids.size,
-            "share": ngrams.share if standing.share is None else standing.share,
+            "share": ngrams.share if standing.mixture is None else standing.mixture.share,
+            "loss": ngrams.loss if standing.mixture is None else standing.mixture.loss,
         },
     }
     arrays = {"carried": state.carried}
@@ -153,6 +169,7 @@ def from_file(file: CheckpointFile, params: Parameters, vocabulary: Vocabulary) 
     if file.counted is not None:
         order, share = said["counted"]["order"], said["counted"]["share"]
         ngrams = NGrams(file.counted, vocabulary.n_symbols, vocabulary.end, order, share)
+        ngrams.loss = said["counted"]["loss"]
     state.kept = Best(**kept)
     standing = Standing(
         counts,
@@ -160,7 +177,7 @@ def from_file(file: CheckpointFile, params: Parameters, vocabulary: Vocabulary) 
         state.best,
         state.kept,
         Memory(**memory),
-        None if ngrams is None else ngrams.share,
+        None if ngrams is None else Mixture(ngrams.share, ngrams.loss),
         run["factor"],
         run["due"],
         run["finished"],

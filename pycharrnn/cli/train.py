@@ -19,11 +19,10 @@ from pycharrnn.cli.failures import Stop, option
 from pycharrnn.cli.job import Job
 from pycharrnn.cli.options import Either, ModelGroup, Request, parameters
 from pycharrnn.derived import held_out
-from pycharrnn.files.checkpoint_file import CheckpointFile
 from pycharrnn.learner import go_on_from
 from pycharrnn.messages import shown
 from pycharrnn.network.cells import CELLS
-from pycharrnn.resuming import differing, opened
+from pycharrnn.resuming import Opened, differing, opened
 from pycharrnn.trained import learned
 from pycharrnn.training.checkpoints import checkpoints_in
 from pycharrnn.training.run import Run
@@ -144,13 +143,13 @@ def _fit(job: Job) -> tuple[Run, KeyboardInterrupt | OSError | None]:
     raise stopped or RuntimeError("the training made no update")
 
 
-def _opened(folder: str, model: CharRNN) -> CheckpointFile:
+def _opened(folder: str, model: CharRNN) -> Opened:
     """Read the newest checkpoint, which must be of a training with the same parameters."""
-    file = opened(folder)
-    if names := differing(model, file):
-        has = ", ".join(f"{option(name)} {shown(file.metadata['params'].get(name))}" for name in names)
+    found = opened(folder)
+    if names := differing(model, found.file):
+        has = ", ".join(f"{option(name)} {shown(found.file.metadata['params'].get(name))}" for name in names)
         raise Stop(f"--checkpoint {folder!r} is of a training with other parameters: {has}", 1)
-    return file
+    return found
 
 
 def _check_learned(model: CharRNN, run: Run) -> None:

@@ -141,7 +141,9 @@ _METADATA = {
         passes=_rows(_count, _count, _count),
         sizes=_of(losses=_count, validation=_count, training=_count, texts=_count, characters=_count),
     ),
-    "counted": _maybe(_of(order=Integer(1, 16).check, n_symbols=Integer(1, 2**40).check, share=_part)),
+    "counted": _maybe(
+        _of(order=Integer(1, 16).check, n_symbols=Integer(1, 2**40).check, share=_part, loss=_maybe(_real))
+    ),
 }  # fmt: skip
 
 # The series of a history: which size they have, and the type of each.
@@ -231,6 +233,8 @@ class CheckpointFile(NamedTuple):
 
         def layout(metadata: Fields) -> container.Specs:
             _of(**_METADATA)("a checkpoint", metadata)
+            if not any(value is not None for value in metadata["budget"].values()):
+                raise ValueError("its budget has no limit")
             n_characters, documents = metadata["n_characters"], metadata["documents"]
             specs = arrays(metadata["params"], metadata["chosen"], n_characters + documents, documents)
             names.update(specs)

@@ -120,7 +120,7 @@ class Checkpoint:
         If `folder` is no path, `every` neither an integer nor a str, or `keep` no integer.
     ValueError
         If a number is out of range, or `every` is no time. When the training begins: if the folder has checkpoints and
-        the training does not go on from them.
+        the training does not go on from them, or if another training writes there.
     OSError
         When the training begins or a checkpoint is due: if the folder cannot be made or a file cannot be written. The
         error names it, and ends the training; the model has what it has learned.
@@ -159,6 +159,7 @@ class Checkpoint:
         self._seconds = seconds_of(every) if isinstance(every, str) else 0.0
         self._written = 0.0  # seconds of the run at the last checkpoint
         self._best = -1  # updates of the best weights that are written
+        self._held: int | None = None  # the folder, while a training writes there
 
     def on_start(self, run: Run) -> None:
         """Make the folder, and refuse one with checkpoints of another training.
@@ -169,9 +170,11 @@ class Checkpoint:
             The training that begins.
         """
         os.makedirs(self.folder, exist_ok=True)
-        if run.standing is None and checkpoints_in(self.folder):
+        path = "" if run.standing is None else run.standing.path
+        if checkpoints_in(self.folder) and not (path and os.path.samefile(os.path.dirname(path) or ".", self.folder)):
             advice = "go on from them with CharRNN.resume, or train --resume; or take another folder, or remove them"
             raise ParameterValueError("folder", f"{shown(self.folder)} has checkpoints of another training: {advice}")
+        self._hold()
         self._written = run.elapsed()
         self._best = -1
 
@@ -181,14 +184,39 @@ class Checkpoint:
             self._write(run)
 
     def on_end(self, run: Run) -> None:
-        """Write the last checkpoint, or that of a training that an interrupt or an error has ended.
+        """Write the last checkpoint, also if an interrupt or an error has ended the training, and let the folder go.
 
         Parameters
         ----------
         run : Run
             The training that has ended.
         """
-        self._write(run)
+        try:
+            self._write(run)
+        finally:
+            self._release()
+
+    def _hold(self) -> None:
+        """Keep other trainings out of the folder, where the system can."""
+        self._release()
+        try:
+            import fcntl
+        except ImportError:
+            return
+        self._held = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._release()
+            raise ParameterValueError("folder", f"{shown(self.folder)}: another training writes there now") from None
+        except OSError:  # a file system without locks
+            self._release()
+
+    def _release(self) -> None:
+        """Let the folder go."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _write(self, run: Run) -> None:
         if run.standing is None:
@@ -201,6 +229,6 @@ class Checkpoint:
             self._best = run.standing.kept.n_updates
         remove_parts(self.folder, _CHECKPOINT)
         files = checkpoints_in(self.folder)
-        ahead = [os.path.basename(path) for path in files].index(name)  # files of updates not made yet, or damaged
-        for path in files[:ahead] + files[ahead + self.keep :]:
+        kept = files[files.index(os.path.join(self.folder, name)) :][: self.keep]
+        for path in set(files) - set(kept):  # old ones, and those of updates not made yet, or damaged
             os.remove(path)

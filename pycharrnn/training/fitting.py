@@ -41,8 +41,8 @@ def fit(
         A text to judge by, which also chooses the share of n-grams. None judges by the text that is trained on.
     callbacks : sequence of callable
         As of `train`. The method `on_start` of one, if it has any, is called with `run` before all else, and its
-        method `on_end` at the end: after the last look of the judge, or when an interrupt or an error, but no
-        divergence, has ended the training.
+        method `on_end` at the end, however the training ends: after the last look of the judge, or before it if an
+        interrupt or an error has come. After a divergence `run.standing` is None.
     patience : int or None
         Looks of the judge without a new lowest loss after which the training ends.
     shown : bool
@@ -61,15 +61,23 @@ def fit(
     else:
         judge = UnseenText(trainer, run, unseen, patience, progress)
 
-    def ended() -> None:
-        for callback in callbacks:
-            if (on_end := getattr(callback, "on_end", None)) is not None:
-                on_end(run)
+    started: list[Callback] = []
+
+    def end() -> None:
+        while started:
+            callback = started.pop(0)
+            try:
+                if (on_end := getattr(callback, "on_end", None)) is not None:
+                    on_end(run)
+            except KeyboardInterrupt:
+                started.insert(0, callback)  # it is called again
+                raise
 
     try:
         for callback in callbacks:
             if (on_start := getattr(callback, "on_start", None)) is not None:
                 on_start(run)
+            started.append(callback)
         if run.standing is None:
             judge.begin()
         else:
@@ -78,15 +86,16 @@ def fit(
             factor = train(trainer, run, schedule, judge, [*callbacks, progress])
             judge.finish()
             run.standing = Standing.of(run, judge, factor, due=False, finished=True)
-        insist(ended)
+        insist(end)
     except TrainingDivergedError:
+        run.standing = None
+        insist(end)
         judge.interrupted()
         trainer.state.recover()
         raise
     except BaseException:
         try:
-            if run.standing is not None and not run.standing.finished:
-                insist(ended)
+            insist(end)
         finally:
             judge.interrupted()
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from pycharrnn.network.scoring import EXCERPTS, excerpt_losses, excerpt_places, 
 from pycharrnn.training.baseline import KneserNey
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.entries import Look
+from pycharrnn.training.memory import Memory, Mixture
 from pycharrnn.training.ngrams import NGrams
 from pycharrnn.training.run import Run
 from pycharrnn.training.trainer import SLICE, Trainer
@@ -30,37 +31,6 @@ _OPERATIONS = 2e8  # weights times symbols: a slow processor does fifty times as
 _QUICK = 0.06  # seconds of reading that an interrupt may wait for
 _LEAST = 512  # symbols that can tell which of two weights are better
 _FAR = 10  # times the loss of guessing: a divergence. The first steps of AdaGrad may reach five times
-
-
-@dataclass
-class Memory:
-    """What a judge remembers from one look to the next.
-
-    Attributes
-    ----------
-    lowest : float
-        The lowest loss so far, in nats per character.
-    improved : bool
-        Whether some weights were better than those of the start.
-    waited : int
-        Looks since the lowest loss.
-    diverged : int
-        Looks in a row that found a divergence.
-    looked : int or None
-        Updates that had been made at the last look.
-    seconds : float or None
-        What the last look took.
-    most : int
-        Symbols that a look reads; 0 while the speed is not known.
-    """
-
-    lowest: float = math.inf
-    improved: bool = False
-    waited: int = 0
-    diverged: int = 0
-    looked: int | None = None
-    seconds: float | None = None
-    most: int = 0
 
 
 class Judge(ABC):
@@ -113,8 +83,8 @@ class Judge(ABC):
         self.memory = replace(memory, most=self.memory.most or least)
 
     @property
-    def share(self) -> float | None:
-        """The share of the n-grams that this text has chosen, if there are any."""
+    def mixture(self) -> Mixture | None:
+        """What this text has found of the n-grams, if there are any."""
         return None
 
     @abstractmethod
@@ -168,7 +138,11 @@ class Judge(ABC):
             speed = self.amount() / memory.seconds
         most = min(EXCERPTS, int(_QUICK * speed))
         if math.isinf(memory.lowest) or (memory.looked is None and most < _LEAST):
-            self.keep(self.read(max(_LEAST, most)))
+            nats = math.nan  # of a look that another interrupt cuts short
+            try:
+                nats = self.read(max(_LEAST, most))
+            finally:
+                self.keep(nats)
         elif most >= _LEAST and self.read(most, self.trainer.state.best) > (nats := self.read(most)):
             self.keep(nats)
 
@@ -253,8 +227,8 @@ class UnseenText(Judge):
         self._places = np.empty((0, 0), np.intp)  # where the n-grams read
 
     @property
-    def share(self) -> float | None:
-        return None if self._ngrams is None else self._ngrams.share
+    def mixture(self) -> Mixture | None:
+        return None if self._ngrams is None else Mixture(self._ngrams.share, self._ngrams.loss)
 
     def begin(self) -> None:
         self.run.start = self.read(EXCERPTS // 8)
@@ -269,12 +243,13 @@ class UnseenText(Judge):
             history.baseline = float(interruptibly(model.nats, self.text).mean())
 
     def losses(self, most: int, weights: Array) -> Floats:
-        self._nats = super().losses(most, weights)
+        nats = super().losses(most, weights)
         places = excerpt_places(len(self.text) - 1, most)
         if self._ngrams is not None and not np.array_equal(places, self._places):  # counts at the start of the run
-            self._places = places
-            self._counted = self._ngrams.excerpt_nats(self.text, places)
-        return self._nats
+            counted = self._ngrams.excerpt_nats(self.text, places)
+            self._places, self._counted = places, counted
+        self._nats = nats
+        return nats
 
     def amount(self) -> int:
         if self.memory.most:
@@ -290,7 +265,7 @@ class UnseenText(Judge):
 
     def keep(self, nats: float) -> None:
         self.trainer.state.keep(validation=nats)
-        if self._ngrams is not None:
+        if self._ngrams is not None and self._counted.size == self._nats.size:  # not if an interrupt came between
             self._ngrams.choose(self._counted, self._nats)
 
 

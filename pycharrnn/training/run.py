@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from pycharrnn import _kernels
 from pycharrnn.arrays import Floats
 from pycharrnn.training.budget import Budget
 from pycharrnn.training.history import History
@@ -214,7 +217,7 @@ class Run:
         windows : int
             Windows of each: the batch size.
         """
-        if len(loss):
-            kept = 0.999 ** (windows * len(loss))
-            total = kept * self._recent.total + (1 - kept) * float(loss.mean()) / self.history.seq_length
-            self._recent = _Recent(total, kept * self._recent.weight + 1 - kept)
+        moved, rates = np.empty_like(loss), np.full_like(loss, 1 - 0.999**windows)
+        nats = loss / self.history.seq_length
+        total = _kernels.moving_average(nats, rates, moved, self._recent.total)  # one by one: slices change no bit
+        self._recent = _Recent(total, _kernels.moving_average(np.ones_like(loss), rates, moved, self._recent.weight))

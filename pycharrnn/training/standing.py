@@ -8,7 +8,8 @@ from typing import NamedTuple, Self
 from pycharrnn.arrays import Array
 from pycharrnn.network.state import Best
 from pycharrnn.training.history import History
-from pycharrnn.training.judge import Judge, Memory
+from pycharrnn.training.judge import Judge
+from pycharrnn.training.memory import Memory, Mixture
 from pycharrnn.training.run import Counts, Run
 
 
@@ -27,14 +28,16 @@ class Standing(NamedTuple):
         What is known of them.
     memory : Memory
         What the judge remembers.
-    share : float or None
-        The share of the n-grams, if there are any.
+    mixture : Mixture or None
+        What the judge has found of the n-grams, if there are any.
     factor : float
         What multiplies the learning rate after divergences.
     due : bool
         Whether the callbacks of the last update are still to be called.
     finished : bool
         Whether the run is at its end.
+    path : str
+        The checkpoint that it was read from; empty if it was not.
     """
 
     counts: Counts
@@ -42,14 +45,15 @@ class Standing(NamedTuple):
     best: Array
     kept: Best
     memory: Memory
-    share: float | None
+    mixture: Mixture | None
     factor: float
     due: bool
     finished: bool = False
+    path: str = ""
 
     @classmethod
     def of(cls, run: Run, judge: Judge, factor: float, due: bool, finished: bool = False) -> Self:
         """Return where a run stands now."""
         state = judge.trainer.state
         memory, history = copy(judge.memory), run.history.copy()
-        return cls(run.counts, history, state.best, state.kept, memory, judge.share, factor, due, finished)
+        return cls(run.counts, history, state.best, state.kept, memory, judge.mixture, factor, due, finished)

@@ -55,7 +55,8 @@ class Early(Checkpoint):
     """Writes nothing at the end, as if the process had been killed."""
 
     def on_end(self, run: Run) -> None:
-        return
+        run.standing = None
+        super().on_end(run)
 
 
 def model(**params: Any) -> CharRNN:
@@ -380,3 +381,81 @@ def test_there_is_nothing_to_go_on_from_before_the_first_update() -> None:
 
     with pytest.raises(RuntimeError, match="from the first update on"):
         model().fit(TEXT, callbacks=[Hasty()])
+
+
+def test_the_folder_of_another_training_is_not_written_to_by_one_that_goes_on(tmp_path: Path) -> None:
+    for name, n in (("one", 30), ("other", 60)):
+        model(epochs=None, max_updates=n).fit(TEXT, callbacks=[Checkpoint(tmp_path / name, every=20)])
+    before = {path.name: path.read_bytes() for path in (tmp_path / "other").iterdir()}
+    with pytest.raises(ValueError, match="has checkpoints of another training"):
+        CharRNN.resume(tmp_path / "one", TEXT, callbacks=[Checkpoint(tmp_path / "other", every=10)])
+    assert {path.name: path.read_bytes() for path in (tmp_path / "other").iterdir()} == before
+    CharRNN.resume(tmp_path / "one", TEXT, callbacks=[Checkpoint(tmp_path / "new", every=10)])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no flock")
+def test_two_trainings_cannot_write_to_one_folder(tmp_path: Path) -> None:
+    class Second:
+        every = 5
+
+        def __call__(self, run: Run) -> None:
+            with pytest.raises(ValueError, match="another training writes there now"):
+                CharRNN.resume(tmp_path, TEXT, callbacks=[Checkpoint(tmp_path)])
+
+    model(epochs=None, max_updates=15).fit(TEXT, callbacks=[Checkpoint(tmp_path, every=5), Second()])
+    CharRNN.resume(tmp_path, TEXT, callbacks=[Checkpoint(tmp_path)])  # it is free again
+
+
+def test_a_training_that_diverged_lets_the_folder_go_and_writes_no_checkpoint(tmp_path: Path) -> None:
+    keep = Checkpoint(tmp_path, every=10**6)
+    diverging = model(optimizer="sgd", learning_rate=1e36, clip_value=None, epochs=1)
+    with pytest.raises(pycharrnn.TrainingDivergedError):
+        diverging.fit(TEXT, callbacks=[keep])
+    names = [os.path.basename(path) for path in checkpoints_in(tmp_path)]
+    assert names == ["checkpoint-0.safetensors"]
+    CharRNN(hidden_size=4, max_updates=3).fit(TEXT, callbacks=[Checkpoint(tmp_path / "inner")])
+
+
+def test_what_a_callback_sets_does_not_reach_the_checkpoints(tmp_path: Path) -> None:
+    found = model(epochs=None, max_updates=30)
+
+    def change(run: Run) -> None:
+        found.set_params(hidden_size=99, learning_rate=0.9)
+
+    found.fit(TEXT, callbacks=[change, Checkpoint(tmp_path, every=10)])
+    whole = model(epochs=None, max_updates=30).fit(TEXT)
+    same(CharRNN.resume(tmp_path / "checkpoint-20.safetensors", TEXT), whole)
+
+
+def test_the_loss_of_the_mixture_is_kept(wholes: dict[str, CharRNN], tmp_path: Path) -> None:
+    text, params = TRAININGS["lstm"]
+    model(**params).fit(text, callbacks=[texts(), Checkpoint(tmp_path)])
+    ngrams = learned(CharRNN.resume(tmp_path, text)).ngrams
+    assert ngrams is not None
+    assert ngrams.loss == learned(wholes["lstm"]).ngrams.loss
+
+
+def test_the_recent_loss_is_the_same_to_the_bit(tmp_path: Path) -> None:
+    seen: dict[int, list[float]] = {}
+
+    class Note:
+        every = 25
+
+        def __call__(self, run: Run) -> None:
+            seen.setdefault(run.n_updates, []).append(run.nats)
+
+    with pytest.raises(Died):
+        model(epochs=1).fit(TEXT, callbacks=[Checkpoint(tmp_path, every=7), Death(100)])
+    CharRNN.resume(tmp_path, TEXT, callbacks=[Note()])
+    model(epochs=1).fit(TEXT, callbacks=[Note()])
+    common = [losses for losses in seen.values() if len(losses) == 2]
+    assert len(common) > 5
+    assert all(one == other for one, other in common)
+
+
+def test_a_newest_checkpoint_that_is_no_file_gives_way(tmp_path: Path) -> None:
+    with pytest.raises(Died):
+        model(epochs=1).fit(TEXT, callbacks=[Checkpoint(tmp_path, every=10), Death(15)])
+    (tmp_path / "checkpoint-99.safetensors").mkdir()
+    with pytest.warns(UserWarning, match="goes on from"):
+        CharRNN.resume(tmp_path, TEXT)
