@@ -11,7 +11,8 @@ import numpy as np
 
 from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.errors import ParameterTypeError, ParameterValueError
-from pycharrnn.messages import shown
+from pycharrnn.messages import Message, advice, shown
+from pycharrnn.network.memory import claim
 from pycharrnn.network.watching import Steps, watch
 from pycharrnn.text.corpus import reading_rule
 from pycharrnn.text.vocabulary import Vocabulary
@@ -91,7 +92,10 @@ class Recording(NamedTuple):
         """Let a model read a passage, and record what it does."""
         N = len(passage.ids)
         k = min(ALTERNATIVES, learned(model).architecture.n_symbols)
-        states = np.empty((len(units_of(model)), N), np.float32)
+        units = len(units_of(model))
+        what = Message("what ", f"{units:,} units do while they read {N:,} characters")
+        claim(N * (4 * units + 12 * k + 8), what, advice("look at a part of the text"))
+        states = np.empty((units, N), np.float32)
         found = cls(np.full(N, np.nan), np.zeros((N, k), np.int32), np.zeros((N, k)), states)
         lead = len(passage.first)
         for steps in steps_of(model, passage):

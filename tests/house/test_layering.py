@@ -505,7 +505,16 @@ MODULES: dict[str, set[str]] = {
         "network.state",
         "versions",
     },
-    "lab.passages": {"arrays", "errors", "messages", "network.watching", "text.corpus", "text.vocabulary", "trained"},
+    "lab.passages": {
+        "arrays",
+        "errors",
+        "messages",
+        "network.memory",
+        "network.watching",
+        "text.corpus",
+        "text.vocabulary",
+        "trained",
+    },
     "lab.plots": {"arrays"},
     "lab.properties": {"arrays"},
     "lab.report": {

@@ -206,3 +206,14 @@ def test_a_recording_is_what_the_model_says(names, text):
     assert np.isnan(found.bits[0])
     assert_allclose(found.bits[1:], running.surprise(text[:50], unit="bits"), atol=1e-6)
     assert_array_equal(found.shares[0], 0)
+
+
+def test_memory_is_claimed_before_a_text_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(n_bytes: int, what: str, advice: str) -> None:
+        assert n_bytes >= 4 * 8 * 1881
+        raise MemoryError(f"{what}: {advice}")
+
+    model = CharRNN(hidden_size=8, max_updates=1, random_state=0).fit("to be or not to be " * 9)
+    monkeypatch.setattr("pycharrnn.lab.passages.claim", refuse)
+    with pytest.raises(MemoryError, match="8 units do while they read 1,881 characters: look at a part of the text"):
+        Recording.of(model, passages(model, "to be or not to be " * 99)[0])
