@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,7 +79,7 @@ class Opened(NamedTuple):
     file: CheckpointFile
 
 
-def opened(path: str | os.PathLike[str]) -> Opened:
+def opened(source: str | os.PathLike[str]) -> Opened:
     """Read a checkpoint, or the newest one of a folder that can be read.
 
     Raises
@@ -95,17 +94,22 @@ def opened(path: str | os.PathLike[str]) -> Opened:
     UserWarning
         If the newest one of the folder is damaged, and an older one is taken.
     """
-    name = file_name(path)
+    name = file_name(source)
     if not os.path.isdir(name):
         return Opened(name, CheckpointFile.read(name, specs))
-    found = checkpoints_in(name)
-    for file, older in zip_longest(found, found[1:]):
+    problems: list[Exception] = []
+    for path in checkpoints_in(name):
         try:
-            return Opened(file, CheckpointFile.read(file, specs))
+            found = Opened(path, CheckpointFile.read(path, specs))
         except (ModelFileError, OSError) as error:
-            if older is None:
-                raise
-            warn(f"{error}; the training goes on from {older!r}, the checkpoint before it")
+            problems.append(error)
+            continue
+        for problem in problems:
+            warn(f"{problem}; the training goes on from {path!r}, the checkpoint before it")
+        return found
+    if problems:
+        advice = "remove the folder to begin anew; best.safetensors in it is a model"
+        raise ModelFileError(f"no checkpoint in {name!r} can be read ({advice}): {problems[0]}") from problems[0]
     raise ModelFileError(f"{name!r} has no checkpoint: a Checkpoint callback, or train --checkpoint, writes them")
 
 

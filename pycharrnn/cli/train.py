@@ -17,19 +17,20 @@ from pycharrnn.cli.command import Command, text_options
 from pycharrnn.cli.console import log, print_texts, stdout
 from pycharrnn.cli.failures import Stop, option
 from pycharrnn.cli.job import Job
-from pycharrnn.cli.options import Either, ModelGroup, Request, parameters
-from pycharrnn.derived import held_out
+from pycharrnn.cli.options import LIMITS, Either, ModelGroup, Request, parameters
+from pycharrnn.derived import held_out, plain
 from pycharrnn.learner import go_on_from
 from pycharrnn.messages import shown
 from pycharrnn.network.cells import CELLS
 from pycharrnn.resuming import Opened, differing, opened
 from pycharrnn.trained import learned
-from pycharrnn.training.checkpoints import checkpoints_in
+from pycharrnn.training.checkpoints import BEST, checkpoints_in
 from pycharrnn.training.run import Run
 
 _COOL = 0.6  # the temperature of the texts in the end: fewer slips than at 1, and still the model's own words
 _TRIAL = 20  # after so many updates the loss should have fallen
 _LITTLE = 0.01  # by more than so many nats per character: less may be chance
+_TOLD = 4  # parameters that differ
 _FEW = 1_000  # characters: a part of a smaller text tells nothing about the rest
 _FEW_DOCUMENTS = 20  # the same, in documents
 
@@ -46,6 +47,8 @@ def train(job: Job) -> None:
         by = getattr(stopped, "by", "")
         log(f"{'interrupted' + by if stopped else 'done'}: {_summary(job, run)}")
     if isinstance(stopped, KeyboardInterrupt):
+        if "checkpoint" in job.request and _talks(job):
+            log("next: the same command" + (" again" if "resume" in job.request else ", with --resume, goes on"))
         raise Stop("", getattr(stopped, "code", 130))
     if stopped is not None:
         raise stopped
@@ -147,8 +150,14 @@ def _opened(folder: str, model: CharRNN) -> Opened:
     """Read the newest checkpoint, which must be of a training with the same parameters."""
     found = opened(folder)
     if names := differing(model, found.file):
-        has = ", ".join(f"{option(name)} {shown(found.file.metadata['params'].get(name))}" for name in names)
-        raise Stop(f"--checkpoint {folder!r} is of a training with other parameters: {has}", 1)
+        there, here = found.file.metadata["params"], plain(model)
+        differ = [f"{option(name)} {shown(there.get(name))} there, {shown(here.get(name))} here" for name in names]
+        more = f"; and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+        advice = "give the options with which it began"
+        if set(names) <= set(LIMITS):
+            advice = f"the limit cannot change; at the end train on with --model {os.path.join(folder, BEST)!r}"
+        has = "; ".join(differ[:_TOLD])
+        raise Stop(f"--checkpoint {folder!r} is of a training with other parameters ({has}{more}): {advice}", 1)
     return found
 
 

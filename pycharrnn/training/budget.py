@@ -44,6 +44,8 @@ class Budget:
         if self.epochs is None and self.max_updates is None and self.max_seconds is None:
             limits = advice("give at least one of {epochs}, {max_updates} and {max_seconds}")
             raise ValueError(Message("training would never end: ", limits))
+        if self.max_seconds is not None:
+            self.max_seconds = float(self.max_seconds)
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:

@@ -66,8 +66,8 @@ def test_checkpoints_of_another_training_are_refused(
     capsys.readouterr()
     for words, told in (
         (line, f"--checkpoint {folder!r} has checkpoints already: add --resume to go on, or name another folder"),
-        ([*line, "--resume", "--learning-rate", "0.5"], "is of a training with other parameters: --learning-rate None"),
-        ([*line[:-4], "--checkpoint", folder, "--resume", "--seq-length", "9"], "--seq-length 25"),
+        ([*line, "--resume", "--learning-rate", "0.5"], "--learning-rate None there, 0.5 here): give the options"),
+        ([*line[:-4], "--checkpoint", folder, "--resume", "--seq-length", "9"], "--seq-length 25 there, 9 here"),
     ):
         assert main(words) == 1
         assert told in capsys.readouterr().err

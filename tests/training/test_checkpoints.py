@@ -334,13 +334,14 @@ def test_a_time_limit_goes_on_where_it_stopped(tmp_path: Path) -> None:
     seen: list[float] = []
     callbacks = [Checkpoint(tmp_path, every=5), Death(200)]
     with pytest.raises(Died):
-        model(epochs=None, max_seconds=60.0).fit(TEXT, callbacks=callbacks)
+        model(epochs=None, max_seconds=60).fit(TEXT, callbacks=callbacks)
 
     def note(run: Run) -> bool:
         seen.append(run.seconds)
         return True
 
     found = CharRNN.resume(tmp_path, TEXT, callbacks=[note])
+    assert found.max_seconds == 60
     before = found.history_.seconds[199]
     assert before <= seen[0] < before + 30
     assert (np.diff(found.history_.seconds) > 0).all()

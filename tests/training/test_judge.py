@@ -189,7 +189,6 @@ def test_weights_that_are_better_than_those_of_the_last_look_survive_an_interrup
 
     ask = judge.Judge.interrupted
     monkeypatch.setattr(judge.Judge, "interrupted", slow)
-    monkeypatch.setattr(judge.TrainingText, "_is_short", lambda reader: False)
     interrupt.every = 1
     model = small(optimizer="adam", batch_size=4, max_updates=60)
     make = judge.TrainingText.__init__
