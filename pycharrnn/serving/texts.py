@@ -166,16 +166,13 @@ class Text:
         more = self.rules.decode(ids[:-1] if ended else ids)
         held = self._held + more
         ready = self._stops.ready(more) if self.rules.stops else len(held)
-        if self._stops.reached or ended or closed:
-            self.end = "stop"
-        elif self.n >= self.most:
-            self.end = "length"
-        if self.end and not self._stops.reached:
+        end = "stop" if self._stops.reached or ended or closed else "length" if self.n >= self.most else ""
+        if end and not self._stops.reached:
             ready = len(held)
         self._held = held[ready:]
         self._scores += scores or []
         self.n_written += ready
-        return self._give(held[:ready])
+        return self._give(held[:ready], end)
 
     def show(self, prompt: str, scores: list[Score]) -> bool:
         """Let characters of the prompt go out, with their scores; return whether the client hears of it."""
@@ -184,13 +181,13 @@ class Text:
 
     def fail(self, why: str) -> bool:
         """End for a reason that is a sentence; return whether the client hears of it."""
-        self.end = why
-        return self._give("")
+        return self._give("", why)
 
-    def _give(self, text: str) -> bool:
+    def _give(self, text: str, end: str = "") -> bool:
         """Let characters go out, with their scores; return whether the client hears of it."""
         with self._lock:
-            self._parts.append(Part(text, self._scores[: len(text)], self.end))
+            self._parts.append(Part(text, self._scores[: len(text)], end))
+            self.end = end  # only now: whoever sees it takes the last part
         self._scores = self._scores[len(text) :]
         return bool(self.end) or (self.eager and bool(text))
 
