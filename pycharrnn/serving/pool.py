@@ -96,13 +96,12 @@ class Pool:
                 continue
             if text.take(drawn[b]):
                 heard.append(text)
-            if text.is_over:
-                self._texts[b] = None
+        self._texts = [None if text is None or text.is_over else text for text in self._texts]
         self._pace.note(time.perf_counter() - begin, self.n_texts)
         return heard
 
     def dissolve(self, why: str) -> list[Text]:
-        """End all texts for a reason that is a sentence, and return them."""
+        """End all texts for a reason that is a sentence, and return them, with those that ended in a turn that failed."""
         texts = [text for text in self._texts if text is not None]
         for text in texts:
             text.fail(why)

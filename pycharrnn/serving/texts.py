@@ -180,8 +180,8 @@ class Text:
         return self._give(prompt)
 
     def fail(self, why: str) -> bool:
-        """End for a reason that is a sentence; return whether the client hears of it."""
-        return self._give("", why)
+        """End for a reason that is a sentence, unless it has ended; return whether the client hears of it."""
+        return bool(self.end) or self._give("", why)
 
     def _give(self, text: str, end: str = "") -> bool:
         """Let characters go out, with their scores; return whether the client hears of it."""

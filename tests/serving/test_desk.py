@@ -143,14 +143,20 @@ def test_a_text_that_nobody_wants_makes_room_at_once(kind):
     client.desk.close()
 
 
+def writing():
+    """The threads that write, for other tests, too."""
+    return {thread for thread in threading.enumerate() if thread.name == "pycharrnn-serve"}
+
+
 def test_a_desk_that_closes_tells_its_texts(kind):
+    before = writing()
     client = Client(kind, n_threads=1)
     texts = client.submit(["t"], 1, length=10**7, min_length=10**7)
     client.desk.close()
     assert [part.end for part in client.ends(texts)] == [CLOSED]
     with pytest.raises(Closed):
         client.submit(["t"], 1)
-    assert not [thread for thread in threading.enumerate() if thread.name == "pycharrnn-serve"]
+    assert writing() == before
 
 
 def test_scores_are_those_of_a_session(kind):
@@ -187,6 +193,30 @@ def test_a_text_that_fails_harms_no_other(kind, monkeypatch, caplog):
     monkeypatch.undo()
     [part] = client.ends(client.submit(["t"], 1, length=5))
     assert part.text == kind.sample(5, prompt="t", random_state=1)
+    client.desk.close()
+
+
+@pytest.mark.parametrize("more", [{}, {"pattern": "[a-z .]*"}], ids=["together", "alone"])
+def test_a_text_that_ends_in_a_turn_in_which_another_fails_is_told(kind, more, monkeypatch):
+    client = Client(kind, n_threads=1)
+    take = Text.take
+
+    def failing(text, *args, **others):
+        if text.most == 10**6 and first.end:  # in the very turn in which the first text ends
+            raise MemoryError
+        return take(text, *args, **others)
+
+    monkeypatch.setattr(Text, "take", failing)
+    settings = {"min_length": 300} | more
+    [first] = client.submit(["t"], 1, length=300, **settings)
+    [second] = client.submit(["t"], 2, length=10**6, **settings)
+    told = []
+    while not any(text is second for text in told):
+        told += client.news.get(timeout=10)
+    assert any(text is first for text in told)
+    assert second.fetch().end == "the server failed to write this text"
+    part = first.fetch()
+    assert (part.text, part.end) == (kind.sample(300, prompt="t", random_state=1, **settings), "length")
     client.desk.close()
 
 
