@@ -101,7 +101,7 @@ class Pool:
         return heard
 
     def dissolve(self, why: str) -> list[Text]:
-        """End all texts for a reason that is a sentence, and return them, with those that ended in a turn that failed."""
+        """End all texts for a reason that is a sentence; return them, and any that ended in a turn that failed."""
         texts = [text for text in self._texts if text is not None]
         for text in texts:
             text.fail(why)

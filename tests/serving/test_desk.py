@@ -199,9 +199,10 @@ def test_a_text_that_fails_harms_no_other(kind, monkeypatch, caplog):
 @pytest.mark.parametrize("more", [{}, {"pattern": "[a-z .]*"}], ids=["together", "alone"])
 def test_a_text_that_ends_in_a_turn_in_which_another_fails_is_told(kind, more, monkeypatch):
     client = Client(kind, n_threads=1)
-    take = Text.take
+    take, both = Text.take, threading.Event()
 
     def failing(text, *args, **others):
+        assert both.wait(10)
         if text.most == 10**6 and first.end:  # in the very turn in which the first text ends
             raise MemoryError
         return take(text, *args, **others)
@@ -210,6 +211,7 @@ def test_a_text_that_ends_in_a_turn_in_which_another_fails_is_told(kind, more, m
     settings = {"min_length": 300} | more
     [first] = client.submit(["t"], 1, length=300, **settings)
     [second] = client.submit(["t"], 2, length=10**6, **settings)
+    both.set()
     told = []
     while not any(text is second for text in told):
         told += client.news.get(timeout=10)

@@ -170,6 +170,8 @@ def test_logprobs_are_those_of_the_model(client, model):
         ({"prompt": []}, 400, "prompt", "at least one text"),
         ({"prompt": {"a": 1}}, 400, "prompt", "must be a str"),
         ({"prompt": [[1, -1]]}, 400, "prompt", "code points"),
+        ({"prompt": [True, False]}, 400, "prompt", "code points, got True"),
+        ({"prompt": [[116, True]]}, 400, "prompt", "code points, got [116, True]"),
         ({"stop": ["", "a"]}, 400, "stop", "must not be empty"),
         ({"stop": ["a" * 1001]}, 400, "stop", "1,000 characters"),
         ({"repetition_window": 16_385}, 400, "repetition_window", "at most 16,384"),
@@ -177,6 +179,8 @@ def test_logprobs_are_those_of_the_model(client, model):
         ({"frequency_penalty": -1}, 400, "frequency_penalty", "must be 0"),
         ({"suffix": "end"}, 400, "suffix", "nothing that comes after"),
         ({"best_of": 3}, 400, "best_of", "use n"),
+        ({"best_of": True}, 400, "best_of", "best_of must be 1, got True"),
+        ({"presence_penalty": False}, 400, "presence_penalty", "presence_penalty must be 0, got False"),
         ({"logit_bias": {"e": 1}}, 400, "logit_bias", "code points as keys"),
         ({"logit_bias": {"101": "a"}}, 400, "logit_bias", "must have a number"),
         ({"logit_bias": {"8364": 1}}, 400, "logit_bias", "the model knows"),
@@ -192,6 +196,7 @@ def test_logprobs_are_those_of_the_model(client, model):
         ({"pattern": "(a+)+"}, 403, "pattern", "--patterns"),
         ({"beam": 3, "temperature": 0}, 400, "beam", "there is no parameter"),
         ({"constraint": "x"}, 400, "constraint", "there is no parameter"),
+        ({"novel": "to be"}, 400, "novel", "there is no parameter 'novel'"),
         ({"temperatures": 1}, 400, "temperatures", "did you mean 'temperature'?"),
     ],
     ids=str,
@@ -203,6 +208,10 @@ def test_what_cannot_be_answered_is_refused(client, request_, status, param, wor
     assert error.keys() == {"message", "type", "param", "code"}
     assert error["param"] == param
     assert words in error["message"]
+
+
+def test_no_setting_that_a_request_cannot_have_is_proposed(client):
+    assert ask(client, novell=1).json()["error"]["message"] == "there is no parameter 'novell'"
 
 
 @pytest.mark.parametrize(
@@ -331,6 +340,7 @@ PARAMETERS = [
     *("prompt", "max_tokens", "n", "seed", "stream", "echo", "logprobs", "logit_bias", "stream_options", "stop"),
     *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "repetition_window", "allow", "ban", "bias"),
     *("min_length", "pattern", "ngrams", "on_unknown", "suffix", "best_of", "presence_penalty", "user", "model"),
+    "novel",
 ]
 
 
