@@ -148,6 +148,20 @@ def writing():
     return {thread for thread in threading.enumerate() if thread.name == "pycharrnn-serve"}
 
 
+def test_a_desk_has_as_many_threads_as_it_is_told(kind):
+    before = writing()
+    client = Client(kind, n_threads=3, most=7)
+    assert len(writing() - before) == 3
+    shared, alone = {"length": 10**6, "min_length": 10**6}, {"length": 10**6, "pattern": "[a-z .]*"}
+    texts = [client.submit(["t"], i, **(alone if i % 2 else shared))[0] for i in range(7)]
+    assert client.desk.n_texts == 7
+    with pytest.raises(Full):
+        client.submit(["t"], 1, length=1)
+    client.desk.close()
+    assert [part.end for part in client.ends(texts)] == [CLOSED] * 7
+    assert writing() == before
+
+
 def test_a_desk_that_closes_tells_its_texts(kind):
     before = writing()
     client = Client(kind, n_threads=1)
