@@ -48,10 +48,6 @@ class Completions(NamedTuple):
         What each text goes on from, `n` times each prompt.
     wish : Wish
         The texts.
-    stream : bool
-        Whether parts are sent as soon as they are ready.
-    echo : bool
-        Whether each text begins with its prompt.
     n_read : int
         Characters of the prompts that are read, each prompt once.
     counts : bool
@@ -60,8 +56,6 @@ class Completions(NamedTuple):
 
     prompts: list[str]
     wish: Wish
-    stream: bool
-    echo: bool
     n_read: int
     counts: bool
 
@@ -140,12 +134,12 @@ def understand(given: Mapping[str, Any], vocabulary: Vocabulary, unknown: Any, l
     wish = Wish(
         [one for one in ids for _ in range(n)],
         sampling,
-        own["seed"],
-        own["ngrams"] is not False,
-        own["logprobs"],
-        bool(own["echo"]),
-        bool(own["stream"]),
-        limits.max_length,
+        seed=own["seed"],
+        ngrams=own["ngrams"] is not False,
+        n_likely=own["logprobs"],
+        echo=bool(own["echo"]),
+        eager=bool(own["stream"]),
+        longest=limits.max_length,
     )
     options = request.get("stream_options", {})
     if not isinstance(options, dict):
@@ -153,8 +147,6 @@ def understand(given: Mapping[str, Any], vocabulary: Vocabulary, unknown: Any, l
     return Completions(
         [prompt for prompt in prompts for _ in range(n)],
         wish,
-        bool(own["stream"]),
-        bool(own["echo"]),
         sum(one.size for one in ids),
         options.get("include_usage") is True,
     )

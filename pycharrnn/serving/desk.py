@@ -15,11 +15,11 @@ from pycharrnn.sampling.seeds import generators
 from pycharrnn.sampling.settings import Sampling
 from pycharrnn.serving.pool import Pool
 from pycharrnn.serving.soloists import Soloist, Soloists
-from pycharrnn.serving.texts import Text
+from pycharrnn.serving.texts import Failure, Text
 from pycharrnn.writer import Bound
 
-CLOSED = "the server is shutting down"
-_FAILED = "the server failed to write this text"
+CLOSED = Failure("the server is shutting down", 503)
+_FAILED = Failure("the server failed to write this text", 500)
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Wish(NamedTuple):
     n_likely : int or None, default None
         How many of the likeliest characters the scores of each text name; None for no scores.
     echo : bool, default False
-        Whether the scores begin with those of the prompt.
+        Whether each text begins with its prompt, and its scores with those of the prompt.
     eager : bool, default False
         Whether the client wants each part as soon as it is ready.
     longest : int or None, default None
@@ -89,7 +89,7 @@ class _Group:
                 self._writers.join(one)  # type: ignore[arg-type]
             return self._writers.dissolve(CLOSED) if closed else self._writers.turn()
         except Exception:  # the thread must live on for other texts; this is a fault of ours, or memory is short
-            _log.exception(_FAILED)
+            _log.exception(_FAILED.why)
             heard = [] if self._writers is None else self._writers.dissolve(_FAILED)
             self._writers = None
         lost = [one.text if isinstance(one, Soloist) else one for one in new]

@@ -198,11 +198,12 @@ def test_a_text_that_fails_harms_no_other(kind, monkeypatch, caplog):
     broken, good = {"length": 5, "pattern": "zzz"}, {"length": 50}
     [a], [b] = client.submit(["t"], 1, **broken), client.submit(["t"], 1, **good)
     [failed], [fine] = client.ends([a]), client.ends([b])
-    assert "lets no character come" in failed.end
+    assert "lets no character come" in failed.end.why
+    assert failed.end.status == 400
     assert fine.text == kind.sample(50, prompt="t", random_state=1)
     monkeypatch.setattr(Text, "take", lambda *args, **more: 1 / 0)
     [part] = client.ends(client.submit(["t"], 1, length=5))
-    assert part.end == "the server failed to write this text"
+    assert part.end == ("the server failed to write this text", 500)
     assert "ZeroDivisionError" in caplog.text
     monkeypatch.undo()
     [part] = client.ends(client.submit(["t"], 1, length=5))
@@ -230,7 +231,7 @@ def test_a_text_that_ends_in_a_turn_in_which_another_fails_is_told(kind, more, m
     while not any(text is second for text in told):
         told += client.news.get(timeout=10)
     assert any(text is first for text in told)
-    assert second.fetch().end == "the server failed to write this text"
+    assert second.fetch().end == ("the server failed to write this text", 500)
     part = first.fetch()
     assert (part.text, part.end) == (kind.sample(300, prompt="t", random_state=1, **settings), "length")
     client.desk.close()

@@ -12,6 +12,7 @@ from serving_client import events
 from pycharrnn.serving.completions import understand
 from pycharrnn.serving.limits import Limits
 from pycharrnn.serving.refusals import Refused
+from pycharrnn.serving.soloists import Soloist
 from pycharrnn.serving.texts import Text
 
 WAIT = 60
@@ -108,6 +109,27 @@ def test_a_text_is_complete_even_if_its_client_looks_while_its_last_part_is_made
     [choice] = ask(client, prompt="to", max_tokens=5, seed=1).json()["choices"]
     assert choice["text"] == model.sample(5, prompt="to", random_state=1)
     assert choice["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind", "message"),
+    [
+        (ValueError("the server of letters has none"), 400, "invalid_request_error", "the server of letters has none"),
+        (MemoryError(), 500, "server_error", "the server failed to write this text"),
+    ],
+    ids=["request", "server"],
+)
+def test_a_failure_says_whose_fault_it_is(client, monkeypatch, error, status, kind, message):
+    def turn(soloist, most):
+        raise error
+
+    monkeypatch.setattr(Soloist, "turn", turn)
+    answer = ask(client, logprobs=1)
+    assert answer.status_code == status
+    assert answer.json()["error"] == {"message": message, "type": kind, "param": None, "code": None}
+    with client.stream("POST", "/v1/completions", json={"logprobs": 1, "stream": True}) as parts:
+        assert parts.status_code == 200
+        assert list(events(parts.iter_text())) == [answer.json()]
 
 
 def test_texts_without_a_seed_differ(client):
@@ -270,6 +292,8 @@ def test_pages_of_other_sites_are_refused_unless_they_are_let_in(client, server)
     friend = {"origin": "http://friend.example"}
     answer = client.get("/v1/models", headers=friend)
     assert answer.headers["access-control-allow-origin"] == "http://friend.example"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "cross-origin-resource-policy" not in answer.headers
     asked = friend | {"access-control-request-headers": "content-type"}
     preflight = client.options("/v1/completions", headers=asked)
     assert preflight.status_code == 204
