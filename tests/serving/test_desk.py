@@ -13,7 +13,7 @@ from pycharrnn.sampling.rules import Rules
 from pycharrnn.sampling.sampler import Sampler
 from pycharrnn.serving.desk import CLOSED, Closed, Desk, Full, Wish
 from pycharrnn.serving.pool import Pool
-from pycharrnn.serving.texts import Text
+from pycharrnn.serving.texts import Part, Text
 
 SENTENCES = ["to be or not", "that is the question", "whether it is nobler", "in the mind to suffer", "the slings"] * 8
 SETTINGS = [
@@ -171,6 +171,25 @@ def test_a_desk_that_closes_tells_its_texts(kind):
     with pytest.raises(Closed):
         client.submit(["t"], 1)
     assert writing() == before
+
+
+@pytest.mark.parametrize("end", ["length", "stop", CLOSED])
+def test_a_text_has_ended_only_when_its_last_part_can_be_taken(monkeypatch, end):
+    lab = Architecture("rnn", n_symbols=3, hidden_size=4, seq_length=5)
+    ids = np.array([0, 1], np.int32)
+    text = Text(lab, Rules(Sampling(), lab, "abc"), ids, np.random.default_rng(0), most=2 if end == "length" else 9)
+    seen = []
+
+    def part(*args):
+        seen.append(text.end)  # what a client would see meanwhile
+        return Part(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pycharrnn.serving.texts.Part", part)
+        text.fail(end) if end == CLOSED else text.take(ids, closed=end == "stop")
+    assert seen == [""]
+    assert text.end == end
+    assert text.fetch() == ("" if end == CLOSED else "ab", [], end)
 
 
 def test_scores_are_those_of_a_session(kind):

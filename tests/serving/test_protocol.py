@@ -13,7 +13,6 @@ from pycharrnn.serving.completions import understand
 from pycharrnn.serving.limits import Limits
 from pycharrnn.serving.refusals import Refused
 from pycharrnn.serving.soloists import Soloist
-from pycharrnn.serving.texts import Text
 
 WAIT = 60
 
@@ -95,20 +94,6 @@ def test_several_prompts_and_choices(client, model):
     ]
     assert [choice["index"] for choice in found["choices"]] == list(range(6))
     assert found["usage"]["prompt_tokens"] == 4
-
-
-def test_a_text_is_complete_even_if_its_client_looks_while_its_last_part_is_made(server, client, model, monkeypatch):
-    give = Text._give
-
-    def slowly(text, *args):
-        server.service._tell([text])
-        time.sleep(0.2)
-        return give(text, *args)
-
-    monkeypatch.setattr(Text, "_give", slowly)
-    [choice] = ask(client, prompt="to", max_tokens=5, seed=1).json()["choices"]
-    assert choice["text"] == model.sample(5, prompt="to", random_state=1)
-    assert choice["finish_reason"] == "length"
 
 
 @pytest.mark.parametrize(
