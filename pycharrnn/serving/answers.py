@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from typing import Any
 
 from pycharrnn.serving.completions import Completions
-from pycharrnn.serving.desk import CLOSED
 from pycharrnn.serving.refusals import failed
 from pycharrnn.serving.scores import Score
-from pycharrnn.serving.texts import Part, Text
+from pycharrnn.serving.texts import Failure, Part, Text
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -85,7 +84,7 @@ class Answer:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer, until all is said or the client has left."""
-        answering = asyncio.create_task(self._stream(send) if self._wanted.stream else self._whole(send))
+        answering = asyncio.create_task(self._stream(send) if self._wanted.wish.eager else self._whole(send))
         leaving = asyncio.create_task(_left(receive))
         try:
             await asyncio.wait([answering, leaving], return_when=asyncio.FIRST_COMPLETED)
@@ -106,19 +105,19 @@ class Answer:
             await self._news.wait()
             self._news.clear()
         parts = [text.fetch() for text in self._texts]
-        wrong = next((part.end for part in parts if _fails(part)), None)
-        if wrong is None:
+        failure = next((part.end for part in parts if isinstance(part.end, Failure)), None)
+        if failure is None:
             choices = [self._choice(i, part, first=True) for i, part in enumerate(parts)]
-            body = encoded({**self._about, "choices": choices, "usage": self._usage()})
+            body = {**self._about, "choices": choices, "usage": self._usage()}
         else:
-            body = encoded(failed(wrong, _status(wrong)))
-        await _send(send, _start(200 if wrong is None else _status(wrong), _JSON))
-        await _send(send, {"type": "http.response.body", "body": body})
+            body = failed(*failure)
+        await _send(send, _start(200 if failure is None else failure.status, _JSON))
+        await _send(send, {"type": "http.response.body", "body": encoded(body)})
 
     async def _stream(self, send: Send) -> None:
         """Send each part soon after it is ready; the end of each text is a part, too."""
         await _send(send, _start(200, _EVENTS))
-        prompted = self._wanted.echo and self._wanted.wish.n_likely is None
+        prompted = self._wanted.wish.echo and self._wanted.wish.n_likely is None
         begun: set[int] = set()
         ended: set[int] = set()
         while True:
@@ -126,8 +125,8 @@ class Answer:
                 if i in ended:
                     continue
                 part = text.fetch()
-                if _fails(part):
-                    await _send(send, _event(failed(part.end, _status(part.end))))
+                if isinstance(part.end, Failure):
+                    await _send(send, _event(failed(*part.end)))
                     await _send(send, {"type": "http.response.body"})
                     return
                 if part.text or part.end or (prompted and i not in begun):
@@ -151,7 +150,7 @@ class Answer:
     def _choice(self, i: int, part: Part, first: bool) -> dict[str, Any]:
         """What is said of a text, or of a part of it."""
         scored = self._wanted.wish.n_likely is not None
-        prompt = self._wanted.prompts[i] if self._wanted.echo and first and not scored else ""
+        prompt = self._wanted.prompts[i] if self._wanted.wish.echo and first and not scored else ""
         text = prompt + part.text
         logprobs = _logprobs(part.scores, self._offsets[i]) if scored else None
         self._offsets[i] += len(text)
@@ -172,16 +171,6 @@ def _logprobs(scores: Sequence[Score], offset: int) -> dict[str, Any]:
         "top_logprobs": [score.likely if score.logprob is not None else None for score in scores],
         "text_offset": [offset + i for i in range(len(scores))],
     }
-
-
-def _fails(part: Part) -> bool:
-    """Whether a text could not be finished."""
-    return part.end not in ("", "stop", "length")
-
-
-def _status(why: str) -> int:
-    """The status of an answer that tells why a text could not be finished."""
-    return 503 if why == CLOSED else 500 if why.startswith("the server") else 400
 
 
 def _start(status: int, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:

@@ -130,7 +130,7 @@ class Service:
             told = f"this server writes {most:,} texts at once, and has no room for {n:,} more"
             raise Refused(429, f"{told}; try again in a moment", None, "rate_limit_exceeded") from None
         except Closed:
-            raise Refused(503, CLOSED) from None
+            raise Refused(CLOSED.status, CLOSED.why) from None
         except (ValueError, TypeError, ImportError) as error:
             raise refusal(error, NAMES | {"bias": "logit_bias"} if "logit_bias" in given else NAMES) from None
         return Answer(wanted, texts, news, self._name, lambda: self._desk.n_texts)

@@ -19,7 +19,7 @@ NAMES = {"length": "max_tokens"}  # what the protocol calls a setting
 _STOPS = 1000  # characters of all stops: each part of a text is compared with each of them
 _WINDOW = 16_384  # symbols that each text remembers
 _LIKELY = 20  # characters that a score names at most
-_SETTINGS = table(Sampling).keys() - {"length", "beam", "constraint"}
+_SETTINGS = table(Sampling).keys() - {"length", "beam", "constraint", "novel"}  # objects, or no stream
 _OWN: dict[str, Kind] = {
     "stream": Flag(),
     "echo": Flag(),
@@ -48,10 +48,6 @@ class Completions(NamedTuple):
         What each text goes on from, `n` times each prompt.
     wish : Wish
         The texts.
-    stream : bool
-        Whether parts are sent as soon as they are ready.
-    echo : bool
-        Whether each text begins with its prompt.
     n_read : int
         Characters of the prompts that are read, each prompt once.
     counts : bool
@@ -60,8 +56,6 @@ class Completions(NamedTuple):
 
     prompts: list[str]
     wish: Wish
-    stream: bool
-    echo: bool
     n_read: int
     counts: bool
 
@@ -122,8 +116,9 @@ def understand(given: Mapping[str, Any], vocabulary: Vocabulary, unknown: Any, l
     most = min(limits.max_texts, limits.max_streams)
     n = _checked(Integer(1, most), "n", request.get("n", 1))
     for name, (values, instead) in _NEUTRAL.items():
-        if name in request and request[name] not in (*values, *[n] * (name == "best_of")):
-            raise Refused(400, f"{name} must be {values[0]!r}, got {shown(request[name])}: {instead}", name)
+        value = request.get(name, values[0])
+        if isinstance(value, bool) or value not in (*values, *[n] * (name == "best_of")):
+            raise Refused(400, f"{name} must be {values[0]!r}, got {shown(value)}: {instead}", name)
     prompts = _prompts(request.get("prompt", ""))
     if len(prompts) * n > most:
         asked = f"{len(prompts):,} prompts x n {n:,}"
@@ -139,12 +134,12 @@ def understand(given: Mapping[str, Any], vocabulary: Vocabulary, unknown: Any, l
     wish = Wish(
         [one for one in ids for _ in range(n)],
         sampling,
-        own["seed"],
-        own["ngrams"] is not False,
-        own["logprobs"],
-        bool(own["echo"]),
-        bool(own["stream"]),
-        limits.max_length,
+        seed=own["seed"],
+        ngrams=own["ngrams"] is not False,
+        n_likely=own["logprobs"],
+        echo=bool(own["echo"]),
+        eager=bool(own["stream"]),
+        longest=limits.max_length,
     )
     options = request.get("stream_options", {})
     if not isinstance(options, dict):
@@ -152,8 +147,6 @@ def understand(given: Mapping[str, Any], vocabulary: Vocabulary, unknown: Any, l
     return Completions(
         [prompt for prompt in prompts for _ in range(n)],
         wish,
-        bool(own["stream"]),
-        bool(own["echo"]),
         sum(one.size for one in ids),
         options.get("include_usage") is True,
     )
@@ -176,7 +169,7 @@ def _checked(kind: Kind, name: str, value: Any) -> Any:
 
 def _prompts(value: Any) -> list[str]:
     """Return the prompts: a str, a list of them, or as many lists of tokens, which are code points."""
-    if isinstance(value, list) and value and all(isinstance(one, int) for one in value):
+    if isinstance(value, list) and value and all(type(one) is int for one in value):
         value = [value]
     prompts = value if isinstance(value, list) else [value]
     if not prompts:
@@ -186,7 +179,7 @@ def _prompts(value: Any) -> list[str]:
 
 def _characters(tokens: Any) -> str:
     """Return the text of tokens: a token is a code point."""
-    if not isinstance(tokens, list) or not all(isinstance(one, int) and 0 <= one < 0x110000 for one in tokens):
+    if not isinstance(tokens, list) or not all(type(one) is int and 0 <= one < 0x110000 for one in tokens):
         what = "must be a str, a list of them, or lists of code points"
         raise Refused(400, f"prompt {what}, got {shown(tokens)}", "prompt")
     return "".join(map(chr, tokens))

@@ -15,11 +15,11 @@ from pycharrnn.sampling.seeds import generators
 from pycharrnn.sampling.settings import Sampling
 from pycharrnn.serving.pool import Pool
 from pycharrnn.serving.soloists import Soloist, Soloists
-from pycharrnn.serving.texts import Text
+from pycharrnn.serving.texts import Failure, Text
 from pycharrnn.writer import Bound
 
-CLOSED = "the server is shutting down"
-_FAILED = "the server failed to write this text"
+CLOSED = Failure("the server is shutting down", 503)
+_FAILED = Failure("the server failed to write this text", 500)
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Wish(NamedTuple):
     n_likely : int or None, default None
         How many of the likeliest characters the scores of each text name; None for no scores.
     echo : bool, default False
-        Whether the scores begin with those of the prompt.
+        Whether each text begins with its prompt, and its scores with those of the prompt.
     eager : bool, default False
         Whether the client wants each part as soon as it is ready.
     longest : int or None, default None
@@ -67,12 +67,44 @@ class Wish(NamedTuple):
     longest: int | None = None
 
 
-class _Thread:
-    """A thread that gives a pool, or soloists, one turn after another as long as they have texts."""
+class _Group:
+    """Texts that a thread writes in one way: in a pool, or as soloists."""
 
-    def __init__(self, make: Callable[[], Pool | Soloists], tell: News) -> None:
-        self.n_texts = 0  # with those that wait
+    def __init__(self, make: Callable[[], Pool | Soloists]) -> None:
         self._make = make
+        self._writers: Pool | Soloists | None = None  # made for the first text: it takes memory
+
+    @property
+    def n_texts(self) -> int:
+        """How many texts are being written."""
+        return 0 if self._writers is None else self._writers.n_texts
+
+    def turn(self, new: Sequence[Text | Soloist], closed: bool) -> list[Text]:
+        """Let new texts join, and give all a turn, or end them; return those that have news."""
+        if not new and not self.n_texts:
+            return []
+        try:
+            self._writers = self._make() if self._writers is None else self._writers
+            for one in new:
+                self._writers.join(one)  # type: ignore[arg-type]
+            return self._writers.dissolve(CLOSED) if closed else self._writers.turn()
+        except Exception:  # the thread must live on for other texts; this is a fault of ours, or memory is short
+            _log.exception(_FAILED.why)
+            heard = [] if self._writers is None else self._writers.dissolve(_FAILED)
+            self._writers = None
+        lost = [one.text if isinstance(one, Soloist) else one for one in new]
+        lost = [text for text in lost if not text.end]
+        for text in lost:
+            text.fail(_FAILED)
+        return heard + lost
+
+
+class _Thread:
+    """A thread that gives its texts, those of a pool and soloists, one turn after another as long as there are any."""
+
+    def __init__(self, make: Callable[[], Pool], tell: News) -> None:
+        self.n_texts = 0  # with those that wait
+        self._groups = {Text: _Group(make), Soloist: _Group(Soloists)}
         self._tell = tell
         self._waiting: list[Text | Soloist] = []
         self._changed = threading.Condition()
@@ -98,33 +130,19 @@ class _Thread:
         self._ended.wait(seconds)
 
     def _run(self) -> None:
-        writers: Pool | Soloists | None = None  # made for the first text: it takes memory
-        while True:
+        closed = False
+        while not closed:
             with self._changed:
-                self.n_texts = len(self._waiting) + (0 if writers is None else writers.n_texts)
+                self.n_texts = len(self._waiting) + sum(group.n_texts for group in self._groups.values())
                 while not self.n_texts and not self._closed:
                     self._changed.wait()
                 new, self._waiting = self._waiting, []
                 closed = self._closed
-            try:
-                writers = self._make() if writers is None else writers
-                for text in new:
-                    writers.join(text)  # type: ignore[arg-type]
-                heard = writers.dissolve(CLOSED) if closed else writers.turn()
-            except Exception:  # the thread must live on for other texts; this is a fault of ours, or memory is short
-                _log.exception(_FAILED)
-                heard = [] if writers is None else writers.dissolve(_FAILED)
-                lost = [one.text if isinstance(one, Soloist) else one for one in new]
-                lost = [text for text in lost if not text.end]
-                for text in lost:
-                    text.fail(_FAILED)
-                heard += lost
-                writers = None
-            if heard:
-                self._tell(heard)
-            if closed:
-                self._ended.set()
-                return
+            for kind, group in self._groups.items():
+                heard = group.turn([one for one in new if isinstance(one, kind)], closed)
+                if heard:
+                    self._tell(heard)
+        self._ended.set()
 
 
 class Desk:
@@ -164,15 +182,15 @@ class Desk:
         self.bound = self._bounds[True]
         n = max(1, min(most, processors() if n_threads is None else n_threads))
         size = -(-most // n)
-        self._pools = [_Thread(lambda: Pool(self.bound.architecture, self.bound.weights, size), tell) for _ in range(n)]
-        self._soloists = [_Thread(Soloists, tell) for _ in range(n)]
+        bound = self.bound
+        self._threads = [_Thread(lambda: Pool(bound.architecture, bound.weights, size), tell) for _ in range(n)]
         self._lock = threading.Lock()
         self._closed = False
 
     @property
     def n_texts(self) -> int:
         """How many texts are being written, or wait for it."""
-        return sum(thread.n_texts for thread in (*self._pools, *self._soloists))
+        return sum(thread.n_texts for thread in self._threads)
 
     def check(self, wish: Wish) -> Rules:
         """Return the rules of a wish.
@@ -225,14 +243,14 @@ class Desk:
                 raise Full
             for text in texts:
                 one = Soloist(text, bound, wish.n_likely, wish.echo) if alone else text
-                min(self._soloists if alone else self._pools, key=lambda thread: thread.n_texts).join(one)
+                min(self._threads, key=lambda thread: thread.n_texts).join(one)  # each has room for its share
         return texts
 
     def close(self, seconds: float = 10.0) -> None:
         """End all texts, which are told so, and the threads; wait for these at most so long."""
         with self._lock:
             self._closed = True
-        for thread in (*self._pools, *self._soloists):
+        for thread in self._threads:
             thread.close()
-        for thread in (*self._pools, *self._soloists):
+        for thread in self._threads:
             thread.wait(seconds)

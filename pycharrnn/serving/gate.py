@@ -15,9 +15,9 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 ]
+_OWN_PAGES = (b"cross-origin-resource-policy", b"same-origin")
 _METHODS = b"GET, POST, OPTIONS"
 
 
@@ -63,9 +63,9 @@ class Gate:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         origin = headers.get(b"origin")
         allowed = origin is not None and ("*" in self._origins or origin in self._origins)
-        more = list(_HEADERS)
+        more = [*_HEADERS, _OWN_PAGES]
         if origin is not None and allowed:
-            more = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"origin"), *_HEADERS[:2]]
+            more = [*_HEADERS, (b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"origin")]
 
         async def marked(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":

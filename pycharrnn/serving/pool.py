@@ -10,7 +10,7 @@ from pycharrnn.arrays import Array
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.drawing import Drawer
 from pycharrnn.network.records import Drawing, Manner
-from pycharrnn.serving.texts import Text, Turn
+from pycharrnn.serving.texts import Failure, Text, Turn
 
 SECONDS = 0.01  # of a turn: so long a new text waits
 _EACH = 0.0001  # and so long for each text, which has work of its own beside the steps
@@ -96,15 +96,14 @@ class Pool:
                 continue
             if text.take(drawn[b]):
                 heard.append(text)
-            if text.is_over:
-                self._texts[b] = None
+        self._texts = [None if text is None or text.is_over else text for text in self._texts]
         self._pace.note(time.perf_counter() - begin, self.n_texts)
         return heard
 
-    def dissolve(self, why: str) -> list[Text]:
-        """End all texts for a reason that is a sentence, and return them."""
+    def dissolve(self, failure: Failure) -> list[Text]:
+        """End all texts unfinished; return them, and any that ended in a turn that failed."""
         texts = [text for text in self._texts if text is not None]
         for text in texts:
-            text.fail(why)
+            text.fail(failure)
         self._texts = [None] * len(self._texts)
         return texts

@@ -7,7 +7,7 @@ import time
 from pycharrnn.sampling.sampler import Sampler
 from pycharrnn.serving.pool import Pace
 from pycharrnn.serving.scores import Scorer
-from pycharrnn.serving.texts import Text
+from pycharrnn.serving.texts import Failure, Text
 from pycharrnn.writer import Bound
 
 
@@ -93,17 +93,17 @@ class Soloists:
             try:
                 hears = one.turn(self._pace.steps)
             except ValueError as error:  # of a pattern that leads nowhere: the others have done nothing wrong
-                hears = one.text.fail(str(error))
+                hears = one.text.fail(Failure(str(error), 400))
             if hears:
                 heard.append(one.text)
         self._soloists = [one for one in self._soloists if not one.text.is_over]
         self._pace.note(time.perf_counter() - begin, len(self._soloists))
         return heard
 
-    def dissolve(self, why: str) -> list[Text]:
-        """End all texts for a reason that is a sentence, and return them."""
+    def dissolve(self, failure: Failure) -> list[Text]:
+        """End all texts unfinished; return them, and any that ended in a turn that failed."""
         texts = [one.text for one in self._soloists]
         for text in texts:
-            text.fail(why)
+            text.fail(failure)
         self._soloists = []
         return texts

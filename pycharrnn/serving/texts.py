@@ -16,6 +16,24 @@ from pycharrnn.sampling.stops import Stops
 from pycharrnn.serving.scores import Score
 
 
+class Failure(NamedTuple):
+    """Why a text could not be finished.
+
+    Attributes
+    ----------
+    why : str
+        A sentence.
+    status : int
+        The status of an answer that says so: 400 where the request is at fault, 500 and above where the server is.
+    """
+
+    why: str
+    status: int
+
+
+End = str | Failure
+
+
 class Part(NamedTuple):
     """What of a text is new.
 
@@ -25,14 +43,13 @@ class Part(NamedTuple):
         Its characters.
     scores : list of Score
         One for each character, if they are wanted.
-    end : str
-        Why the text ends here: "stop", or "length" if it is cut off; an empty string if it goes on. Any other word is
-        a sentence that says why it could not be finished.
+    end : str or Failure
+        Why the text ends here: "stop", or "length" if it is cut off; an empty string if it goes on.
     """
 
     text: str
     scores: list[Score]
-    end: str
+    end: End
 
 
 class Turn(NamedTuple):
@@ -76,7 +93,7 @@ class Text:
         Symbols that have been drawn.
     n_written : int
         Characters of it that have gone out.
-    end : str
+    end : str or Failure
         As in `Part`.
     left : bool
         Whether the client has left: nobody wants the rest.
@@ -113,7 +130,7 @@ class Text:
         self.news = news
         self.n = 0
         self.n_written = 0
-        self.end = ""
+        self.end: End = ""
         self.left = False
         self._stops = Stops(rules.stops)
         self._held = ""  # what may be the beginning of a stop
@@ -166,31 +183,28 @@ class Text:
         more = self.rules.decode(ids[:-1] if ended else ids)
         held = self._held + more
         ready = self._stops.ready(more) if self.rules.stops else len(held)
-        if self._stops.reached or ended or closed:
-            self.end = "stop"
-        elif self.n >= self.most:
-            self.end = "length"
-        if self.end and not self._stops.reached:
+        end = "stop" if self._stops.reached or ended or closed else "length" if self.n >= self.most else ""
+        if end and not self._stops.reached:
             ready = len(held)
         self._held = held[ready:]
         self._scores += scores or []
         self.n_written += ready
-        return self._give(held[:ready])
+        return self._give(held[:ready], end)
 
     def show(self, prompt: str, scores: list[Score]) -> bool:
         """Let characters of the prompt go out, with their scores; return whether the client hears of it."""
         self._scores += scores
         return self._give(prompt)
 
-    def fail(self, why: str) -> bool:
-        """End for a reason that is a sentence; return whether the client hears of it."""
-        self.end = why
-        return self._give("")
+    def fail(self, failure: Failure) -> bool:
+        """End unfinished, unless it has ended; return whether the client hears of it."""
+        return bool(self.end) or self._give("", failure)
 
-    def _give(self, text: str) -> bool:
+    def _give(self, text: str, end: End = "") -> bool:
         """Let characters go out, with their scores; return whether the client hears of it."""
         with self._lock:
-            self._parts.append(Part(text, self._scores[: len(text)], self.end))
+            self._parts.append(Part(text, self._scores[: len(text)], end))
+            self.end = end  # only now: whoever sees it takes the last part
         self._scores = self._scores[len(text) :]
         return bool(self.end) or (self.eager and bool(text))
 

@@ -415,7 +415,7 @@ MODULES: dict[str, set[str]] = {
         "turns",
     },
     # serving
-    "serving.answers": {"serving.completions", "serving.desk", "serving.refusals", "serving.scores", "serving.texts"},
+    "serving.answers": {"serving.completions", "serving.refusals", "serving.scores", "serving.texts"},
     "serving.application": {
         "__init__",
         "messages",

@@ -30,7 +30,8 @@ class Process:
 
     def __init__(self, path, *options):
         command = [sys.executable, "-P", "-m", "pycharrnn", "serve", str(path), "--port", "0", *options]
-        self.process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        pipe = subprocess.PIPE  # without a buffer: what one holds after a line is lost for `communicate`
+        self.process = subprocess.Popen(command, bufsize=0, env=ENVIRONMENT, stdout=pipe, stderr=pipe)
         self.first = self.process.stderr.readline().decode()
         found = re.search(r"http://\S+?/", self.first)
         self.url = found[0].rstrip("/") if found else ""

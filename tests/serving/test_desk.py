@@ -13,7 +13,7 @@ from pycharrnn.sampling.rules import Rules
 from pycharrnn.sampling.sampler import Sampler
 from pycharrnn.serving.desk import CLOSED, Closed, Desk, Full, Wish
 from pycharrnn.serving.pool import Pool
-from pycharrnn.serving.texts import Text
+from pycharrnn.serving.texts import Part, Text
 
 SENTENCES = ["to be or not", "that is the question", "whether it is nobler", "in the mind to suffer", "the slings"] * 8
 SETTINGS = [
@@ -143,14 +143,53 @@ def test_a_text_that_nobody_wants_makes_room_at_once(kind):
     client.desk.close()
 
 
+def writing():
+    """The threads that write, for other tests, too."""
+    return {thread for thread in threading.enumerate() if thread.name == "pycharrnn-serve"}
+
+
+def test_a_desk_has_as_many_threads_as_it_is_told(kind):
+    before = writing()
+    client = Client(kind, n_threads=3, most=7)
+    assert len(writing() - before) == 3
+    shared, alone = {"length": 10**6, "min_length": 10**6}, {"length": 10**6, "pattern": "[a-z .]*"}
+    texts = [client.submit(["t"], i, **(alone if i % 2 else shared))[0] for i in range(7)]
+    assert client.desk.n_texts == 7
+    with pytest.raises(Full):
+        client.submit(["t"], 1, length=1)
+    client.desk.close()
+    assert [part.end for part in client.ends(texts)] == [CLOSED] * 7
+    assert writing() == before
+
+
 def test_a_desk_that_closes_tells_its_texts(kind):
+    before = writing()
     client = Client(kind, n_threads=1)
     texts = client.submit(["t"], 1, length=10**7, min_length=10**7)
     client.desk.close()
     assert [part.end for part in client.ends(texts)] == [CLOSED]
     with pytest.raises(Closed):
         client.submit(["t"], 1)
-    assert not [thread for thread in threading.enumerate() if thread.name == "pycharrnn-serve"]
+    assert writing() == before
+
+
+@pytest.mark.parametrize("end", ["length", "stop", CLOSED])
+def test_a_text_has_ended_only_when_its_last_part_can_be_taken(monkeypatch, end):
+    lab = Architecture("rnn", n_symbols=3, hidden_size=4, seq_length=5)
+    ids = np.array([0, 1], np.int32)
+    text = Text(lab, Rules(Sampling(), lab, "abc"), ids, np.random.default_rng(0), most=2 if end == "length" else 9)
+    seen = []
+
+    def part(*args):
+        seen.append(text.end)  # what a client would see meanwhile
+        return Part(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pycharrnn.serving.texts.Part", part)
+        text.fail(end) if end == CLOSED else text.take(ids, closed=end == "stop")
+    assert seen == [""]
+    assert text.end == end
+    assert text.fetch() == ("" if end == CLOSED else "ab", [], end)
 
 
 def test_scores_are_those_of_a_session(kind):
@@ -178,15 +217,42 @@ def test_a_text_that_fails_harms_no_other(kind, monkeypatch, caplog):
     broken, good = {"length": 5, "pattern": "zzz"}, {"length": 50}
     [a], [b] = client.submit(["t"], 1, **broken), client.submit(["t"], 1, **good)
     [failed], [fine] = client.ends([a]), client.ends([b])
-    assert "lets no character come" in failed.end
+    assert "lets no character come" in failed.end.why
+    assert failed.end.status == 400
     assert fine.text == kind.sample(50, prompt="t", random_state=1)
     monkeypatch.setattr(Text, "take", lambda *args, **more: 1 / 0)
     [part] = client.ends(client.submit(["t"], 1, length=5))
-    assert part.end == "the server failed to write this text"
+    assert part.end == ("the server failed to write this text", 500)
     assert "ZeroDivisionError" in caplog.text
     monkeypatch.undo()
     [part] = client.ends(client.submit(["t"], 1, length=5))
     assert part.text == kind.sample(5, prompt="t", random_state=1)
+    client.desk.close()
+
+
+@pytest.mark.parametrize("more", [{}, {"pattern": "[a-z .]*"}], ids=["together", "alone"])
+def test_a_text_that_ends_in_a_turn_in_which_another_fails_is_told(kind, more, monkeypatch):
+    client = Client(kind, n_threads=1)
+    take, both = Text.take, threading.Event()
+
+    def failing(text, *args, **others):
+        assert both.wait(10)
+        if text.most == 10**6 and first.end:  # in the very turn in which the first text ends
+            raise MemoryError
+        return take(text, *args, **others)
+
+    monkeypatch.setattr(Text, "take", failing)
+    settings = {"min_length": 300} | more
+    [first] = client.submit(["t"], 1, length=300, **settings)
+    [second] = client.submit(["t"], 2, length=10**6, **settings)
+    both.set()
+    told = []
+    while not any(text is second for text in told):
+        told += client.news.get(timeout=10)
+    assert any(text is first for text in told)
+    assert second.fetch().end == ("the server failed to write this text", 500)
+    part = first.fetch()
+    assert (part.text, part.end) == (kind.sample(300, prompt="t", random_state=1, **settings), "length")
     client.desk.close()
 
 

@@ -12,6 +12,7 @@ from serving_client import events
 from pycharrnn.serving.completions import understand
 from pycharrnn.serving.limits import Limits
 from pycharrnn.serving.refusals import Refused
+from pycharrnn.serving.soloists import Soloist
 
 WAIT = 60
 
@@ -95,6 +96,27 @@ def test_several_prompts_and_choices(client, model):
     assert found["usage"]["prompt_tokens"] == 4
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "kind", "message"),
+    [
+        (ValueError("the server of letters has none"), 400, "invalid_request_error", "the server of letters has none"),
+        (MemoryError(), 500, "server_error", "the server failed to write this text"),
+    ],
+    ids=["request", "server"],
+)
+def test_a_failure_says_whose_fault_it_is(client, monkeypatch, error, status, kind, message):
+    def turn(soloist, most):
+        raise error
+
+    monkeypatch.setattr(Soloist, "turn", turn)
+    answer = ask(client, logprobs=1)
+    assert answer.status_code == status
+    assert answer.json()["error"] == {"message": message, "type": kind, "param": None, "code": None}
+    with client.stream("POST", "/v1/completions", json={"logprobs": 1, "stream": True}) as parts:
+        assert parts.status_code == 200
+        assert list(events(parts.iter_text())) == [answer.json()]
+
+
 def test_texts_without_a_seed_differ(client):
     texts = {ask(client, max_tokens=60).json()["choices"][0]["text"] for _ in range(3)}
     assert len(texts) == 3
@@ -155,6 +177,8 @@ def test_logprobs_are_those_of_the_model(client, model):
         ({"prompt": []}, 400, "prompt", "at least one text"),
         ({"prompt": {"a": 1}}, 400, "prompt", "must be a str"),
         ({"prompt": [[1, -1]]}, 400, "prompt", "code points"),
+        ({"prompt": [True, False]}, 400, "prompt", "code points, got True"),
+        ({"prompt": [[116, True]]}, 400, "prompt", "code points, got [116, True]"),
         ({"stop": ["", "a"]}, 400, "stop", "must not be empty"),
         ({"stop": ["a" * 1001]}, 400, "stop", "1,000 characters"),
         ({"repetition_window": 16_385}, 400, "repetition_window", "at most 16,384"),
@@ -162,6 +186,8 @@ def test_logprobs_are_those_of_the_model(client, model):
         ({"frequency_penalty": -1}, 400, "frequency_penalty", "must be 0"),
         ({"suffix": "end"}, 400, "suffix", "nothing that comes after"),
         ({"best_of": 3}, 400, "best_of", "use n"),
+        ({"best_of": True}, 400, "best_of", "best_of must be 1, got True"),
+        ({"presence_penalty": False}, 400, "presence_penalty", "presence_penalty must be 0, got False"),
         ({"logit_bias": {"e": 1}}, 400, "logit_bias", "code points as keys"),
         ({"logit_bias": {"101": "a"}}, 400, "logit_bias", "must have a number"),
         ({"logit_bias": {"8364": 1}}, 400, "logit_bias", "the model knows"),
@@ -177,6 +203,7 @@ def test_logprobs_are_those_of_the_model(client, model):
         ({"pattern": "(a+)+"}, 403, "pattern", "--patterns"),
         ({"beam": 3, "temperature": 0}, 400, "beam", "there is no parameter"),
         ({"constraint": "x"}, 400, "constraint", "there is no parameter"),
+        ({"novel": "to be"}, 400, "novel", "there is no parameter 'novel'"),
         ({"temperatures": 1}, 400, "temperatures", "did you mean 'temperature'?"),
     ],
     ids=str,
@@ -188,6 +215,10 @@ def test_what_cannot_be_answered_is_refused(client, request_, status, param, wor
     assert error.keys() == {"message", "type", "param", "code"}
     assert error["param"] == param
     assert words in error["message"]
+
+
+def test_no_setting_that_a_request_cannot_have_is_proposed(client):
+    assert ask(client, novell=1).json()["error"]["message"] == "there is no parameter 'novell'"
 
 
 @pytest.mark.parametrize(
@@ -246,6 +277,8 @@ def test_pages_of_other_sites_are_refused_unless_they_are_let_in(client, server)
     friend = {"origin": "http://friend.example"}
     answer = client.get("/v1/models", headers=friend)
     assert answer.headers["access-control-allow-origin"] == "http://friend.example"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "cross-origin-resource-policy" not in answer.headers
     asked = friend | {"access-control-request-headers": "content-type"}
     preflight = client.options("/v1/completions", headers=asked)
     assert preflight.status_code == 204
@@ -316,6 +349,7 @@ PARAMETERS = [
     *("prompt", "max_tokens", "n", "seed", "stream", "echo", "logprobs", "logit_bias", "stream_options", "stop"),
     *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "repetition_window", "allow", "ban", "bias"),
     *("min_length", "pattern", "ngrams", "on_unknown", "suffix", "best_of", "presence_penalty", "user", "model"),
+    "novel",
 ]
 
 
