@@ -100,7 +100,7 @@ def train(floating[::1] weights not None,  # (P)                                
     blueprint.check_sizes(weights.shape[0], work.shape[0])
     w = blueprint.window(&own, &weights[0], sizeof(floating))
     w.x, w.y = &x[0], &y[0]
-    u.together = numbers[0].clip_norm <= 0 and own.size == 1 and w.T * w.plan.B <= 256
+    u.together = numbers[0].clip_norm <= 0 and own.size == 1 and own.meeting == NULL and w.T * w.plan.B <= 256
     u.size = weights.shape[0]
     u.weights = &weights[0]
     u.grads = &grads[0]

@@ -10,7 +10,8 @@ cdef enum:
 
 
 # What one update changes. `together` steps each block of rows while its gradient is still in the cache. One
-# thread uses it where no step needs the whole gradient, that is, without `clip_norm`.
+# thread uses it where no step needs the whole gradient, that is, without `clip_norm`, and where nobody may ask to
+# leave the update undone: what has been stepped cannot be taken back.
 cdef struct Step:
     bint together
     Py_ssize_t size              # P
@@ -232,8 +233,6 @@ cdef bint clip_and_step(const Window *w, Step *u,
     cdef Py_ssize_t lo = share(team, u.size, CORE_LANES, team.rank), hi = share(team, u.size, CORE_LANES, team.rank + 1)
     cdef double norm
     if u.together:
-        if is_undone(team):
-            return False
         gradients(w, u, work)
         follow(w, u, lo, hi, <floating *>u.average)
         return True

@@ -176,6 +176,16 @@ def test_series_that_make_no_sense_are_refused(path: Path, name: str, value: Any
         opened(path)
 
 
+def test_a_text_of_less_than_nothing_is_refused(path: Path, data: bytes) -> None:
+    file = CheckpointFile.read(path, specs)
+    length = file.series["texts.length"].copy()
+    assert length.size > 1
+    length[0], length[1] = -1, length[1] + length[0] + 1  # the sum is right
+    file._replace(series=file.series | {"texts.length": length}).write(path)
+    with pytest.raises(ModelFileError, match="its texts"):
+        opened(path)
+
+
 def test_random_forgeries_are_refused_or_train_on(path: Path, data: bytes) -> None:
     rng = random.Random(1)
     metadata = about(data)

@@ -17,6 +17,7 @@ from small import learned
 
 import pycharrnn
 from pycharrnn import CharRNN, Checkpoint, ModelFileError, SampleText
+from pycharrnn.resuming import opened
 from pycharrnn.training.checkpoints import checkpoints_in
 from pycharrnn.training.run import Run
 
@@ -120,6 +121,32 @@ def test_a_resumed_training_ends_as_one_that_never_stopped(
 
 def test_one_of_the_trainings_diverges(wholes: dict[str, CharRNN]) -> None:
     assert wholes["diverges"].history_.divergences
+
+
+def test_a_rate_that_divergences_have_cut_stays_cut(tmp_path: Path) -> None:
+    """Half the factor is half the learning rate, to the bit."""
+    with pytest.raises(Died):
+        model(epochs=1).fit(TEXT, callbacks=[Checkpoint(tmp_path, every=10), Death(15)])
+    file = opened(tmp_path)
+
+    def weights(rate: float, factor: float) -> Any:
+        params, run = file.metadata["params"], file.metadata["run"]
+        said = {"params": params | {"learning_rate": rate}, "run": run | {"factor": factor}}
+        file._replace(metadata=file.metadata | said).write(tmp_path / "changed")
+        return content(CharRNN.resume(tmp_path / "changed", TEXT))["weights"]
+
+    assert weights(0.25, 0.5) == weights(0.125, 1.0) != weights(0.25, 1.0)
+
+
+def test_a_look_that_is_still_due_has_not_changed_the_share_of_the_ngrams(tmp_path: Path) -> None:
+    found, at = model(ngram_order=3, epochs=9), 728  # the update of the first look that gives the network a share
+    with pytest.raises(Died):
+        found.fit(TEXT, callbacks=[Checkpoint(tmp_path, every=at), Death(at, every=at)])
+    said = opened(tmp_path).metadata
+    assert said["run"]["due"]
+    assert said["counted"]["share"] == 1.0
+    assert found.ngram_share_ is not None
+    assert found.ngram_share_ < 0.99
 
 
 def test_a_training_that_ended_early_by_patience_ends_there_again(wholes: dict[str, CharRNN], tmp_path: Path) -> None:

@@ -63,9 +63,7 @@ def main() -> int:
     """Print the table; 1 if a row failed."""
     parser = argparse.ArgumentParser(prog="reliability", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help="such as R3; all, if none is given")
-    tier = parser.add_mutually_exclusive_group()
-    tier.add_argument("--quick", action="store_true", help="some three minutes, which is the default")
-    tier.add_argument("--full", action="store_true", help="up to half an hour")
+    parser.add_argument("--full", action="store_true", help="more of each: up to half an hour, not three minutes")
     parser.add_argument("--list", action="store_true", help="print the rows and end")
     parser.add_argument("--alone", metavar="ROW", help=argparse.SUPPRESS)
     asked = parser.parse_args()

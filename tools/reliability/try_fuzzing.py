@@ -21,12 +21,24 @@ CORPUS = HERE / "corpus"  # what earlier runs found worth keeping, an input a li
 
 
 def load_model(folder: Path) -> Callable[[bytes], None]:
+    """Bytes as a model file."""
+    from pycharrnn import CharRNN
+
+    return read_as(CharRNN.load, folder / "m")
+
+
+def open_checkpoint(folder: Path) -> Callable[[bytes], None]:
+    """Bytes as a checkpoint file."""
+    from pycharrnn.resuming import opened
+
+    return read_as(opened, folder / "m")
+
+
+def read_as(read: Callable[[Path], object], path: Path) -> Callable[[bytes], None]:
     """Bytes as a file, and with the checksum made right, if they have the parts of one."""
     from forgery import Forgery
 
-    from pycharrnn import CharRNN, ModelFileError
-
-    path = folder / "m"
+    from pycharrnn import ModelFileError
 
     def target(data: bytes) -> None:
         for make in (lambda: data, lambda: Forgery(data).data()):
@@ -36,7 +48,7 @@ def load_model(folder: Path) -> Callable[[bytes], None]:
                 return
             path.write_bytes(made)
             with contextlib.suppress(ModelFileError):
-                CharRNN.load(path)
+                read(path)
 
     return target
 
@@ -93,13 +105,21 @@ def documents(folder: Path) -> Callable[[bytes], None]:
     return target
 
 
-TARGETS = {"load": load_model, "header": header, "vocabulary": vocabulary, "documents": documents}
+TARGETS = {
+    "load": load_model,
+    "checkpoint": open_checkpoint,
+    "header": header,
+    "vocabulary": vocabulary,
+    "documents": documents,
+}
 
 
 def seeds(name: str, folder: Path) -> None:
     """Inputs to begin with: small files, and the corpus."""
-    from forgery import trained
+    from forgery import checkpoint, trained
 
+    if name == "checkpoint":
+        checkpoint().write(folder / "checkpoint")
     if name in ("load", "header"):
         for index in range(3):
             trained(index).save(folder / f"model{index}")
@@ -109,7 +129,8 @@ def seeds(name: str, folder: Path) -> None:
                 (folder / f"model{index}").write_bytes(data[8 : 8 + length])
     for number, text in enumerate(('[{"text":"a"}]', '{"text":"a"}\n{"text":"b"}', "text,b\na,c\n", "a\n\nb\n")):
         (folder / f"text{number}").write_bytes(bytes([number]) + text.encode())
-    for number, line in enumerate((CORPUS / f"{name}.txt").read_text().split()):
+    corpus = CORPUS / f"{name}.txt"
+    for number, line in enumerate(corpus.read_text().split() if corpus.exists() else ()):
         (folder / f"kept{number}").write_bytes(bytes.fromhex(line))
 
 
@@ -120,6 +141,7 @@ def fuzz(name: str, seconds: int) -> None:
     with atheris.instrument_imports(include=["pycharrnn", "json"]):
         import pycharrnn
         import pycharrnn.files.model_file
+        import pycharrnn.resuming
         import pycharrnn.text.documents  # noqa: F401
     with scratch() as folder:
         kept = folder / "kept"
@@ -162,7 +184,7 @@ def fuzzing(full: bool) -> Finding:
         for name in TARGETS:
             found.count += without(name, 20_000 if full else 500)
         return found
-    shares = {"load": 90, "header": 90, "vocabulary": 45, "documents": 45}
+    shares = {"load": 90, "checkpoint": 90, "header": 90, "vocabulary": 45, "documents": 45}
     for name, seconds in shares.items():
         script = f"import try_fuzzing; try_fuzzing.fuzz({name!r}, {seconds})"
         where = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -9,21 +9,72 @@ import resource
 import sys
 import time
 import tracemalloc
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from forgery import MODELS, ODD, Forgery, change, places, present, trained
+from forgery import MODELS, ODD, Forgery, change, checkpoint, places, present, trained
 from rows import Finding, row, scratch
 
 from pycharrnn import CharRNN
 from pycharrnn.errors import ModelFileError
+from pycharrnn.files.checkpoint_file import CheckpointFile
+from pycharrnn.resuming import opened
 
 SECONDS = 1.0  # of the processor, which a file may take
 MEMORY = 8 << 20  # bytes above twice the size of the file, which it may take
+# What says in a file how much there is of something.
+SIZES = {"n_characters", "hidden_size", "num_layers", "embedding_size", "n_symbols", "batch_size", "n_documents"}
+SIZES |= {"losses", "validation", "training", "texts", "characters"}
 # What Python itself does at a call, and nothing that reaches outside.
 HARMLESS = {"builtins.id", "sys._getframe", "object.__getattr__", "gc.collect"}
+
+
+class Kind(NamedTuple):
+    """A kind of file.
+
+    Attributes
+    ----------
+    read : callable
+        Reads the file of a path.
+    write : callable
+        Writes what was read to a path.
+    use : callable
+        Says whether what was read, from the file of a path, is of use.
+    rare : int
+        How much rarer a file of this kind is tried than a model in the quick programme, for it is longer.
+    """
+
+    read: Callable[[Path], Any]
+    write: Callable[[Any, Path], object]
+    use: Callable[[Any, Path], bool]
+    rare: int
+
+
+class File(NamedTuple):
+    """A file that is right: its kind and its bytes."""
+
+    kind: Kind
+    data: bytes
+
+
+def writes(model: CharRNN, path: Path) -> bool:
+    """Whether a model writes a text."""
+    return isinstance(model.set_params(on_unknown="skip").sample(5, random_state=0), str)
+
+
+def goes_on(file: CheckpointFile, path: Path) -> bool:
+    """Whether a training comes out of a checkpoint, which then refuses another text, or what it learned is refused."""
+    try:
+        CharRNN.resume(path, "another text")
+    except (ValueError, ArithmeticError):
+        return True
+    return False
+
+
+MODEL = Kind(CharRNN.load, CharRNN.save, writes, 1)
+CHECKPOINT = Kind(opened, CheckpointFile.write, goes_on, 40)
 
 
 class Watch:
@@ -53,32 +104,32 @@ class Loader:
         self.accepted = 0
         self.longest = 0.0
         self.watch = Watch()
-        for data in files():  # first, for what is imported at the first call
-            self._load(data)
-            self._load(data.replace(b"rnn", b"rmm"))
+        for kind, data in files():  # first, for what is imported at the first call
+            self._load(kind, data)
+            self._load(kind, data.replace(b"rnn", b"rmm"))
             forged = Forgery(data)
             forged.metadata["params"]["cell"] = "rmm"
-            self._load(forged.data())
+            self._load(kind, forged.data())
         self.watch.seen.clear()
 
-    def _load(self, data: bytes) -> CharRNN | None:
+    def _load(self, kind: Kind, data: bytes) -> Any:
         self.path.write_bytes(data)
         try:
             self.watch.path = str(self.path)
-            return CharRNN.load(self.path)
+            return kind.read(self.path)
         except ModelFileError:
             return None
         finally:
             self.watch.path = None
 
-    def take(self, data: bytes, accept: str, *case: Any) -> None:
-        """Load these bytes. `accept`: "never", or "canonical": only if they are what `save` writes of the model."""
+    def take(self, kind: Kind, data: bytes, accept: str, *case: Any) -> None:
+        """Load these bytes. `accept`: "never", or "canonical": only if they are what is written of what was read."""
         weighed = self.found.count % self.weigh == 0
         if weighed:
             tracemalloc.start()
         begin = time.process_time()
         try:
-            model = self._load(data)
+            read = self._load(kind, data)
         except BaseException as error:
             self.found.check(False, *case, f"raised {type(error).__name__}: {error}")
             return
@@ -95,22 +146,20 @@ class Loader:
         elif self.watch.seen:
             problem = f"did more than to open it: {self.watch.seen}"
             self.watch.seen.clear()
-        elif model is not None:
-            problem = self._accepted(model, data, accept)
+        elif read is not None:
+            problem = self._accepted(kind, read, data, accept)
         self.found.check(not problem, *case, problem)
 
-    def _accepted(self, model: CharRNN, data: bytes, accept: str) -> str:
-        """What is wrong with a model that was loaded."""
+    def _accepted(self, kind: Kind, read: Any, data: bytes, accept: str) -> str:
+        """What is wrong with what was read."""
         self.accepted += 1
         if accept == "never":
             return "was accepted"
-        model.save(self.again)
+        kind.write(read, self.again)
         if self.again.read_bytes() != present(data):
             return "was accepted, and is saved as other bytes"
-        if self.accepted % 20 == 0 and not isinstance(
-            model.set_params(on_unknown="skip").sample(5, random_state=0), str
-        ):
-            return "was accepted, and writes no text"
+        if self.accepted % 20 == 0 and not kind.use(read, self.path):
+            return "was accepted, and is of no use"
         return ""
 
     def end(self) -> Finding:
@@ -120,13 +169,15 @@ class Loader:
 
 
 @cache
-def files() -> list[bytes]:
-    """Small files of each kind of model."""
+def files() -> list[File]:
+    """Small files of each kind of model, and a checkpoint."""
     made = []
     with scratch() as folder:
         for index in range(len(MODELS)):
             trained(index).save(folder / "m")
-            made.append((folder / "m").read_bytes())
+            made.append(File(MODEL, (folder / "m").read_bytes()))
+        checkpoint().write(folder / "m")
+        made.append(File(CHECKPOINT, (folder / "m").read_bytes()))
     return made
 
 
@@ -136,24 +187,24 @@ def truncations(full: bool) -> Finding:
     large = CharRNN(hidden_size=1000, max_updates=1, seq_length=2, random_state=0).fit("abcdef" * 4)
     with scratch() as folder:
         loader = Loader(folder, found, 100)
-        for which, data in enumerate(files()):
-            for length in range(len(data)):
-                loader.take(data[:length], "never", "file", which, "cut to", length)
+        for which, (kind, data) in enumerate(files()):
+            for length in range(0, len(data), 1 if full else kind.rare):
+                loader.take(kind, data[:length], "never", "file", which, "cut to", length)
         large.save(folder / "large")
         data, rng = (folder / "large").read_bytes(), random.Random(1)
         for _ in range(200 if full else 20):
             length = rng.randrange(len(data))
-            loader.take(data[:length], "never", "large file cut to", length)
+            loader.take(MODEL, data[:length], "never", "large file cut to", length)
         return loader.end()
 
 
-def edits(data: bytes, rng: random.Random, masks: Iterable[int], n: int) -> Iterator[tuple[str, bytes]]:
-    """Each byte changed in some ways; then pieces that change places, are lost, come twice, or are noise."""
-    for at, byte in enumerate(data):
+def edits(data: bytes, rng: random.Random, masks: Iterable[int], n: int, rare: int) -> Iterator[tuple[str, bytes]]:
+    """Each `rare`-th byte changed in some ways; then pieces that change places, are lost, come twice, or are noise."""
+    for at, byte in list(enumerate(data))[::rare]:
         for value in sorted({byte ^ mask for mask in masks} | {0x00, 0x7F, 0xFF} - {byte}):
             if value != byte:
                 yield f"byte {at} is {value}", data[:at] + bytes([value]) + data[at + 1 :]
-    for step in range(n):
+    for step in range(n // rare):
         i, j, k = sorted(rng.sample(range(len(data) + 1), 3))
         a, b, c, d = data[:i], data[i:j], data[j:k], data[k:]
         for kind, changed in enumerate((a + c + b + d, a + c + d, a + b + b + c + d, a + rng.randbytes(8) + b + c + d)):
@@ -170,9 +221,10 @@ def changes(full: bool) -> Finding:
     masks = [1 << bit for bit in range(8)] if full else [1]
     with scratch() as folder:
         loader = Loader(folder, found, 500)
-        for which, data in enumerate(files()):
-            for told, changed in edits(data, random.Random(2), masks, 2000 if full else 400):
-                loader.take(changed, "never", "file", which, told)
+        for which, (kind, data) in enumerate(files()):
+            rare = 1 if full else kind.rare
+            for told, edited in edits(data, random.Random(2), masks, 2000 if full else 400, rare):
+                loader.take(kind, edited, "never", "file", which, told)
         return loader.end()
 
 
@@ -184,11 +236,22 @@ def forgeries(full: bool) -> Finding:
         loader = Loader(folder, found, 50)
         for seed in range(found.least):
             rng = random.Random(seed)
-            forged = Forgery(rng.choice(originals))
+            kind, data = rng.choice(originals)
+            forged = Forgery(data)
             for _ in range(rng.choice([1, 1, 2, 3])):
                 change(forged, rng)
-            loader.take(forged.data(), "canonical", "random.Random(seed) with the seed", seed)
+            loader.take(kind, forged.data(), "canonical", "random.Random(seed) with the seed", seed)
         return loader.end()
+
+
+def changed(data: bytes, place: tuple[Any, ...], value: Any) -> bytes:
+    """The file with another value at a place of its metadata, and a right checksum."""
+    forged = Forgery(data)
+    inside: Any = forged.metadata
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = copy.deepcopy(value)
+    return forged.data()
 
 
 def spellings(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -203,27 +266,24 @@ def spellings(data: bytes) -> Iterator[tuple[str, bytes]]:
     for old, new in swaps:
         for where in range(min(3, text.count(old))):
             parts = text.split(old)
-            changed = old.join(parts[: where + 1]) + new + old.join(parts[where + 1 :])
-            yield f"{old!a} is {new[:20]!a} at place {where}", len(changed).to_bytes(8, "little") + changed + body
+            spelled = old.join(parts[: where + 1]) + new + old.join(parts[where + 1 :])
+            yield f"{old!a} is {new[:20]!a} at place {where}", len(spelled).to_bytes(8, "little") + spelled + body
 
 
-def bombs() -> Iterator[tuple[str, bytes]]:
+def bombs() -> Iterator[tuple[str, File]]:
     """Short files that speak of long ones, and headers that are slow to read."""
     sizes = [0, 1, -1, 2**16, 2**16 + 1, 2**31 - 1, 2**31, 2**32, 2**53, 2**62, 2**63 - 1, 2**63, 2**64 - 1, 10**30]
-    for which, data in enumerate(files()):
-        for name in ("n_characters", "hidden_size", "num_layers", "embedding_size", "n_symbols", "batch_size"):
-            for size in sizes:
-                forged = Forgery(data)
-                inside = forged.metadata if name == "n_characters" else forged.metadata["params"]
-                inside = forged.metadata.get("ngrams", {}) if name == "n_symbols" else inside
-                inside[name] = size
-                yield f"file {which}: {name} is {size}", forged.data()
+    for which, (kind, data) in enumerate(files()):
+        for place in places(Forgery(data).metadata):
+            for size in sizes if place[-1] in SIZES else ():
+                yield f"file {which}: {place} is {size}", File(kind, changed(data, place, size))
         for length in sizes[:-1]:
-            yield f"file {which}: a header of {length}", (length % 2**64).to_bytes(8, "little") + data[8:]
+            yield f"file {which}: a header of {length}", File(kind, (length % 2**64).to_bytes(8, "little") + data[8:])
     for filling in ("[],", "{},", "[", '{"a":', "0,", '"",', "-1e-9,", '"\\u0000",', "[[", '{"":{"":'):
         for size in (64 << 10, 1 << 20):
             text = ('{"__metadata__":[' + filling * (size // len(filling)))[:size].encode()
-            yield f"{size} bytes of {filling}", len(text).to_bytes(8, "little") + text + b"0" * 64
+            for kind in (MODEL, CHECKPOINT):
+                yield f"{size} bytes of {filling}", File(kind, len(text).to_bytes(8, "little") + text + b"0" * 64)
 
 
 @row("R4", "Load headers written by hand, and files that would take memory")
@@ -232,19 +292,15 @@ def by_hand(full: bool) -> Finding:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with scratch() as folder:
         loader = Loader(folder, found, 1)
-        for which, data in enumerate(files()):
-            for told, changed in spellings(data):
-                loader.take(changed, "never", "file", which, told)
+        for which, (kind, data) in enumerate(files()):
+            for told, spelled in spellings(data):
+                loader.take(kind, spelled, "never", "file", which, told)
             for place in places(Forgery(data).metadata) if full else ():
                 for value in ODD:
-                    forged = Forgery(data)
-                    inside: Any = forged.metadata
-                    for key in place[:-1]:
-                        inside = inside[key]
-                    inside[place[-1]] = copy.deepcopy(value)
-                    loader.take(forged.data(), "canonical", "file", which, place, "is", json.dumps(value))
-        for told, data in bombs():
-            loader.take(data, "canonical", told)
+                    forged = changed(data, place, value)
+                    loader.take(kind, forged, "canonical", "file", which, place, "is", json.dumps(value))
+        for told, (kind, data) in bombs():
+            loader.take(kind, data, "canonical", told)
         loader.end()
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
     found.note += f"; the process grew by {grown} MiB"

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
+from forgery import checkpoint
 from rows import Finding, row, scratch
 from shim import KILL, SHORT, Case, Ended, in_child, under_shim
 
@@ -37,7 +38,7 @@ class Saver(NamedTuple):
 
 def savers() -> list[Saver]:
     """Whatever writes files whole or not at all; a new kind of file is one more entry."""
-    made = []
+    made = [Saver("checkpoint", checkpoint(0).write, checkpoint(1).write)]
     for name, size in (("small model", 3), ("model", 90), ("large model", 700)):
         old, new = (CharRNN(hidden_size=size, max_updates=1, random_state=seed).fit("abcab" * 9) for seed in (0, 1))
         made.append(Saver(name, old.save, new.save))
@@ -118,9 +119,9 @@ def tried_everywhere(found: Finding, place: Place, how: int, lasting: bool) -> N
 
 def kills(full: bool) -> Finding:
     """SIGKILL before each call."""
-    found = Finding("kills", 60)
+    found = Finding("kills", 120)
     with scratch() as folder:
-        for saver in savers()[: 3 if full else 2]:
+        for saver in savers()[: 4 if full else 3]:
             for fresh in (False, True):
                 tried_everywhere(found, Place(folder, saver, fresh), KILL, False)
     return found
@@ -128,9 +129,9 @@ def kills(full: bool) -> Finding:
 
 def faults(full: bool) -> Finding:
     """Each error at each call, once and from there on."""
-    found = Finding("faults", 1000 if full else 200)
+    found = Finding("faults", 1000 if full else 400)
     with scratch() as folder:
-        for saver in savers()[: 3 if full else 1]:
+        for saver in savers()[: 4 if full else 2]:
             for fresh in (False, True):
                 place = Place(folder, saver, fresh)
                 for how in (*(ERRORS if full else ERRORS[:3]), errno.EINTR, SHORT):
