@@ -127,7 +127,7 @@ def test_a_rate_that_divergences_have_cut_stays_cut(tmp_path: Path) -> None:
     """Half the factor is half the learning rate, to the bit."""
     with pytest.raises(Died):
         model(epochs=1).fit(TEXT, callbacks=[Checkpoint(tmp_path, every=10), Death(15)])
-    file = opened(tmp_path)
+    file = opened(tmp_path).file
 
     def weights(rate: float, factor: float) -> Any:
         params, run = file.metadata["params"], file.metadata["run"]
@@ -142,7 +142,7 @@ def test_a_look_that_is_still_due_has_not_changed_the_share_of_the_ngrams(tmp_pa
     found, at = model(ngram_order=3, epochs=9), 728  # the update of the first look that gives the network a share
     with pytest.raises(Died):
         found.fit(TEXT, callbacks=[Checkpoint(tmp_path, every=at), Death(at, every=at)])
-    said = opened(tmp_path).metadata
+    said = opened(tmp_path).file.metadata
     assert said["run"]["due"]
     assert said["counted"]["share"] == 1.0
     assert found.ngram_share_ is not None
@@ -266,10 +266,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(wholes: dict[str, Char
         with pytest.raises(ModelFileError):
             CharRNN.resume(newest, text)  # it was asked for by name
     Path(older).write_bytes(b"")
-    with (
-        pytest.warns(UserWarning, match="the checkpoint before it"),
-        pytest.raises(ModelFileError, match=r"checkpoint-30.*is empty"),
-    ):
+    with pytest.raises(ModelFileError, match=r"no checkpoint in .* can be read \(remove the folder"):
         CharRNN.resume(tmp_path, text)
 
 
