@@ -19,6 +19,7 @@ import pycharrnn
 from pycharrnn import CharRNN, Checkpoint, ModelFileError, SampleText
 from pycharrnn.resuming import opened
 from pycharrnn.training.checkpoints import checkpoints_in
+from pycharrnn.training.judge import Judge
 from pycharrnn.training.run import Run
 
 HOME = str(Path(pycharrnn.__file__).parent)
@@ -163,6 +164,25 @@ def test_a_training_that_is_at_its_end_makes_no_more_updates(wholes: dict[str, C
     text, params = TRAININGS["lstm"]
     model(**params).fit(text, callbacks=[texts(), Checkpoint(tmp_path)])
     same(CharRNN.resume(tmp_path, text, callbacks=[Death(0, every=1)]), wholes["lstm"])
+
+
+def test_a_training_that_a_callback_stopped_stops_there_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Stop:
+        every = 20
+
+        def __call__(self, run: Run) -> bool:
+            return run.n_updates == 20
+
+    def die(judge: Judge) -> None:
+        raise Died
+
+    whole = model(epochs=1).fit(TEXT, callbacks=[Stop()])
+    assert whole.n_updates_ == 20
+    with monkeypatch.context() as patch:
+        patch.setattr(Judge, "finish", die)  # the last look is not taken
+        with pytest.raises(Died):
+            model(epochs=1).fit(TEXT, callbacks=[Stop(), Checkpoint(tmp_path, every=7)])
+    same(CharRNN.resume(tmp_path, TEXT, callbacks=[Stop()]), whole)
 
 
 def test_training_on_can_be_resumed(tmp_path: Path) -> None:
