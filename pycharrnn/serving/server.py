@@ -9,8 +9,10 @@ import socket
 import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pycharrnn import CharRNN
 from pycharrnn.errors import ParameterValueError
@@ -20,7 +22,22 @@ from pycharrnn.serving.gate import LOOPBACK
 from pycharrnn.serving.limits import Limits
 
 _CLIENTS = 4  # connections for each text that may be written
+_SILENT = 20.0  # seconds after which a connection that has asked for nothing is closed
+_BACKLOG = 128  # connections that wait to be taken: each is a line of the log where no more files can be open
 _GRACE = 5  # seconds in which clients may take what is left when the server ends
+
+
+class Connection(H11Protocol):
+    """A connection that is closed if no request comes for long: it would take the place of another client."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self.loop.call_later(_SILENT, self._end_if_silent)
+
+    def _end_if_silent(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 class Server:
@@ -87,7 +104,9 @@ class Server:
             lifespan="on",
             ws="none",
             server_header=False,
-            limit_concurrency=_CLIENTS * limits.max_streams + 64,
+            http=Connection,
+            limit_concurrency=_connections(limits),
+            backlog=_BACKLOG,
             timeout_graceful_shutdown=_GRACE,
         )
         self._server = uvicorn.Server(config)
@@ -117,6 +136,17 @@ class Server:
         """Wait until the server ends, or a signal comes."""
         while not self._ended.wait(0.1):  # some systems interrupt no longer waiting
             continue
+
+
+def _connections(limits: Limits) -> int:
+    """How many connections there may be: fewer than files can be open."""
+    wanted = _CLIENTS * limits.max_streams + 64
+    try:
+        import resource  # of POSIX
+    except ImportError:
+        return wanted
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return wanted if files == resource.RLIM_INFINITY else max(8, min(wanted, files - 64))
 
 
 def name_of(path: str) -> str:

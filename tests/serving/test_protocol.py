@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 
+import httpx
 import numpy as np
 import pytest
 from serving_client import events
@@ -12,6 +13,7 @@ from serving_client import events
 from pycharrnn.serving.completions import understand
 from pycharrnn.serving.limits import Limits
 from pycharrnn.serving.refusals import Refused
+from pycharrnn.serving.server import Server
 from pycharrnn.serving.soloists import Soloist
 
 WAIT = 60
@@ -363,3 +365,18 @@ def test_no_value_of_a_parameter_is_a_fault_of_the_server(client, name):
             error = answer.json()["error"]
             assert error["param"] in (name, "max_tokens"), (value, error)
             assert name in error["message"] or error["param"] == "prompt" or name == "model", (value, error)
+
+
+def test_a_connection_that_asks_for_nothing_is_closed(model, monkeypatch):
+    monkeypatch.setattr("pycharrnn.serving.server._SILENT", 0.3)
+    wish = {"max_tokens": 10_000_000, "stream": True}
+    with (
+        Server(model, "small", limits=Limits(max_length=10_000_000)).running() as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as silent,
+        httpx.stream("POST", f"{server.url}/v1/completions", json=wish, timeout=20) as answer,
+    ):
+        begin = time.monotonic()
+        assert silent.recv(1) == b""
+        parts = answer.iter_text()
+        while time.monotonic() < begin + 1:  # a stream goes on
+            assert next(parts)
