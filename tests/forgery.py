@@ -95,7 +95,7 @@ def checkpoint(seed: int = 0, **params: Any) -> CheckpointFile:
     with tempfile.TemporaryDirectory() as folder:
         writers = [SampleText(4, 3, file=None), Checkpoint(folder, every=3, keep=2)]
         CharRNN(**given | params).fit(NAMES, callbacks=writers)
-        return opened(folder)
+        return opened(folder).file
 
 
 def present(data: bytes) -> bytes:

@@ -74,7 +74,7 @@ def goes_on(file: CheckpointFile, path: Path) -> bool:
 
 
 MODEL = Kind(CharRNN.load, CharRNN.save, writes, 1)
-CHECKPOINT = Kind(opened, CheckpointFile.write, goes_on, 40)
+CHECKPOINT = Kind(lambda path: opened(path).file, CheckpointFile.write, goes_on, 40)
 
 
 class Watch:
