@@ -45,12 +45,13 @@ class Phase(NamedTuple):
 
 
 def phases(folder: Any) -> list[Phase]:
-    """Nine of them, and some that once were slow to answer."""
+    """Those of a model's life, and some that once were slow to answer."""
     text = datasets.load("tinyshakespeare")
     long = text * 15
     forever: dict[str, Any] = {"max_seconds": 60.0, "epochs": None, "random_state": 0}
     tiny, large = CharRNN(hidden_size=8, **forever), CharRNN("rnn", hidden_size=2048, seq_length=512, **forever)
     deep = CharRNN("lstm", hidden_size=512, seq_length=64, batch_size=32, n_threads=2, **forever)
+    huge = CharRNN("lstm", hidden_size=2700, batch_size=10, n_threads=1, **forever)  # 30 million weights
     ngrams, straight = CharRNN(ngram_order=6, **forever), CharRNN(hidden_size=1500, initializer="orthogonal", **forever)
     judged = CharRNN(hidden_size=64, n_threads=2, validation_fraction=0.5, **forever)
     made = CharRNN(hidden_size=64, max_updates=20, random_state=0).fit(text)
@@ -73,6 +74,7 @@ def phases(folder: Any) -> list[Phase]:
         Phase("fit, a small network", lambda: tiny.fit(text), tiny, 1.0),
         Phase("fit, updates of seconds", lambda: large.fit(text[:4000]), large, 2.0),
         Phase("fit, several threads", lambda: deep.fit(text), deep, 1.5, 2),
+        Phase("fit, 30 million weights", lambda: huge.fit(text[:100_000]), huge, 10.0),
         Phase("validate", lambda: judged.fit(long[:3_000_000]), judged, 2.0, 2),
         Phase("sample", lambda: made.sample(10**8), made, 1.0),
         Phase("save", again(lambda: heavy.save(folder / "copy")), heavy, 0.5),
@@ -120,9 +122,9 @@ def whole(model: CharRNN | None) -> bool:
     return finite and len(model.sample(5, random_state=0)) == 5
 
 
-@row("R16", "Ctrl-C at random moments of 13 phases", seconds=900)
+@row("R16", "Ctrl-C at random moments of 14 phases", seconds=900)
 def interrupts(full: bool) -> Finding:
-    found = Finding("signals", 180 if full else 39)
+    found = Finding("signals", 280 if full else 42)
     rng = random.Random(0)
     waited: list[float] = []
     slowest: dict[str, float] = {}
