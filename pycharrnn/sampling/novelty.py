@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn.arguments import Integer
+from pycharrnn.arguments import Integer, Text
 from pycharrnn.errors import ParameterTypeError
 from pycharrnn.network.memory import claim
 from pycharrnn.tables import check, table
@@ -156,6 +156,7 @@ class NoveltyIndex:
         >>> len(NoveltyIndex("the cat sat on the mat", n=5).spans("on the cat"))
         2
         """
+        Text().check("text", text)
         found: list[Span] = []
         start, reached = 0, 0
         while start + self.n <= len(text):
