@@ -272,7 +272,7 @@ MODULES: dict[str, set[str]] = {
     },
     "training.windows": {"arrays", "network.records"},
     # house
-    "__init__": {"beginning", "errors", "model", "text.vocabulary", "training.callbacks", "versions"},
+    "__init__": {"_kernels", "beginning", "errors", "model", "text.vocabulary", "training.callbacks", "versions"},
     "beginning": set(),
     "choosing": {"derived", "errors", "parameters", "recipes", "text.corpus", "training.speed"},
     "datasets": {"text.datasets"},
@@ -744,6 +744,7 @@ LATE: dict[str, set[str]] = {
     },
     "cli.looking": {"benchmark", "lab.report"},
     "cli.seeing": {"files.atomic", "lab.explorer", "lab.surprise", "lab.terminal"},
+    "cli.screen": {"lab.visible"},
     "cli.serve": {"serving.limits", "serving.server"},
     "cli.together": {"cli.draft", "cli.screen"},
     "examiner": {"network.evaluation"},
