@@ -272,7 +272,7 @@ MODULES: dict[str, set[str]] = {
     },
     "training.windows": {"arrays", "network.records"},
     # house
-    "__init__": {"_kernels", "beginning", "errors", "model", "text.vocabulary", "training.callbacks", "versions"},
+    "__init__": {"beginning", "errors", "model", "text.vocabulary", "training.callbacks", "versions"},
     "beginning": set(),
     "choosing": {"derived", "errors", "parameters", "recipes", "text.corpus", "training.speed"},
     "datasets": {"text.datasets"},

@@ -52,7 +52,7 @@ def test_every_property_is_a_number_for_each_character_of_any_text(name, rng):
     with pytest.raises(ValueError, match=r"the property 'odd' must give one finite number for each character"):
         measure(["abc"], {"odd": lambda text: np.zeros(2)})
     for wrong in (np.full(3, np.nan), [1, 2, np.inf], ["a", "b", "c"], [None] * 3, [1j] * 3, [[1], [2, 3], 4], 5):
-        with pytest.raises(ValueError, match="the property 'odd' must give one finite number .*, 3 of them"):
+        with pytest.raises(ValueError, match=r"the property 'odd' must give one finite number .*, 3 of them"):
             measure(["abc"], {"odd": lambda text, wrong=wrong: wrong})
 
 
@@ -92,7 +92,7 @@ def test_correlations_are_those_of_numpy(text):
     assert words[0].chosen == max((one.chosen for one in words), key=abs)
     with pytest.raises(ValueError, match=r"property must be one of .*'inside a word'.*; got 'sorrow'"):
         found.best("sorrow")
-    with pytest.raises(ValueError, match="property must be one of none, for the text is too short .* got 'capitals'"):
+    with pytest.raises(ValueError, match=r"property must be one of none, for the text is too short .* got 'capitals'"):
         track(model, text[:9]).best("capitals")
 
 
