@@ -40,9 +40,11 @@ TEXT_OR_CORPUS = Option(
 CORPUS = Option("--corpus", meaning="A built-in text, instead of TEXT.", choices=datasets.NAMES)
 FORMAT = Option(
     "--format",
-    meaning="What TEXT holds: running text, or documents such as posts, names and poems. By default the name tells: a "
+    meaning="What TEXT holds: running text (text), or documents such as posts, names and poems "
+    f"({', '.join(names_of(_DOCUMENTS['format'].kind))}). By default the name tells: a "
     "folder, .json, .jsonl, .ndjson, .csv and .tsv hold documents, also packed, as .csv.gz; all else is running text.",
     choices=("text", *names_of(_DOCUMENTS["format"].kind)),
+    metavar="FORMAT",  # the choices would make a line of more than 80 columns
 )
 DELIMITER = Option(
     "--delimiter",

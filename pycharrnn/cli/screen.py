@@ -26,9 +26,8 @@ from pycharrnn.output import count, escaped
 _STYLE = Style.from_dict(
     {"suggestion": "fg:ansibrightblack italic", "said": "reverse", "keys": "fg:ansibrightblack", "escape": "fg:ansired"}
 )
-_KEYS = "Tab next word   Right all of it   Alt-N another   ^Z undo   ^S save   ^Q quit"
+_KEYS = "^S save   ^Q quit   Tab next word   Right all of it   Alt-N another   ^Z undo"  # a narrow screen cuts the end
 _WARMER = "(Alt-Up, Alt-Down)"
-_LINE_END = "\u23ce"  # what stands for a line end in a suggestion
 
 
 class Escapes(Processor):
@@ -53,14 +52,17 @@ class Behind(Processor):
     """What the model suggests, in grey behind the last character."""
 
     def __init__(self, suggestion: Callable[[], str]) -> None:
+        from pycharrnn.lab.visible import LINE_END  # the sign that surprise shows, too
+
         self._suggestion = suggestion
+        self._line_end = LINE_END
 
     def apply_transformation(self, transformation_input: Any) -> Transformation:
         """Add it to the last line, if the cursor is at the end."""
         found = transformation_input
         fragments = found.fragments
         if found.lineno == found.document.line_count - 1 and found.document.is_cursor_at_the_end:
-            shown = escaped(self._suggestion().replace("\n", _LINE_END).replace("\t", " "))
+            shown = escaped(self._suggestion().replace("\n", self._line_end).replace("\t", " "))
             fragments = [*fragments, ("class:suggestion", shown)]
         return Transformation(fragments)
 

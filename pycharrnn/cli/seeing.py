@@ -93,10 +93,13 @@ def _explore(job: Job) -> None:
     given = {"title": os.path.basename(job.request["model"])} | job.request.arguments(explorer.write)
     log("reading the texts to see what each unit tracks; a large network takes a minute")
     done = explorer.write(job.request["output"], **given | {"model": job.model, "X": texts})
-    for line in _told(done):
-        print(line)
+    if done.tracking.properties:
+        for line in _told(done):
+            print(line)
+    else:
+        log("the texts are too short to say what units track")
     cut = f"the first {done.shown:,} of {done.given:,}" if done.shown < done.given else f"all {done.given:,}"
-    log(f"done: wrote {done.path!r}, {done.n_bytes / 2**20:.1f} MiB, with {cut} characters")
+    log(f"done: wrote {done.path!r}, {_size(done.n_bytes)}, with {cut} characters")
 
 
 def _keep_the_model(job: Job, name: str) -> None:
@@ -107,11 +110,16 @@ def _keep_the_model(job: Job, name: str) -> None:
 
 
 def _told(done: Explorer) -> Iterator[str]:
-    """The unit that tracks each property best, as a table."""
+    """The unit that tracks each property best, as a table in the order of the numbers that it shows."""
     yield f"{'property':<24}{'unit':<12}{'correlation':>12}"
-    for name in done.tracking.properties:
-        best = done.tracking.best(name)[0]
-        yield f"{escaped(name):<24}{f'{best.state}[{best.layer}, {best.unit}]':<12}{best.held_out:>12.2f}"
+    found = [done.tracking.best(name)[0] for name in done.tracking.properties]
+    for best in sorted(found, key=lambda one: -abs(one.held_out)):
+        yield f"{escaped(best.property):<24}{f'{best.state}[{best.layer}, {best.unit}]':<12}{best.held_out:>12.2f}"
+
+
+def _size(n_bytes: int) -> str:
+    """How large a file is."""
+    return f"{n_bytes / 2**20:.1f} MiB" if n_bytes >= 2**20 else f"{n_bytes / 2**10:.0f} KiB"
 
 
 def _form() -> str:

@@ -126,6 +126,8 @@ def look(model: Trained, text: str, units: Sequence[tuple[int, str, int]] | None
     """
     if not isinstance(text, str):
         raise ParameterTypeError("text", f"must be a str, got {shown(text)}")
+    if not (units is None or isinstance(units, Sequence)) or isinstance(units, str):
+        raise ParameterTypeError("units", f"must be a list of (layer, state, unit), or None, got {shown(units)}")
     model = snapshot(model)
     vocabulary = learned(model).vocabulary
     [passage] = passages(model, text)

@@ -54,13 +54,21 @@ def measure(texts: Sequence[str], properties: Mapping[str, Property]) -> Floats:
     """
     rows = []
     for text in texts:
-        columns = [np.asarray(found(text), np.float64) for found in properties.values()]
-        for name, column in zip(properties, columns, strict=True):
-            if column.shape != (len(text),) or not np.isfinite(column).all():
-                problem = "one finite number for each character of the text"
-                raise ValueError(f"the property {name!a} must give {problem}, {len(text):,} of them")
+        columns = [_numbers(name, found(text), len(text)) for name, found in properties.items()]
         rows.append(np.stack(columns, axis=1) if columns else np.empty((len(text), 0)))
     return np.concatenate(rows) if rows else np.empty((0, len(properties)))
+
+
+def _numbers(name: str, given: object, n: int) -> Floats:
+    """What a property gave, as so many finite numbers."""
+    problem = f"the property {name!a} must give one finite number for each character of the text, {n:,} of them"
+    try:
+        found: Floats = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:  # strings, complex numbers, lists of unequal lengths
+        raise ValueError(problem) from error
+    if found.shape != (n,) or not np.isfinite(found).all():
+        raise ValueError(problem)
+    return found
 
 
 def is_code(text: str) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pycharrnn.arguments import Integer
 from pycharrnn.arrays import Array, Floats
-from pycharrnn.errors import ParameterTypeError
+from pycharrnn.errors import ParameterTypeError, ParameterValueError
 from pycharrnn.lab.passages import Passage, Source, passages, snapshot, states_of, steps_of, units_of
 from pycharrnn.lab.properties import OF_CODE, PROPERTIES, Property, is_code, measure
 from pycharrnn.messages import shown
@@ -78,6 +78,9 @@ class Tracking(NamedTuple):
         ValueError
             If the text has no such property.
         """
+        if property is not None and property not in self.properties:
+            known = ", ".join(map(repr, self.properties)) or "none, for the text is too short to have any"
+            raise ParameterValueError("property", f"must be one of {known}; got {shown(property)}")
         if not self.properties:
             return []
         if property is None:

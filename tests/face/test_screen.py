@@ -23,6 +23,7 @@ from pycharrnn import CharRNN
 from pycharrnn.cli import main
 from pycharrnn.cli.draft import Draft
 from pycharrnn.cli.screen import Behind, Escapes, Screen
+from pycharrnn.lab.visible import LINE_END
 
 TAB, RIGHT, LEFT, END, BACK, UNDO, SAVE, QUIT = "\t", "\x1b[C", "\x1b[D", "\x1b[F", "\x7f", "\x1a", "\x13", "\x11"
 OTHER, BEFORE, WARMER, COOLER, REDO = "\x1bn", "\x1bp", "\x1b\x1b[A", "\x1b\x1b[B", "\x1bz"
@@ -162,7 +163,7 @@ def test_escapes_keep_the_places_of_characters() -> None:
 def test_a_suggestion_stands_behind_the_end_alone() -> None:
     behind = Behind(lambda: "to\nbe\x1b[31m")
     found = behind.apply_transformation(Line("x"))  # type: ignore[arg-type]
-    assert found.fragments == [("", "x"), ("class:suggestion", "to\u23cebe\\x1b[31m")]
+    assert found.fragments == [("", "x"), ("class:suggestion", f"to{LINE_END}be\\x1b[31m")]
     assert behind.apply_transformation(Line("x", at_end=False)).fragments == [("", "x")]  # type: ignore[arg-type]
 
 
@@ -176,15 +177,15 @@ ACTING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u20
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8", "TERM": "xterm"}
 
 
-def seen(keys: str, *words: str, cwd: Path, code: int = 0) -> str:
-    """What a terminal of 80 columns gets while somebody presses keys."""
+def seen(keys: str, *words: str, cwd: Path, code: int = 0, columns: int = 80) -> str:
+    """What a terminal of so many columns gets while somebody presses keys."""
     pty = pytest.importorskip("pty")
     import fcntl
     import struct
     import termios
 
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     command = [sys.executable, "-m", "pycharrnn", "write", *words]
     process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=ENVIRONMENT, cwd=cwd)
     os.close(slave)
@@ -234,6 +235,13 @@ def test_what_is_not_saved_is_printed(model: CharRNN, tmp_path: Path) -> None:
     found = seen(" not" + QUIT, "model", "--prompt", "or", cwd=tmp_path)
     assert found.endswith("or not\r\n")
     assert seen("sea\x03", "model", cwd=tmp_path).endswith("sea\r\n")
+
+
+def test_a_narrow_screen_names_the_keys_that_save_and_quit(model: CharRNN, tmp_path: Path) -> None:
+    model.save(tmp_path / "model")
+    shown = seen("sea" + QUIT, "model", cwd=tmp_path, columns=40)
+    assert "^S save   ^Q quit" in shown
+    assert "^Z undo" not in shown  # cut: no line is longer than the screen
 
 
 def test_without_a_terminal_there_is_an_error(

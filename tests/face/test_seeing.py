@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import re
@@ -12,6 +13,7 @@ import pytest
 
 from pycharrnn import CharRNN
 from pycharrnn.cli import main
+from pycharrnn.lab import explorer
 from pycharrnn.lab.tracking import track
 
 NAMES = ["anna", "bo", "carl", "hanna"]
@@ -77,15 +79,53 @@ def test_explore_writes_a_page_and_says_what_tracks_what(
     tracking = track(model, {"one.txt": text[:200], "two.txt": text[100:400]})
     head, *lines = captured.out.splitlines()
     assert head.split() == ["property", "unit", "correlation"]
-    for line, name in zip(lines, tracking.properties, strict=True):
-        best = tracking.best(name)[0]
-        assert line.split() == [*name.split(), "h[0,", f"{best.unit}]", f"{best.held_out:.2f}"]
+    found = [tracking.best(name)[0] for name in tracking.properties]  # chosen on the first half, as before
+    assert sorted(line.split() for line in lines) == sorted(
+        [*best.property.split(), "h[0,", f"{best.unit}]", f"{best.held_out:.2f}"] for best in found
+    )
+    numbers = [abs(float(line.split()[-1])) for line in lines]
+    assert len(numbers) > 2
+    assert numbers == sorted(numbers, reverse=True)  # in the order of what is shown
     _, done = captured.err.splitlines()
-    assert re.fullmatch(r"done: wrote 'page.html', [\d.]+ MiB, with all 500 characters", done)
+    n_bytes = (folder / "page.html").stat().st_size
+    assert done == f"done: wrote 'page.html', {n_bytes / 2**10:.0f} KiB, with all 500 characters"
     page = (folder / "page.html").read_text("utf-8")
     data = json.loads(page.partition('<script id="data" type="application/json">')[2].partition("</script>")[0])
     assert data["title"] == "model"
     assert [(one["name"], one["n"]) for one in data["texts"]] == [("one.txt", 200), ("two.txt", 300)]
+
+
+def test_explore_says_when_texts_are_too_short(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "short.txt").write_text(text[:12])
+    assert main(["explore", "model", "short.txt"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    _, says, done = captured.err.splitlines()
+    assert says == "the texts are too short to say what units track"
+    assert re.fullmatch(r"done: wrote 'explorer.html', [1-9]\d KiB, with all 12 characters", done)
+
+
+@pytest.mark.parametrize(("n_bytes", "says"), [(1536, "2 KiB"), (2**20, "1.0 MiB"), (2_700_000, "2.6 MiB")])
+def test_sizes_are_told_in_a_unit_that_suits_them(
+    n_bytes: int, says: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = explorer.write
+    monkeypatch.setattr(
+        explorer, "write", functools.wraps(real)(lambda *args, **given: real(*args, **given)._replace(n_bytes=n_bytes))
+    )
+    assert main(["explore", "model", "one.txt"]) == 0
+    assert f"wrote 'explorer.html', {says}, with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["surprise", "explore"])
+def test_the_help_fits_a_terminal(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([name, "--help"]) == 0
+    found = capsys.readouterr().out
+    assert max(map(len, found.splitlines())) <= 80
+    assert "json, jsonl, csv, tsv, lines, paragraphs, files" in " ".join(found.split())
 
 
 def test_explore_reads_documents_and_standard_input(

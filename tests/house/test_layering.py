@@ -744,6 +744,7 @@ LATE: dict[str, set[str]] = {
     },
     "cli.looking": {"benchmark", "lab.report"},
     "cli.seeing": {"files.atomic", "lab.explorer", "lab.surprise", "lab.terminal"},
+    "cli.screen": {"lab.visible"},
     "cli.serve": {"serving.limits", "serving.server"},
     "cli.together": {"cli.draft", "cli.screen"},
     "examiner": {"network.evaluation"},

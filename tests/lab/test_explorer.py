@@ -199,7 +199,7 @@ class Tab:
 
 def test_a_reader_picks_a_unit_and_sees_the_colours_change(browser, page):
     tab = Tab(browser, page[1])
-    best = page[0].tracking.best()[0]
+    best = max(page[0].tracking.best(), key=lambda one: abs(one.held_out))
     name = f"{best.state}[{best.layer}, {best.unit}]"
     assert best.property == "inside quotes"
     assert tab.read("#shown").startswith(f"{name}, unit {best.unit} of layer 0: inside quotes")
@@ -271,9 +271,12 @@ def test_units_are_found_and_sorted(browser, page):
     tracking = page[0].tracking
     tab.page.select_option("#property", label="inside a word")
     rows = tab.page.locator("#units .name").all_inner_texts()
-    expected = [f"{one.state}[{one.layer}, {one.unit}]" for one in tracking.best("inside a word")]
+    found = sorted(tracking.best("inside a word"), key=lambda one: -round(abs(one.held_out), 3))
+    expected = [f"{one.state}[{one.layer}, {one.unit}]" for one in found]
     assert rows[0] == "surprise"
     assert rows[1:4] == expected[:3]
+    assert tab.read("#shown").startswith(f"{expected[0]}, unit ")
+    assert f"inside a word {tab.page.locator('#units .r').nth(1).inner_text()}" in tab.read("#shown")
     tab.page.select_option("#state", "h")
     assert {row[0] for row in tab.page.locator("#units .name").all_inner_texts()[1:]} == {"h"}
     tab.page.select_option("#order", "n")
@@ -285,6 +288,46 @@ def test_units_are_found_and_sorted(browser, page):
     tab.page.locator("#lines").check()
     assert tab.page.locator("#text.lines").count() == 1
     assert tab.noise == []
+
+
+def sizes(tab):
+    """The numbers that stand in the list, without their signs."""
+    return [abs(float(row.replace("\u2212", "-"))) for row in tab.page.locator("#units .r").all_inner_texts() if row]
+
+
+def test_the_list_is_in_the_order_of_its_numbers(browser, page):
+    tab = Tab(browser, page[1])
+    for choice in ("", *map(str, range(len(page[0].tracking.properties)))):
+        tab.page.select_option("#property", choice)
+        assert len(sizes(tab)) == 64
+        assert sizes(tab) == sorted(sizes(tab), reverse=True)
+
+
+def test_another_property_begins_at_its_best_unit(browser, page):
+    tab = Tab(browser, page[1])
+    tab.page.locator("#units li").last.click()
+    assert tab.page.evaluate("document.getElementById('units').scrollTop") > 300
+    tab.page.select_option("#property", label="inside a word")
+    assert tab.page.evaluate("document.getElementById('units').scrollTop") == 0
+    assert tab.page.locator("#units li").nth(1).get_attribute("aria-selected") == "true"
+    assert tab.page.locator("#units [aria-selected=true]").count() == 1
+    tab.page.locator("#search").fill("no such unit")
+    tab.page.select_option("#property", label="inside quotes")
+    assert tab.read("#shown") == "Surprise"
+    assert tab.noise == []
+
+
+def test_names_are_whole_and_surprise_has_no_value(browser, page):
+    tab = Tab(browser, page[1])
+    cut = "cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth).map(cell => cell.textContent)"
+    for choice in map(str, range(len(page[0].tracking.properties))):
+        tab.page.select_option("#property", choice)
+        assert tab.page.locator("#units .what, #units .name").evaluate_all(cut) == []
+    assert tab.page.locator("#value").is_visible()
+    tab.page.locator("#units li").first.click()
+    assert tab.read("#shown") == "Surprise"
+    assert not tab.page.locator("#value").is_visible()
+    assert tab.page.locator("#bits").is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

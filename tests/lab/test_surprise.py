@@ -180,6 +180,9 @@ def test_heat_maps_have_the_values_of_the_units(hostile, text):
     assert not ACTING.search(shown)
     with pytest.raises(ValueError, match=r"units must be .* from \(0, 'h', 0\) to \(1, 'c', 5\), got"):
         heatmap.look(model, text, [(2, "h", 0)])
+    for wrong in (5, "h[0, 3]", {(0, "h", 0)}):
+        with pytest.raises(TypeError, match=r"units must be a list of \(layer, state, unit\), or None, got"):
+            heatmap.look(model, text, wrong)
     with pytest.raises(TypeError, match="text must be a str"):
         heatmap.look(model, ["to be"])
 

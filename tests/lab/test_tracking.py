@@ -51,8 +51,9 @@ def test_every_property_is_a_number_for_each_character_of_any_text(name, rng):
         assert found.shape == (len(text), 1)
     with pytest.raises(ValueError, match=r"the property 'odd' must give one finite number for each character"):
         measure(["abc"], {"odd": lambda text: np.zeros(2)})
-    with pytest.raises(ValueError, match="finite"):
-        measure(["abc"], {"odd": lambda text: np.full(3, np.nan)})
+    for wrong in (np.full(3, np.nan), [1, 2, np.inf], ["a", "b", "c"], [None] * 3, [1j] * 3, [[1], [2, 3], 4], 5):
+        with pytest.raises(ValueError, match=r"the property 'odd' must give one finite number .*, 3 of them"):
+            measure(["abc"], {"odd": lambda text, wrong=wrong: wrong})
 
 
 def test_programs_are_told_from_prose(text):
@@ -89,8 +90,10 @@ def test_correlations_are_those_of_numpy(text):
     [*words] = found.best("inside a word")
     assert {one.property for one in words} == {"inside a word"}
     assert words[0].chosen == max((one.chosen for one in words), key=abs)
-    with pytest.raises(ValueError, match="sorrow"):
+    with pytest.raises(ValueError, match=r"property must be one of .*'inside a word'.*; got 'sorrow'"):
         found.best("sorrow")
+    with pytest.raises(ValueError, match=r"property must be one of none, for the text is too short .* got 'capitals'"):
+        track(model, text[:9]).best("capitals")
 
 
 def test_the_first_part_chooses_and_the_second_is_told():
