@@ -1,20 +1,12 @@
 """Character-level recurrent networks for the CPU: ``CharRNN().fit(text).sample(200)``."""
 
-from pycharrnn.beginning import end_at_once
+from pycharrnn.beginning import check_core, end_at_once
 
 end_at_once()  # first, for the other imports take a while
+check_core()
 
 from importlib import import_module  # noqa: E402
 from typing import TYPE_CHECKING  # noqa: E402
-
-try:
-    import_module("pycharrnn._kernels")
-except ModuleNotFoundError as error:
-    if error.name != "pycharrnn._kernels":
-        raise
-    problem = "this folder has the source code of pycharrnn, whose C core is not built here"
-    advice = "install it (pip install .) and start Python in another folder"
-    raise ImportError(f"{problem}: {advice}. The folder: {__path__[0]}") from error
 
 from pycharrnn.errors import (  # noqa: E402
     ModelFileError,

@@ -1,7 +1,8 @@
-"""What happens before all other imports, which take a while: Ctrl-C gets its usual meaning for a command."""
+"""What happens before all other imports, which take a while: Ctrl-C ends a command at once, and the core is there."""
 
 import os
 import sys
+from importlib import import_module
 
 
 def end_at_once() -> bool:
@@ -30,3 +31,21 @@ def end_at_once() -> bool:
     except ValueError:  # not in the main thread
         return False
     return True
+
+
+def check_core() -> None:
+    """Say what to do where the C core is missing: in a folder of the source code, which is not built.
+
+    Raises
+    ------
+    ImportError
+        If it is missing.
+    """
+    try:
+        import_module("pycharrnn._kernels")
+    except ModuleNotFoundError as error:
+        if error.name != "pycharrnn._kernels":
+            raise
+        problem = "this folder has the source code of pycharrnn, whose C core is not built here"
+        advice = "install it (pip install .) and start Python in another folder"
+        raise ImportError(f"{problem}: {advice}. The folder: {os.path.dirname(__file__)}") from error

@@ -17,8 +17,8 @@ try:
     from prompt_toolkit.layout.utils import explode_text_fragments
     from prompt_toolkit.output import create_output
     from prompt_toolkit.styles import Style
-except ImportError as error:
-    raise ImportError('write needs prompt-toolkit: pip install "pycharrnn[write]"') from error
+except ImportError:
+    raise ImportError('write needs prompt-toolkit: pip install "pycharrnn[write]"') from None
 
 from pycharrnn.cli.draft import Draft
 from pycharrnn.output import count, escaped
