@@ -152,7 +152,8 @@ def test_a_desk_has_as_many_threads_as_it_is_told(kind):
     before = writing()
     client = Client(kind, n_threads=3, most=7)
     assert len(writing() - before) == 3
-    shared, alone = {"length": 10**6, "min_length": 10**6}, {"length": 10**6, "pattern": "[a-z .]*"}
+    shared = {"length": 10**6, "min_length": 10**6}  # no text, and no document, ends before
+    alone = shared | {"pattern": "[a-z .]*"}
     texts = [client.submit(["t"], i, **(alone if i % 2 else shared))[0] for i in range(7)]
     assert client.desk.n_texts == 7
     with pytest.raises(Full):
