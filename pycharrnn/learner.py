@@ -175,7 +175,7 @@ class Learner(Writer):
         total = budget.updates(trainer.updates_per_epoch)
         run = Run(history, sample, save, checkpoint, budget, trainer.beginning.n_updates, total, vars(params), begin)
         if standing is not None:
-            run.go_on(standing, state.n_updates)
+            run.resume(standing, state.n_updates)
         text = None if unseen is None else Unseen(unseen.ids, ngrams)
         shown = is_watched() if self.verbose is None else self.verbose
         try:
@@ -186,7 +186,7 @@ class Learner(Writer):
                 self._learned = new
 
 
-def go_on_from(
+def resume_training(
     model: Learner, opened: Opened, X: Texts, validation: Texts | None, callbacks: Sequence[Callback]
 ) -> None:
     """Go on with the training of a checkpoint, whose parameters the model has."""

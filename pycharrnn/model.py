@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pycharrnn.arguments import Integer, Maybe
 from pycharrnn.derived import check_network, settled
-from pycharrnn.learner import Learner, go_on_from
+from pycharrnn.learner import Learner, resume_training
 from pycharrnn.parameters import check_parameters
 from pycharrnn.tables import Docstring, check, table
 from pycharrnn.tasks import Task
@@ -301,7 +301,7 @@ class CharRNN(Learner):
         check(table(CharRNN.resume), n_threads=n_threads)
         found = opened(path)
         model = cls(**restored(found.file.metadata["params"]) | {"n_threads": n_threads})
-        go_on_from(model, found, X, validation, callbacks)
+        resume_training(model, found, X, validation, callbacks)
         return model
 
 

@@ -176,15 +176,15 @@ def from_file(file: CheckpointFile, params: Parameters, vocabulary: Vocabulary) 
         ngrams.loss = said["counted"]["loss"]
     state.kept = Best(**kept)
     standing = Standing(
-        counts,
-        history.copy(),
-        state.best,
-        state.kept,
-        Memory(**memory),
-        None if ngrams is None else Mixture(ngrams.share, ngrams.loss),
-        run["factor"],
-        run["due"],
-        run["finished"],
+        counts=counts,
+        history=history.copy(),
+        best=state.best,
+        kept=state.kept,
+        memory=Memory(**memory),
+        mixture=None if ngrams is None else Mixture(ngrams.share, ngrams.loss),
+        factor=run["factor"],
+        due=run["due"],
+        finished=run["finished"],
     )
     validation = None if said["validation"] is None else Fingerprint(**said["validation"])
     sources = Sources(Fingerprint(**said["text"]), validation, file.order)
@@ -280,8 +280,8 @@ def _history_fields(history: History) -> dict[str, Any]:
         "n_updates": history.n_updates,
         "stride": history.stride,
         "baseline": history.baseline,
-        "divergences": [list(entry) for entry in history.divergences],
-        "passes": [[first, *passes] for first, passes in history.passes.items()],
+        "divergences": [entry._asdict() for entry in history.divergences],
+        "passes": [{"first": first} | passes._asdict() for first, passes in history.passes.items()],
     }
 
 
@@ -307,8 +307,8 @@ def _history(file: CheckpointFile, seq_length: int) -> History:
         losses[name] = series[f"losses.{name}"]
     history.refill(losses, fields["n_updates"], fields["stride"])
     history.baseline = fields["baseline"]
-    history.divergences = [Divergence(*entry) for entry in fields["divergences"]]
-    history.passes = {first: Passes(*passes) for first, *passes in fields["passes"]}
+    history.divergences = [Divergence(**entry) for entry in fields["divergences"]]
+    history.passes = {entry["first"]: Passes(entry["length"], entry["n"]) for entry in fields["passes"]}
     history.validation = [Look(*row) for row in _rows(series, "validation")]
     history.training = [Look(*row) for row in _rows(series, "training")]
     written = series["characters.code_points"].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")

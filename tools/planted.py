@@ -98,7 +98,7 @@ FAULTS = [
     Fault("resuming.py", '"shift": state.shift', '"shift": 0', CHECKPOINTS),
     Fault("resuming.py", 'state.carried[:] = file.arrays["carried"]', "pass", CHECKPOINTS),
     Fault("resuming.py", 'history.baseline = fields["baseline"]', "pass", CHECKPOINTS),
-    Fault("resuming.py", '        run["factor"],\n', "        1.0,\n", CHECKPOINTS),
+    Fault("resuming.py", 'factor=run["factor"]', "factor=1.0", CHECKPOINTS),
     Fault("resuming.py", "ngrams.share if standing.mixture is None else standing.mixture.share", "ngrams.share",
           CHECKPOINTS),
     Fault("resuming.py", '_compare("the text", ', '(lambda *_: None)("the text", ', CHECKPOINTS),

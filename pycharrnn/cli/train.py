@@ -19,7 +19,7 @@ from pycharrnn.cli.failures import Stop, option
 from pycharrnn.cli.job import Job
 from pycharrnn.cli.options import LIMITS, Either, ModelGroup, Request, parameters
 from pycharrnn.derived import held_out, plain
-from pycharrnn.learner import go_on_from
+from pycharrnn.learner import resume_training
 from pycharrnn.messages import shown
 from pycharrnn.network.cells import CELLS
 from pycharrnn.resuming import Opened, differing, opened
@@ -130,7 +130,7 @@ def _fit(job: Job) -> tuple[Run, KeyboardInterrupt | OSError | None]:
         folder = job.request["checkpoint"]
         callbacks.append(Checkpoint(folder, **job.request.arguments(Checkpoint)))
         if checkpoints_in(folder):
-            fit = partial(go_on_from, model, _opened(folder, model), validation=None)
+            fit = partial(resume_training, model, _opened(folder, model), validation=None)
     stopped: KeyboardInterrupt | OSError | None = None
     try:
         fit(X=job.input.text, callbacks=callbacks)

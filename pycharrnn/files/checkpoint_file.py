@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pycharrnn.arguments import Integer, Real
 from pycharrnn.files import container
+from pycharrnn.files.model_file import check_symbols
 
 __all__ = ["SERIES", "CheckpointFile", "Fields", "Series", "sizes"]
 
@@ -78,15 +79,14 @@ def _of(**checks: Check) -> Check:
     return check
 
 
-def _rows(*checks: Check) -> Check:
-    """A check of a list whose items are lists of so many values."""
+def _each(one: Check) -> Check:
+    """A check of a list, item by item."""
 
     def check(name: str, value: Any) -> None:
-        if not isinstance(value, list) or not all(isinstance(row, list) and len(row) == len(checks) for row in value):
-            raise ValueError(f"{name} must be a list of lists of {len(checks)}, got {value!a}")
-        for row in value:
-            for one, number in zip(checks, row, strict=True):
-                one(name, number)
+        if not isinstance(value, list):
+            raise ValueError(f"{name} must be a list, got {value!a}")
+        for item in value:
+            one(name, item)
 
     return check
 
@@ -137,8 +137,8 @@ _METADATA = {
         n_updates=_count,
         stride=Integer(1, 2**62).check,
         baseline=_maybe(_real),
-        divergences=_rows(_count, _real),
-        passes=_rows(_count, _count, _count),
+        divergences=_each(_of(n_updates=_count, factor=_part)),
+        passes=_each(_of(first=_count, length=_count, n=_count)),
         sizes=_of(losses=_count, validation=_count, training=_count, texts=_count, characters=_count),
     ),
     "counted": _maybe(
@@ -275,22 +275,15 @@ def _others(metadata: Fields) -> container.Specs:
 
 def _check_values(tensors: container.Tensors, metadata: Fields) -> None:
     """Check what could lead outside an array, or make no sense."""
-    characters = tensors["vocabulary"]
-    if characters[-1] > 0x10FFFF or not (characters[1:] > characters[:-1]).all():
-        raise ValueError("its vocabulary has no increasing code points")
+    check_symbols(tensors, metadata)
     if "order" in tensors and not np.array_equal(np.sort(tensors["order"]), np.arange(metadata["n_documents"])):
         raise ValueError("its order of documents does not name each of them once")
-    if (
-        "text" in tensors
-        and not 0 <= tensors["text"].min() <= tensors["text"].max() < characters.size + metadata["documents"]
-    ):
-        raise ValueError("its text has symbols that are none")
     updates, n_updates = tensors["losses.updates"], metadata["state"]["n_updates"]
     if not (updates[1:] > updates[:-1]).all() or metadata["run"]["first"] > metadata["state"]["n_updates"]:
         raise ValueError("its updates are not in order")
     if metadata["history"]["n_updates"] != metadata["state"]["n_updates"] or (updates >= n_updates).any():
         raise ValueError("its history is not of as many updates as its state")
-    if any(first + length * n > n_updates for first, length, n in metadata["history"]["passes"]):
+    if any(run["first"] + run["length"] * run["n"] > n_updates for run in metadata["history"]["passes"]):
         raise ValueError("its passes over the text are longer than its training")
     lengths, written = tensors["texts.length"], tensors["characters.code_points"]
     if (lengths < 0).any() or int(lengths.sum()) != written.size or (written > 0x10FFFF).any():

@@ -16,7 +16,7 @@ from pycharrnn.arguments import Choice, Integer, Real
 from pycharrnn.files import container
 from pycharrnn.files.rounding import BFLOAT16
 
-__all__ = ["Counted", "ModelFile"]
+__all__ = ["Counted", "ModelFile", "check_symbols"]
 
 _BEST = ("n_updates", "smooth_loss", "validation_loss", "training_loss")
 _KEYS = {"params", "n_characters", "documents", "best"}
@@ -155,7 +155,7 @@ class ModelFile(NamedTuple):
         def layout(metadata: dict[str, Any]) -> container.Specs:
             return _layout_1(metadata, weights, rules)
 
-        tensors, metadata = container.load(path, layout, _check_symbols)
+        tensors, metadata = container.load(path, layout, check_symbols)
         code_points = tensors.pop("vocabulary")
         ngrams = Counted(metadata["ngrams"]["share"], tensors.pop("text")) if "ngrams" in metadata else None
         parameters, documents, best = (metadata[name] for name in ("params", "documents", "best"))
@@ -219,8 +219,14 @@ def _size(ngrams: dict[str, Any]) -> int:
     return int(ngrams["n_symbols"])
 
 
-def _check_symbols(tensors: container.Tensors, metadata: dict[str, Any]) -> None:
-    """Check the characters, and that a text has no others."""
+def check_symbols(tensors: container.Tensors, metadata: dict[str, Any]) -> None:
+    """Check the characters of a file, and that its text has no others.
+
+    Raises
+    ------
+    ValueError
+        If they are not in order, or the text has another symbol.
+    """
     characters = tensors["vocabulary"]
     if characters[-1] > 0x10FFFF or not (characters[1:] > characters[:-1]).all():
         raise ValueError("its vocabulary has no increasing code points")

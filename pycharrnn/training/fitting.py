@@ -81,7 +81,7 @@ def fit(
         if run.standing is None:
             judge.begin()
         else:
-            judge.go_on(run.standing.memory)
+            judge.resume(run.standing.memory)
         if run.standing is None or not run.standing.finished:
             factor = train(trainer, run, schedule, judge, [*callbacks, progress])
             judge.finish()

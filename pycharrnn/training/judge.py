@@ -29,7 +29,7 @@ _PART = 20  # a look may take 1 / _PART of a time limit
 _FORWARD = 2.5  # reading a text is so many times as fast as training on it
 _OPERATIONS = 2e8  # weights times symbols: a slow processor does fifty times as many in a second
 _QUICK = 0.06  # seconds of reading that an interrupt may wait for
-_LEAST = 512  # symbols that can tell which of two weights are better
+_LEAST = 2048  # symbols that can tell which of two weights are better, in enough streams to be read fast
 _FAR = 10  # times the loss of guessing: a divergence. The first steps of AdaGrad may reach five times
 
 
@@ -77,7 +77,7 @@ class Judge(ABC):
         self.show = show
         self.memory = Memory()
 
-    def go_on(self, memory: Memory) -> None:
+    def resume(self, memory: Memory) -> None:
         """Remember what the judge of the same run remembered in another process."""
         least = memory.most and max(EXCERPTS, memory.most)
         self.memory = replace(memory, most=self.memory.most or least)
@@ -125,7 +125,8 @@ class Judge(ABC):
         """Judge the last weights of a training that an interrupt, an error or a divergence has ended.
 
         That must be quick. If a look takes long, the last weights and the best ones so far are compared by a small part
-        of the text. If that takes long, too, those of the last look are kept; if there was none, the last weights.
+        of the text. If that takes long, too, the best ones of all looks are kept; if there was none, the last weights
+        are, and nobody knows their loss.
         """
         run, memory = self.run, self.memory
         if run.n_updates in (memory.looked, run.first):
@@ -133,14 +134,15 @@ class Judge(ABC):
         if memory.seconds is not None and memory.seconds <= _QUICK:
             self(run)
             return
-        speed = 50 * _OPERATIONS / self.trainer.architecture.layout.size
+        speed = _FORWARD * run.characters / max(run.updating, 1e-9)  # symbols per second
         if memory.seconds:
             speed = self.amount() / memory.seconds
         most = min(EXCERPTS, int(_QUICK * speed))
         if math.isinf(memory.lowest) or (memory.looked is None and most < _LEAST):
-            nats = math.nan  # of a look that another interrupt cuts short
+            nats = math.nan  # of weights that nobody reads with, or of a look that another interrupt cuts short
             try:
-                nats = self.read(max(_LEAST, most))
+                if most >= _LEAST:
+                    nats = self.read(most)
             finally:
                 self.keep(nats)
         elif most >= _LEAST and self.read(most, self.trainer.state.best) > (nats := self.read(most)):
@@ -265,7 +267,7 @@ class UnseenText(Judge):
 
     def keep(self, nats: float) -> None:
         self.trainer.state.keep(validation=nats)
-        if self._ngrams is not None and self._counted.size == self._nats.size:  # not if an interrupt came between
+        if self._ngrams is not None and not math.isnan(nats):  # without a look there is nothing to choose by
             self._ngrams.choose(self._counted, self._nats)
 
 

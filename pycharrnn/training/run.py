@@ -161,7 +161,7 @@ class Run:
         measured = self.updating, self.start, self.loss, self.smooth_loss
         return Counts(self.elapsed(), *measured, *self._recent)
 
-    def go_on(self, standing: Standing, n_updates: int) -> None:
+    def resume(self, standing: Standing, n_updates: int) -> None:
         """Become the run that stood there, after so many updates.
 
         Parameters

@@ -94,7 +94,7 @@ MODULES: dict[str, set[str]] = {
     "text.vocabulary": {"arguments", "errors", "messages"},
     # files
     "files.atomic": {"errors", "messages"},
-    "files.checkpoint_file": {"arguments", "files.container"},
+    "files.checkpoint_file": {"arguments", "files.container", "files.model_file"},
     "files.container": {"errors", "files.atomic", "files.header", "files.rounding", "packing"},
     "files.header": {"errors", "files.rounding"},
     "files.model_file": {"arguments", "files.container", "files.rounding"},

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 import pytest
+from interrupting import Interrupt, interrupted
 from small import learned
 
 import pycharrnn
@@ -22,7 +22,6 @@ from pycharrnn.training.checkpoints import checkpoints_in
 from pycharrnn.training.judge import Judge
 from pycharrnn.training.run import Run
 
-HOME = str(Path(pycharrnn.__file__).parent)
 TEXT = "to be nobler, said the slings. whether to suffer, said the sea? in the mind, said the arrows; to be!\n" * 40
 NAMES = [f"{a}{b}{c}" for a in ("an", "bo", "car", "dan") for b in ("na", "l", "dy") for c in ("", "e", "ina", "o")]
 ADAM = {"cell": "lstm", "num_layers": 2, "batch_size": 4, "optimizer": "adam", "schedule": "cosine", "dropout": 0.2}
@@ -219,40 +218,8 @@ def test_a_training_without_a_seed_can_be_resumed(tmp_path: Path) -> None:
     assert content(one) | {"sample": ""} == content(other) | {"sample": ""}
 
 
-class Interrupt:
-    """Raises KeyboardInterrupt at one line of the training's modules; then perhaps at the next ones."""
-
-    MODULES = ("training/loop", "training/fitting", "training/judge", "training/standing", "training/trainer")
-
-    def __init__(self, at: int, times: int = 1) -> None:
-        self.at = at
-        self.times = times
-        self.lines = 0
-
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
-        name = frame.f_code.co_filename
-        if not name.startswith(HOME) or not name.removesuffix(".py").endswith((*self.MODULES, "training/checkpoints")):
-            return None
-        return self.line
-
-    def line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line":
-            self.lines += 1
-            if self.at <= self.lines < self.at + self.times:
-                raise KeyboardInterrupt
-        return self.line
-
-
-def interrupted(interrupt: Interrupt, found: CharRNN, text: Any, callbacks: Sequence[Any]) -> bool:
-    before = sys.gettrace()
-    sys.settrace(interrupt)
-    try:
-        found.fit(text, callbacks=callbacks)
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
+WATCHED = ("training/loop", "training/fitting", "training/judge", "training/standing", "training/trainer")
+WATCHED += ("training/checkpoints",)
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -260,12 +227,14 @@ def test_an_interrupt_at_any_line_leaves_a_checkpoint_to_go_on_from(times: int, 
     params = {"cell": "gru", "optimizer": "adam", "batch_size": 3, "validation_fraction": 0.2, "epochs": 4}
     params |= {"hidden_size": 4, "ngram_order": 3}
     whole = model(**params).fit(NAMES, callbacks=[texts()])
-    counter = Interrupt(2**62)
-    interrupted(counter, model(**params), NAMES, [texts(), Checkpoint(tmp_path / "counted", every=7)])
+    counter = Interrupt(WATCHED)
+    interrupted(counter, model(**params), NAMES, callbacks=[texts(), Checkpoint(tmp_path / "counted", every=7)])
     resumed = 0
     for at in range(1, counter.lines, max(1, counter.lines // 60)):
         folder = tmp_path / str(at)
-        interrupted(Interrupt(at, times), model(**params), NAMES, [texts(), Checkpoint(folder, every=7)])
+        interrupted(
+            Interrupt(WATCHED, at, times), model(**params), NAMES, callbacks=[texts(), Checkpoint(folder, every=7)]
+        )
         if checkpoints_in(folder):
             resumed += 1
             same(CharRNN.resume(folder, NAMES, callbacks=[texts()]), whole)

@@ -3,60 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 import pytest
+from interrupting import Interrupt, interrupted
 
-import pycharrnn
 from pycharrnn import CharRNN
 from pycharrnn.errors import TrainingDivergedError
 
-HOME = str(Path(pycharrnn.__file__).parent)
 WATCHED = ("training/trainer", "training/loop", "training/rollback", "training/history", "training/windows")
 WATCHED += ("network/state", "network/engine")
 TEXT = "hello world, hello moon. " * 4
 
 
-class Interrupt:
-    """Counts the lines of the watched modules in `fit`, and raises at one of them; then perhaps at the next again."""
-
-    def __init__(self, at: int, times: int = 1) -> None:
-        self.at = at
-        self.times = times
-        self.lines = 0
-
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
-        name = frame.f_code.co_filename
-        if not name.startswith(HOME) or not name.removesuffix(".py").endswith(WATCHED):
-            return None
-        return self.line
-
-    def line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line":
-            self.lines += 1
-            if self.at <= self.lines < self.at + self.times:
-                raise KeyboardInterrupt
-        return self.line
-
-
 def model(**params: Any) -> CharRNN:
     return CharRNN(hidden_size=6, cell="lstm", optimizer="adam", seq_length=5, batch_size=2, random_state=0, **params)
-
-
-def interrupted(found: CharRNN, interrupt: Interrupt, **fit: Any) -> bool:
-    before = sys.gettrace()
-    sys.settrace(interrupt)
-    try:
-        found.fit(TEXT, **fit)
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
 
 
 def state_of(found: CharRNN) -> Any:
@@ -64,8 +26,8 @@ def state_of(found: CharRNN) -> Any:
 
 
 def count(found: CharRNN) -> int:
-    interrupt = Interrupt(2**62)
-    interrupted(found, interrupt)
+    interrupt = Interrupt(WATCHED)
+    interrupted(interrupt, found, TEXT)
     return interrupt.lines
 
 
@@ -81,7 +43,7 @@ def test_an_interrupt_at_any_line_leaves_whole_updates(whole: dict[int, CharRNN]
     seen = set()
     for at in range(1, lines, 7):
         found = model(epochs=None, max_updates=24)
-        if not interrupted(found, Interrupt(at, times)) or not hasattr(found, "vocabulary_"):
+        if not interrupted(Interrupt(WATCHED, at, times), found, TEXT) or not hasattr(found, "vocabulary_"):
             continue
         n = found.n_updates_
         seen.add(n)
@@ -106,7 +68,7 @@ def test_an_interrupt_at_any_line_of_a_diverging_run_keeps_no_nan() -> None:
     for at in range(1, 2500, 13):
         found = CharRNN(**diverges.get_params())
         with contextlib.suppress(TrainingDivergedError):
-            interrupted(found, Interrupt(at))
+            interrupted(Interrupt(WATCHED, at), found, TEXT)
         if hasattr(found, "vocabulary_"):
             state = state_of(found)
             assert np.isfinite(state.best).all(), at
