@@ -17,7 +17,9 @@ from pycharrnn import CharRNN, Vocabulary, datasets
 from pycharrnn.trained import learned
 
 MOST = 0.25  # seconds from a signal to the exception
-LATEST = 2.5  # of the clock, on a machine that others use
+USUAL = 0.1  # for 95 of 100
+SLACK = 4.0  # of the quick programme, which runs wherever the tests do: on slow and busy machines, too
+LATEST = 2.5  # seconds of the clock, on a machine that others use
 
 
 class Phase(NamedTuple):
@@ -132,6 +134,7 @@ def whole(model: CharRNN | None) -> bool:
 @row("R16", "Ctrl-C at random moments of 14 phases", seconds=900)
 def interrupts(full: bool) -> Finding:
     found = Finding("signals", 280 if full else 39)
+    slack = 1.0 if full else SLACK
     rng = random.Random(0)
     waited: list[float] = []
     slowest: dict[str, float] = {}
@@ -148,13 +151,13 @@ def interrupts(full: bool) -> Finding:
                 seconds = min(clock, processor / phase.threads)  # on a busy machine the clock tells of the others
                 waited.append(seconds)
                 slowest[phase.name] = max(slowest.get(phase.name, 0.0), seconds)
-                right = seconds <= phase.most and clock <= LATEST
+                right = seconds <= slack * phase.most and clock <= LATEST
                 found.check(right, phase.name, f"{seconds:.3f} s, {clock:.3f} s of the clock")
                 if not whole(phase.model):
                     found.fault(phase.name, "the model is not whole")
     p95 = sorted(waited)[int(0.95 * len(waited))]
     name = max(slowest, key=slowest.__getitem__)
     found.note = f"95 of 100 within {1000 * p95:.0f} ms, all within {1000 * slowest[name]:.0f} ms ({name})"
-    if p95 > 0.1:
-        found.fault("95 of 100 took longer than 100 ms")
+    if p95 > slack * USUAL:
+        found.fault(f"95 of 100 within {1000 * slack * USUAL:.0f} ms is what is allowed")
     return found
