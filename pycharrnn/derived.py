@@ -16,6 +16,8 @@ from pycharrnn.training.optimizers import Optimizer
 
 # Parameters that the first files do not have.
 LATER = frozenset({"output_dropout", "zoneout", "cell_zoneout", "ema_decay", "auto", "ngram_order"})
+# Parameters that change no bit of a model, and are null in a file: how a process works, and what it shows.
+PROCESS = frozenset({"n_threads", "verbose"})
 
 
 def descent(params: Parameters) -> Descent:
@@ -93,14 +95,18 @@ def plain(params: Parameters) -> dict[str, Any]:
     """Return the parameters as a file has them: numbers, strings, None and dicts of these.
 
     A file lacks the later parameters that have their defaults: older versions read it, and write the same bytes.
+    Parameters of the process are None: the same model has the same file, whatever has trained it.
     """
     rows = table(Parameters)
     found = {name: rows[name].kind.plain(value) for name, value in params.get_params().items() if name in rows}
+    found |= dict.fromkeys(PROCESS & found.keys())
     return {name: value for name, value in found.items() if name not in LATER or value != rows[name].default}
 
 
 def restored(stored: dict[str, Any]) -> dict[str, Any]:
     """Return the checked parameters of a file.
+
+    Early files have a number of threads. It is checked and left: this process may have other processors.
 
     Raises
     ------
@@ -114,11 +120,11 @@ def restored(stored: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"the parameters {sorted(missing)} are missing")
     found = {name: rows[name].kind.restore(value) for name, value in stored.items()}
     params = check_parameters(Parameters(**found))
-    written = plain(params) | {"verbose": None}
+    written = plain(params) | {"n_threads": params.n_threads}
     for name, value in stored.items():  # 1, 1.0 and True are equal, but written in other ways
         if name not in written or json.dumps(written[name], sort_keys=True) != json.dumps(value, sort_keys=True):
             raise ValueError(f"the parameter {name} is not as it is written: {shown(value)}")
-    return found
+    return found | dict.fromkeys(PROCESS)
 
 
 def held_out(params: Mapping[str, Any]) -> float:

@@ -190,7 +190,7 @@ class Parameters:
         Maybe(Integer(1, 1024)),
         "Threads for a batch, and for reading long texts, at most one per stream; any number gives the same bits. None "
         "takes the processors that this process may use, if there is enough work for them; trainings that run at the "
-        "same time share them.",
+        "same time share them. It is not saved.",
     ] = None
     random_state: Annotated[
         "int | np.random.Generator | np.random.SeedSequence | None",

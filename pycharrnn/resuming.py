@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pycharrnn.derived import architecture, descent, plain, restored, settled
+from pycharrnn.derived import PROCESS, architecture, descent, plain, restored, settled
 from pycharrnn.errors import ModelFileError, ParameterValueError, warn
 from pycharrnn.files.atomic import file_name
 from pycharrnn.files.checkpoint_file import SERIES, CheckpointFile, Fields, Series, sizes
@@ -36,7 +36,6 @@ from pycharrnn.training.run import Counts
 from pycharrnn.training.standing import Standing
 from pycharrnn.training.windows import Beginning
 
-_LATEST = ("n_threads", "verbose")  # parameters that change no bit
 _NOT_A_NUMBER, _INFINITE = -1.0, -2.0  # what a series has for a loss that is not finite: no loss is below zero
 
 
@@ -122,7 +121,7 @@ def to_file(
     series = _series(standing.history)
     order = sources.order
     metadata = {
-        "params": plain(params) | {"verbose": None},
+        "params": plain(params),
         "chosen": {name: rows[name].kind.plain(value) for name, value in chosen.items()},
         "n_characters": len(vocabulary.code_points),
         "documents": vocabulary.end is not None,
@@ -196,7 +195,7 @@ def specs(parameters: Fields, chosen: Fields, n_symbols: int, documents: bool) -
     """Return shape and dtype of the arrays of a training with these parameters, which may be wrong."""
     params = Parameters(**restored(parameters))
     used = settled(params, _chosen(chosen))
-    restored(plain(used) | {"verbose": None})
+    restored(plain(used))
     built, rule = architecture(used, n_symbols, documents), descent(used)
     weights, moments = built.precision.weights.name, built.precision.moments.name
     types = {"": weights, "best.": weights}
@@ -236,7 +235,7 @@ def _compare(name: str, read: Fingerprint, given: Fingerprint) -> None:
 def differing(params: Parameters, file: CheckpointFile) -> list[str]:
     """Return the names of the parameters, other than those that change no bit, that are not as in a checkpoint."""
     mine, saved = plain(params), file.metadata["params"]
-    names = sorted((mine.keys() | saved.keys()) - set(_LATEST))
+    names = sorted((mine.keys() | saved.keys()) - PROCESS)
     return [name for name in names if mine.get(name) != saved.get(name)]
 
 

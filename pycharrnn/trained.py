@@ -241,7 +241,6 @@ class Trained(Parameters):
         if ngrams is not None:
             parameters["ngram_order"] = ngrams.order
             counted = Counted(ngrams.share, ngrams.ids)
-        parameters["verbose"] = None  # says how the training was watched, not what it is
         best: dict[str, Any] = kept._asdict()
         if not math.isfinite(kept.smooth_loss):
             best["smooth_loss"] = None  # stopped before the first update

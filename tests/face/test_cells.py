@@ -49,7 +49,7 @@ def test_characters_can_be_embedded(text, tmp_path, cell):
     assert (model.params_["E"].shape, model.params_["U"].shape) == ((K, 6), (12 * CELLS[cell].gates, 6))
     model.save(tmp_path / "m")
     loaded = CharRNN.load(tmp_path / "m")
-    assert loaded.get_params() == model.get_params() | {"verbose": None}
+    assert loaded.get_params() == model.get_params() | {"n_threads": None, "verbose": None}
     assert loaded.sample(50, random_state=1) == model.sample(50, random_state=1)
     assert model.check_gradients(text, (5,), batches=2).norm_error < 1e-7
     before = last(model)["E"].copy()

@@ -216,7 +216,7 @@ def test_options_are_the_constructors_parameters(tmp_path: Path, book: str) -> N
     assert {*given, "auto", "verbose"} == set(inspect.signature(CharRNN).parameters)
     options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     assert main(["train", book, "-o", path, *options, "--sample", "0"]) == 0
-    assert CharRNN.load(path).get_params() == {**given, "auto": False, "verbose": None}
+    assert CharRNN.load(path).get_params() == {**given, "auto": False, "n_threads": None, "verbose": None}
     assert CharRNN.load(path).best_.n_updates <= 9
 
 

@@ -14,10 +14,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from reference import loss_and_gradients, rnn_forward, softmax
 
-from pycharrnn import CharRNN, ModelFileError, UnknownCharacterError, read_documents
+from pycharrnn import CharRNN, Checkpoint, ModelFileError, UnknownCharacterError, read_documents
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.presets import PRESETS
+from pycharrnn.resuming import opened
 from pycharrnn.trained import exact, learned
 from pycharrnn.training.optimizers import OPTIMIZERS, AdaGrad, Adam, Momentum
 from pycharrnn.training.schedules import SCHEDULES
@@ -393,6 +394,17 @@ def test_a_file_has_the_model_as_it_was_trained(tmp_path, text):
     with pytest.raises(ValueError, match="epochs must be"):
         model.set_params(epochs=-1).save(tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("process", [{"n_threads": 1}, {"n_threads": 3}, {"verbose": False}])
+def test_the_same_model_has_the_same_file(tmp_path, text, process):
+    for name, params in [("here", {}), ("there", process)]:
+        keep = Checkpoint(tmp_path / f"{name}s", every=10)
+        model = CharRNN("gru", hidden_size=5, batch_size=4, max_updates=20, random_state=0, **params)
+        model.fit(text, callbacks=[keep]).save(tmp_path / name)
+    assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
+    checkpoints = [opened(tmp_path / f"{name}s").file for name in ("here", "there")]
+    assert checkpoints[0].metadata["params"] == checkpoints[1].metadata["params"]
 
 
 def test_a_new_process_writes_the_same_text(tmp_path, model):

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from forgery import Forgery
+
 from pycharrnn import CharRNN
 from pycharrnn.files.checkpoint_file import CheckpointFile
-from pycharrnn.resuming import specs
+from pycharrnn.resuming import differing, specs
 
 DATA = Path(__file__).parents[1] / "data"
 NAMES = ["anna", "bob", "carl", "dora", "emil", "fritz"] * 4
@@ -30,6 +32,18 @@ def test_a_model_file_is_read_as_ever(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("name", list(MODELS))
+def test_a_number_of_threads_in_an_early_file_is_left(name: str, tmp_path: Path) -> None:
+    path, early = DATA / f"{name}.safetensors", tmp_path / "early"
+    forged = Forgery(path.read_bytes())
+    forged.metadata["params"]["n_threads"] = 3
+    early.write_bytes(forged.data())
+    model = CharRNN.load(early)
+    assert model.n_threads is None
+    model.save(tmp_path / "again", dtype="bfloat16" if "bfloat16" in name else None)
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
 def test_a_checkpoint_is_read_as_ever(tmp_path: Path) -> None:
     path = DATA / "checkpoint-1.safetensors"
     CheckpointFile.read(path, specs).write(tmp_path / "again")
@@ -40,6 +54,17 @@ def test_a_checkpoint_is_read_as_ever(tmp_path: Path) -> None:
     written = [text.n_updates for text in model.history_.texts]
     assert written == sorted(written)
     assert len(written) >= 4  # those of before
+
+
+def test_a_checkpoint_of_an_early_training_with_threads_goes_on(tmp_path: Path) -> None:
+    path, early = DATA / "checkpoint-1.safetensors", tmp_path / "early"
+    forged = Forgery(path.read_bytes())
+    forged.metadata["params"]["n_threads"] = 2
+    early.write_bytes(forged.data())
+    assert differing(CharRNN.resume(early, NAMES, n_threads=1), CheckpointFile.read(path, specs)) == []
+    for name, start in [("first", path), ("second", early)]:
+        CharRNN.resume(start, NAMES).save(tmp_path / name)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
 def test_every_file_is_read_by_a_test() -> None:
