@@ -102,16 +102,31 @@ static void NAME(filter)(idx K, const core_drawing *how, double largest, idx *or
     for (idx i = 0; i < K - kept; i++) z[order[i]] = 0;
 }
 
-/* The index whose share covers u in [0, 1): the distribution function inverted, first by blocks of lanes, then within
- * one. The two sums of a block differ by rounding: where the target lies between them, the next symbol that has a share
- * is taken. */
-static ALWAYS idx NAME(cover)(idx padded, double u, const double *z) {
-    double lane[CORE_LANES], below = 0;
-    for (int l = 0; l < CORE_LANES; l++) lane[l] = 0;
+static ALWAYS double NAME(total)(idx padded, const double *z) {
+    double lane[CORE_LANES] = {0};
     for (idx k = 0; k < padded; k += CORE_LANES)
         for (int l = 0; l < CORE_LANES; l++) lane[l] += z[k + l];
     FOLD(lane, a, b, a + b)
-    const double target = u * lane[0];
+    return lane[0];
+}
+
+/* Logits become shares, the largest of them 1. Returns their total, summed as `total` does. */
+static ALWAYS double NAME(shares)(idx padded, double top, double temperature, double *z) {
+    double lane[CORE_LANES] = {0};
+    if (temperature != 1)
+        for (idx k = 0; k < padded; k++) z[k] = (z[k] - top) / temperature;
+    const double least = temperature == 1 ? top : 0;
+    for (idx k = 0; k < padded; k += CORE_LANES)
+        for (int l = 0; l < CORE_LANES; l++) lane[l] += z[k + l] = NAME(exp1)(z[k + l] - least);
+    FOLD(lane, a, b, a + b)
+    return lane[0];
+}
+
+/* The index whose share covers `target`, from 0 to less than the total: the distribution function inverted, first by
+ * blocks of lanes, then within one. The two sums of a block differ by rounding: where the target lies between them, the
+ * next symbol that has a share is taken. */
+static ALWAYS idx NAME(cover)(idx padded, double target, const double *z) {
+    double lane[CORE_LANES], below = 0;
     for (idx k = 0; k < padded; k += CORE_LANES) {
         for (int l = 0; l < CORE_LANES; l++) lane[l] = z[k + l];
         FOLD(lane, a, b, a + b)
@@ -136,7 +151,7 @@ static idx NAME(draw)(idx K, const core_drawing *how, const core_context *contex
     const idx padded = (K + CORE_LANES - 1) & ~(idx)(CORE_LANES - 1);
     const double temperature = how->temperature;
     const int adjusts = context->bias || (context->counts && how->repetition_penalty != 1);
-    for (idx k = K; k < padded; k++) z[k] = z[0];
+    for (idx k = K; k < padded; k++) z[k] = -__builtin_inf(); /* no symbol: its share is 0 */
     double top = NAME(largest)(padded, z);
     if (top == -__builtin_inf()) return -1;
     if (temperature == 0 && !adjusts) return NAME(likeliest)(K, top, z);
@@ -150,23 +165,19 @@ static idx NAME(draw)(idx K, const core_drawing *how, const core_context *contex
     }
     if (adjusts) {
         NAME(adjust)(K, how, context, shift, z);
-        for (idx k = K; k < padded; k++) z[k] = z[0];
         top = NAME(largest)(padded, z);
         if (top == -__builtin_inf()) { /* all that may come was dropped as noise: noise it is */
             __builtin_memcpy(z, context->scratch, (size_t)padded * sizeof(double));
             NAME(adjust)(K, how, context, 0, z);
-            for (idx k = K; k < padded; k++) z[k] = z[0];
             top = NAME(largest)(padded, z);
             if (top == -__builtin_inf()) return -1;
         }
         if (temperature == 0) return NAME(likeliest)(K, top, z);
     }
-    if (temperature == 1)
-        for (idx k = 0; k < padded; k++) z[k] = NAME(exp1)(z[k] - top);
-    else
-        for (idx k = 0; k < padded; k++) z[k] = NAME(exp1)((z[k] - top) / temperature);
-    for (idx k = K; k < padded; k++) z[k] = 0;
-    if (how->top_k > 0 || how->top_p < 1 || how->min_p > 0)
+    double total = NAME(shares)(padded, top, temperature, z);
+    if (how->top_k > 0 || how->top_p < 1 || how->min_p > 0) {
         NAME(filter)(K, how, NAME(largest)(padded, z), (idx *)(context->scratch + padded), z);
-    return NAME(cover)(padded, u, z);
+        total = NAME(total)(padded, z);
+    }
+    return NAME(cover)(padded, u * total, z);
 }

@@ -27,12 +27,11 @@ static ALWAYS double NAME(log1)(double x) {
 }
 
 /* lane[0] = the fold of all lanes, in a fixed tree */
-#define FOLD(lane, l, r, expression)             \
-    for (int w = CORE_LANES / 2; w; w /= 2)      \
-        for (int i_ = 0; i_ < w; i_++) {         \
-            REAL l = lane[i_], r = lane[i_ + w]; \
-            lane[i_] = (expression);             \
-        }
+#define FOLD(lane, l, r, expression)                                                       \
+    UNROLL for (int w = CORE_LANES / 2; w; w /= 2) UNROLL for (int i_ = 0; i_ < w; i_++) { \
+        REAL l = lane[i_], r = lane[i_ + w];                                               \
+        lane[i_] = (expression);                                                           \
+    }
 
 /* A few rows at a time, one pass after the other: rows are too short to hide the latency of their folds. */
 static void NAME(softmax)(idx M, idx K, void *p_, idx ld, const int32_t *y, double smoothing, double *loss) {

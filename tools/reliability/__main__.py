@@ -26,6 +26,7 @@ MODULES = sorted(path.stem for path in HERE.glob("try_*.py"))
 
 def alone(name: str, full: bool) -> int:
     """Run one row in this process, and write what it found as the last line, in JSON."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts with & ignore it
     found = ROWS[name].work(full)
     print(json.dumps(vars(found)))
     return 0
