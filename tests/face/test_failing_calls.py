@@ -165,3 +165,9 @@ def test_what_trains_can_be_saved(tmp_path, params):
 def test_objects_refuse_what_could_not_be_saved(make):
     with pytest.raises((ValueError, TypeError), match=r"^(beta1|eps|decay|factor|at)\b.* (must|has) "):
         make()
+
+
+def test_the_name_of_a_setting_is_not_shown_whole(model):
+    with pytest.raises(TypeError, match=r"^CharRNN\.sample\(\) got an unexpected keyword argument 'yyy") as caught:
+        model.sample(3, **{"y" * 100_000: 1})
+    assert len(str(caught.value)) < 500

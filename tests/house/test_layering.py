@@ -184,7 +184,7 @@ MODULES: dict[str, set[str]] = {
     },
     "sampling.seeds": {"arguments"},
     "sampling.session": {"arguments", "errors", "messages", "sampling.sampler"},
-    "sampling.settings": {"arguments", "arrays", "errors", "sampling.kinds", "sampling.novelty", "tables"},
+    "sampling.settings": {"arguments", "arrays", "errors", "messages", "sampling.kinds", "sampling.novelty", "tables"},
     "sampling.stops": set(),
     # training
     "training.adaptation": {
