@@ -74,6 +74,13 @@ def system(monkeypatch):
         (OWN | under(GROUP, memory_max="4000\n", memory_current="3500\n"), 500),
         (MEMINFO | NESTED | under(f"{GROUP}/user.slice/job: 7.scope", memory_max="4000\n", **USED), 950),
         (MEMINFO | NESTED | under(f"{GROUP}/user.slice", memory_max="4001\n", **USED), 951),
+        (
+            MEMINFO
+            | NESTED
+            | under(f"{GROUP}/user.slice/job: 7.scope", memory_max="4000\n", **USED)
+            | under(f"{GROUP}/user.slice", memory_max="4100\n", **USED),
+            950,
+        ),
         (MEMINFO | NESTED | under(f"{GROUP}/system.slice", memory_max="4000\n", **USED), 5 * 1024),
         (MEMINFO | FIRST | under(f"{GROUP}/memory", memory_limit_in_bytes="4000\n", **USED_FIRST), 950),
         (MEMINFO | FIRST_WHOLE | under(f"{GROUP}/memory/docker/af3", memory_limit_in_bytes="4000", **USED_FIRST), 950),
@@ -108,6 +115,12 @@ def test_this_machine_has_memory_and_processors():
             | under(f"{GROUP}/user.slice/job: 7.scope", cpu_max="400000 100000")
             | under(f"{GROUP}/user.slice", cpu_max="300000 100000"),
             3,
+        ),
+        (
+            NESTED
+            | under(f"{GROUP}/user.slice/job: 7.scope", cpu_max="200000 100000")
+            | under(f"{GROUP}/user.slice", cpu_max="300000 100000"),
+            2,
         ),
         (NESTED | under(f"{GROUP}/system.slice", cpu_max="300000 100000"), 8),
         (FIRST | under(f"{GROUP}/cpu", cpu_cfs_quota_us="-1\n", cpu_cfs_period_us="100000\n"), 8),
