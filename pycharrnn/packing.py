@@ -14,6 +14,7 @@ from typing import Any
 __all__ = ["identify", "looks_like_text", "unpack"]
 
 CHUNK = 1 << 20  # packed bytes at a time: a stream that ends gives back at most so many
+LEAST = 1 << 12  # at first: there may be thousands of short streams
 MOST = 1 << 28  # unpacked bytes that are never too many
 _RATIO = 100  # unpacked bytes for each packed one: no text comes near it, a file that is made to fill the memory does
 
@@ -181,18 +182,19 @@ def _streams(new: Callable[[], Any], data: bytes, padding: bytes = b"") -> bytes
     """Unpack one stream after the other. The library's own functions drop what follows the first, if it is damaged."""
     pieces, at, size, most = [], 0, 0, _most(data)
     while at < len(data):
-        stream = new()
+        stream, chunk = new(), LEAST
         while not stream.eof:
             if at >= len(data):
                 raise EOFError
-            pieces.append(stream.decompress(data[at : at + CHUNK], most - size + 1))
+            pieces.append(stream.decompress(data[at : at + chunk], most - size + 1))
             size += len(pieces[-1])
             if size > most:
                 raise _TooLarge
-            at += CHUNK
+            at += chunk
+            chunk = min(2 * chunk, CHUNK)
         at = min(at, len(data)) - len(stream.unused_data)
-        while padding and data.startswith(padding, at):
-            at += len(padding)
+        if follows := re.compile(b"(?:%s)*" % padding).match(data, at):
+            at = follows.end()
     return b"".join(pieces)
 
 
@@ -211,10 +213,29 @@ def _unzip(zipfile: Any, data: bytes, source: str) -> bytes:
         try:
             if archive.getinfo(names[0]).file_size > _most(data):
                 raise _TooLarge
-            return bytes(archive.read(names[0]))
+            return _member(zipfile, archive, archive.getinfo(names[0]), data)
         except (NotImplementedError, RuntimeError) as error:  # a password, or a method that Python does not know
             told = ascii(str(error))[1:-1]
             raise ValueError(f"no text: {source!a} is a zip archive that cannot be read ({told}); {_ADVICE}") from None
+
+
+def _member(zipfile: Any, archive: Any, entry: Any, data: bytes) -> bytes:
+    """Unpack a file of an archive. What the archive says of its size may be wrong, and zipfile finds out too late."""
+    with archive.open(entry) as file:  # after checks of zipfile's own
+        if entry.compress_type not in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+            return b"".join(iter(lambda: file.read(CHUNK), b""))  # it unpacks no more at a time
+    start = entry.header_offset
+    start += 30 + sum(struct.unpack_from("<HH", data, start + 26))  # a name and what else precedes the data
+    packed = data[start : start + entry.compress_size]
+    if entry.compress_type == zipfile.ZIP_BZIP2:
+        unpacked = _streams(importlib.import_module("bz2").BZ2Decompressor, packed)
+    else:  # the properties of LZMA follow their length; in a file of its own the size follows them
+        size = -1 if entry.flag_bits & 2 else entry.file_size
+        packed = packed[4:9] + struct.pack("<q", size) + packed[9:]
+        unpacked = _streams(importlib.import_module("lzma").LZMADecompressor, packed)
+    if len(unpacked) != entry.file_size or zlib.crc32(unpacked) != entry.CRC:
+        raise zipfile.BadZipFile
+    return unpacked
 
 
 _UNPACKERS: dict[str, tuple[str, Callable[[Any, bytes, str], bytes]]] = {

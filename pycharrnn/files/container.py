@@ -147,6 +147,10 @@ def load(
         except (ValueError, RecursionError) as error:
             damage = f"is not an intact pycharrnn {kind}: {printable(error)}"
             raise ModelFileError(f"{name!a} {damage}; save it again or fetch the file anew") from error
+        except OSError as error:
+            if error.errno is None or error.filename is not None:
+                raise
+            raise OSError(error.errno, error.strerror, name) from error  # a failing disk: read() names no file
 
 
 def _without_waiting(name: str, flags: int) -> int:

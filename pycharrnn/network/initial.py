@@ -21,7 +21,7 @@ def normal(rng: np.random.Generator, scale: float, shape: tuple[int, ...]) -> Ar
     NumPy draws those far from zero with the C library's logarithm, whose last bits depend on the processor. They are
     therefore rounded to single precision.
     """
-    drawn = rng.normal(0.0, scale, shape)
+    drawn = rng.normal(0.0, abs(scale), shape)  # it may be -0.0
     return np.where(np.abs(drawn) > _TAIL * scale, drawn.astype(np.float32), drawn)
 
 

@@ -11,31 +11,17 @@ import numpy.typing as npt
 from pycharrnn.arrays import Array
 from pycharrnn.errors import warn
 from pycharrnn.messages import Message
+from pycharrnn.network.control_groups import quota, spare_memory, words
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 _BLOCK = 1 << 18  # numbers that are looked at together
 
 
 def free_memory() -> float:
-    """Bytes that Linux, or the control group of a container, still has for this process; infinite if nothing says."""
-
-    def words(path: str) -> list[str]:
-        try:
-            with open(path) as file:
-                return file.read().split()
-        except OSError:  # another system, or no such limit
-            return []
-
-    free = math.inf
+    """Bytes that Linux, or the control groups of a container, still have for this process; infinite if nothing says."""
     meminfo = words("/proc/meminfo")
-    limit = words("/sys/fs/cgroup/memory.max")
-    if "MemAvailable:" in meminfo:
-        free = 1024 * int(meminfo[meminfo.index("MemAvailable:") + 1])
-    if limit and limit != ["max"]:
-        used, stat = words("/sys/fs/cgroup/memory.current"), words("/sys/fs/cgroup/memory.stat")
-        cached = int(stat[stat.index("file") + 1])  # which the system drops when it is asked for more
-        free = min(free, int(limit[0]) - int(used[0]) + cached)
-    return free
+    free = 1024 * int(meminfo[meminfo.index("MemAvailable:") + 1]) if "MemAvailable:" in meminfo else math.inf
+    return min(free, spare_memory())
 
 
 def claim(n_bytes: int, what: str, advice: str) -> None:
@@ -102,5 +88,6 @@ def finite(array: Array) -> bool:
 
 
 def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many processors this process may use: those that it may run on, and no more than its time is enough for."""
+    known = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return known if quota() >= known else math.ceil(quota())

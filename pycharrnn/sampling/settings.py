@@ -11,6 +11,7 @@ import numpy as np
 from pycharrnn.arguments import Integer, Maybe, Real, close
 from pycharrnn.arrays import Floats, Ids
 from pycharrnn.errors import ParameterValueError
+from pycharrnn.messages import shown
 from pycharrnn.sampling.kinds import Bias, Characters, Function, Index, Regex, Share, Strings
 from pycharrnn.sampling.novelty import NoveltyIndex
 from pycharrnn.tables import Checked, table
@@ -174,7 +175,7 @@ class Sampling(Checked):
         TypeError: sample() got an unexpected keyword argument 'temperatures' (did you mean 'temperature'?)
         """
         for name in given.keys() - table(cls).keys():
-            raise TypeError(f"{function}() got an unexpected keyword argument {name!a}{close(name, table(cls))}")
+            raise TypeError(f"{function}() got an unexpected keyword argument {shown(name)}{close(name, table(cls))}")
         return cls(**given)
 
     def replace(self, **changes: Any) -> Self:

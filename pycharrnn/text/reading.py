@@ -131,6 +131,10 @@ def read_text(X: str | os.PathLike[str], name: str = "X") -> str:
     except (FileNotFoundError, ValueError):  # ValueError: no file can have that name, as with a NUL in it
         advice = "check the spelling and the working directory, or pass the text itself as a str"
         raise FileNotFoundError(errno.ENOENT, f"{name} names no file; {advice}", path) from None
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, f"{name} cannot be read: {error.strerror}", path) from error  # read() names no file
     try:
         return decode(data, os.fsdecode(path))
     except ValueError as error:  # its message goes on from "X is"

@@ -135,6 +135,8 @@ def test_short_values_are_shown_as_they_are():
         {"hidden_size": np.int16(8), "num_layers": np.uint8(2), "dropout": np.float32(0.25)},
         {"epochs": None, "max_seconds": np.float32(0.2), "validation_fraction": np.float32(0.25)},
         {"random_state": np.int64(3), "patience": np.int8(2), "n_threads": np.uint8(1)},
+        {"init_scale": -0.0, "weight_decay": -0.0, "dropout": np.float32(-0.0), "label_smoothing": -0.0},
+        {"init_scale": np.float16(-0.0), "ema_decay": 5e-324, "zoneout": 5e-324},
     ],
 )
 def test_what_trains_can_be_saved(tmp_path, params):
@@ -163,3 +165,9 @@ def test_what_trains_can_be_saved(tmp_path, params):
 def test_objects_refuse_what_could_not_be_saved(make):
     with pytest.raises((ValueError, TypeError), match=r"^(beta1|eps|decay|factor|at)\b.* (must|has) "):
         make()
+
+
+def test_the_name_of_a_setting_is_not_shown_whole(model):
+    with pytest.raises(TypeError, match=r"^CharRNN\.sample\(\) got an unexpected keyword argument 'yyy") as caught:
+        model.sample(3, **{"y" * 100_000: 1})
+    assert len(str(caught.value)) < 500

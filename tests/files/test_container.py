@@ -32,6 +32,7 @@ from container_examples import (
     split,
 )
 
+from pycharrnn import CharRNN
 from pycharrnn.errors import ModelFileError
 from pycharrnn.files import atomic
 from pycharrnn.files import container as storage
@@ -280,3 +281,11 @@ def test_no_nonsense_is_said_of_random_bytes(path: Path, seed: int) -> None:
     told = refused(path, b"\xf8" + np.random.default_rng(seed).bytes(1000))
     assert "is not an intact pycharrnn model: it does not begin like one" in told
     assert not re.search("[0-9]{8}", told.replace(str(path), ""))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="a file of Linux whose first byte cannot be read")
+def test_a_file_on_a_failing_disk_is_named():
+    for read in (CharRNN.load, lambda path: CharRNN(max_updates=1).fit(Path(path))):
+        with pytest.raises(OSError, match="Input/output error") as caught:
+            read("/proc/self/mem")
+        assert caught.value.filename == "/proc/self/mem"

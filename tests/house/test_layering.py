@@ -111,6 +111,7 @@ MODULES: dict[str, set[str]] = {
         "network.precision",
     },
     "network.cells": {"_kernels", "network.records"},
+    "network.control_groups": set(),
     "network.drawing": {"_kernels", "arrays", "network.architecture", "network.engine", "network.records"},
     "network.engine": {
         "_kernels",
@@ -131,7 +132,7 @@ MODULES: dict[str, set[str]] = {
     "network.initial": {"_kernels", "arrays"},
     "network.layout": {"arrays"},
     "network.lookahead": {"_kernels", "arrays", "network.architecture", "network.drawing", "network.records"},
-    "network.memory": {"arrays", "errors", "messages"},
+    "network.memory": {"arrays", "errors", "messages", "network.control_groups"},
     "network.overlapping": {"arrays", "network.architecture", "network.scoring", "network.streams"},
     "network.precision": {"_kernels", "network.records"},
     "network.records": {"_kernels", "arrays"},
@@ -183,7 +184,7 @@ MODULES: dict[str, set[str]] = {
     },
     "sampling.seeds": {"arguments"},
     "sampling.session": {"arguments", "errors", "messages", "sampling.sampler"},
-    "sampling.settings": {"arguments", "arrays", "errors", "sampling.kinds", "sampling.novelty", "tables"},
+    "sampling.settings": {"arguments", "arrays", "errors", "messages", "sampling.kinds", "sampling.novelty", "tables"},
     "sampling.stops": set(),
     # training
     "training.adaptation": {

@@ -1,7 +1,5 @@
 """Memory that parameters multiply: bounded where it can be, and said before it is taken where not."""
 
-import builtins
-import io
 import tracemalloc
 import warnings
 
@@ -11,7 +9,7 @@ import pytest
 from pycharrnn import CharRNN, cli
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
-from pycharrnn.network.memory import claim, finite, free_memory
+from pycharrnn.network.memory import claim, finite
 from pycharrnn.network.scoring import cold_losses, parallel_losses, streamed_losses
 
 
@@ -76,36 +74,6 @@ def test_a_claim_is_refused_warned_of_or_granted(monkeypatch):
         claim(5 * 2**29, "this", "do that")
     with pytest.raises(MemoryError, match=r"^this would take 5\.0 GiB of memory, and 4\.0 GiB are free: do that$"):
         claim(5 * 2**30, "this", "do that")
-
-
-@pytest.mark.parametrize(
-    ("files", "free"),
-    [
-        ({}, float("inf")),  # another system
-        ({"/proc/meminfo": "MemTotal: 9 kB\nMemAvailable:    5 kB\n"}, 5 * 1024),
-        ({"/proc/meminfo": "MemAvailable: 5 kB", "/sys/fs/cgroup/memory.max": "max\n"}, 5 * 1024),
-        (
-            {
-                "/proc/meminfo": "MemAvailable: 5 kB",
-                "/sys/fs/cgroup/memory.max": "4000\n",
-                "/sys/fs/cgroup/memory.current": "3500\n",
-                "/sys/fs/cgroup/memory.stat": "anon 3000\nfile 450\n",
-            },
-            950,
-        ),
-    ],
-)
-def test_free_memory_is_what_the_system_and_the_container_have(files, free, monkeypatch):
-    def fake(path):
-        if path not in files:
-            raise FileNotFoundError(path)
-        return io.StringIO(files[path])
-
-    monkeypatch.setattr(builtins, "open", fake)
-    found = free_memory()
-    monkeypatch.undo()
-    assert found == free
-    assert free_memory() > 0
 
 
 TEXT = "abcdefghij" * 1000
