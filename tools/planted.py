@@ -2,24 +2,29 @@
 
 ``python tools/planted.py`` takes half an hour; numbers of faults choose some. A fault is a piece of the code that is
 replaced by a wrong one, and the tests that should see it. In `src` it needs a build. The tests must pass without it.
-At the end the tool tells how many faults were noticed.
+The tool names the test that noticed, and tells at the end how many faults were noticed.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
+LONGEST = 400.0  # seconds that tests may take
 FILES, FORGED, ATOMIC = "tests/files", "tests/files/test_forged.py", "tests/files/test_atomic.py"
 CHECKPOINTS, CHECKPOINT_FILE = "tests/training/test_checkpoints.py", "tests/files/test_checkpoint_file.py"
 LINES, TEAM = "tests/training/test_every_line.py", "tests/training/test_team.py"
+ROLLBACK = "tests/training/test_rollback.py"
+DRAWING, SAMPLER = "tests/sampling/test_filters.py", "tests/sampling/test_sampler.py"
 
 
 class Fault(NamedTuple):
@@ -68,18 +73,20 @@ FAULTS = [
     Fault("training/trainer.py", "s.shift = self._reading.shift(s.n_updates)", "s.shift = 0",
           "tests/training/test_training_on.py tests/training/test_windows.py"),
     Fault("training/trainer.py", "made.nats[:n] / share / self.batch_size", "made.nats[:n] / self.batch_size",
-          "tests/training"),
-    Fault("training/trainer.py", "        s.m[:] = before.m", "        s.m[:] = s.m", "tests/training"),
+          "tests/training/test_trainer.py"),
+    Fault("training/trainer.py", "        s.m[:] = before.m", "        s.m[:] = s.m",
+          "tests/training/test_training_on.py"),
     Fault("training/rollback.py", "        if not state.is_finite():\n            state.assign(saved)", "        pass",
-          "tests/training"),
-    Fault("training/rollback.py", "self._trainer.state.assign(self._marks[-1].state)", "pass", "tests/training"),
+          ROLLBACK),
+    Fault("training/rollback.py", "self._trainer.state.assign(self._marks[-1].state)", "pass", ROLLBACK),
     Fault("training/loop.py", "rollback.leave_finite, ", "", LINES),
     Fault("training/loop.py", "history.rewind(state.n_updates)", "history.count_epochs(0, 1, 0)", LINES),
-    Fault("training/windows.py", "fresh[numbers == 0] = 1", "fresh[numbers < 0] = 1", "tests/training"),
-    Fault("training/judge.py", "if nats < self.memory.lowest:", "if nats <= self.memory.lowest:", "tests/training"),
-    Fault("network/state.py", 'self.rule = ""', "pass", "tests/training"),
+    Fault("training/windows.py", "fresh[numbers == 0] = 1", "fresh[numbers < 0] = 1", "tests/training/test_windows.py"),
+    Fault("training/judge.py", "if nats < self.memory.lowest:", "if nats <= self.memory.lowest:",
+          "tests/training/test_judge.py"),
+    Fault("network/state.py", 'self.rule = ""', "pass", "tests/network/test_state.py"),
     Fault("network/state.py", '        self.shift = other.shift', "        pass",
-          "tests/network/test_state.py tests/training"),
+          "tests/network/test_state.py"),
     Fault("trained.py", "            found.state.check(found.architecture)\n", "            pass\n",
           "tests/face/test_pickles.py"),
     Fault("turns.py", "[0] == os.getpid():", "[0] == -1:", "tests/face/test_turns.py"),
@@ -113,14 +120,14 @@ FAULTS = [
     Fault("training/loop.py", "stood is not None and not stood.due:", "stood is not None:", CHECKPOINTS),
     Fault("training/loop.py", "due = self._called != self.run.n_updates", "due = True", CHECKPOINTS),
     Fault("training/loop.py", "run, part), turns.stand)", "run, part))", CHECKPOINTS),
-    Fault("src/core/drawing.h", "smoothing * sum / (double)K", "smoothing * sum / (double)padded", "tests/sampling"),
-    Fault("src/core/drawing.h", " || z[order[0]] == last)", ")", "tests/sampling"),
-    Fault("src/core/drawing.h", "|| (z[i] == z[j] && i > j)", "|| (z[i] == z[j] && i < j)", "tests/sampling"),
-    Fault("src/loops/sampling.pxi", "memory.counts[memory.recent[at]] -= 1", "pass", "tests/sampling"),
-    Fault("src/loops/sampling.pxi", "if memory.window == 0 or x == end:", "if memory.window == 0:", "tests/sampling"),
+    Fault("src/core/drawing.h", "smoothing * sum / (double)K", "smoothing * sum / (double)padded", DRAWING),
+    Fault("src/core/drawing.h", " || z[order[0]] == last)", ")", DRAWING),
+    Fault("src/core/drawing.h", "|| (z[i] == z[j] && i > j)", "|| (z[i] == z[j] && i < j)", DRAWING),
+    Fault("src/loops/sampling.pxi", "memory.counts[memory.recent[at]] -= 1", "pass", SAMPLER),
+    Fault("src/loops/sampling.pxi", "if memory.window == 0 or x == end:", "if memory.window == 0:", SAMPLER),
     Fault("src/loops/entries.pxi", "own.meeting == NULL and ", "", TEAM),
     Fault("src/loops/updates.pxi", "(1 + n) / (10 + n)), average", "(1 + n) / (11 + n)), average",
-          "tests/training"),
+          "tests/training/test_trainer.py"),
 ]  # fmt: skip
 
 
@@ -135,18 +142,27 @@ def compiled(home: Path) -> list[Path]:
     return [path for path in (home / "pycharrnn").glob("_kernels.*") if path.suffix in (".so", ".pyd")]
 
 
-def fail(tests: str, home: Path) -> bool:
-    """Whether these tests fail in the copy."""
-    command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-x", *tests.split()]
+def failure(tests: str, home: Path, limit: float) -> str:
+    """The first test of these that fails, crashes or does not end in so many seconds in the copy; "" if all pass."""
+    command = [sys.executable, *f"-P -m pytest -p no:cacheprovider -v -x --tb=no -rN {tests}".split()]
     where = os.environ | {"PYTHONPATH": str(home)}
-    try:
-        return subprocess.run(command, cwd=home, env=where, capture_output=True, timeout=400).returncode == 1
-    except subprocess.TimeoutExpired:
-        return True  # a test that hangs is noticed, too
+    with open(home / "said", "w+", encoding="utf-8") as said:
+        output = {"stdout": said, "stderr": said}
+        with subprocess.Popen(command, cwd=home, env=where, start_new_session=True, **output) as process:
+            try:
+                how = {0: "", 1: "fails"}.get(process.wait(limit), "breaks off")
+            except subprocess.TimeoutExpired:
+                how = f"does not end in {limit:.0f} s"
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # a test may have left children
+        said.seek(0)
+        names = [line.split("[")[0].split()[0] for line in said if "::" in line.split(" ")[0]]
+    return how and f"{names[-1] if names else tests} {how}"
 
 
-def noticed(fault: Fault, home: Path) -> bool:
-    """Whether the tests fail with the fault; they are run in the copy."""
+def noticed(fault: Fault, home: Path, limit: float) -> str:
+    """The test that fails with the fault, or ""; they are run in the copy."""
     source, (module,) = home / fault.path, compiled(home)
     code, binary = source.read_text(encoding="utf-8"), module.read_bytes()
     if code.count(fault.right) != 1:
@@ -155,7 +171,7 @@ def noticed(fault: Fault, home: Path) -> bool:
     try:
         if fault.compiled:
             build(home)
-        return fail(fault.tests, home)
+        return failure(fault.tests, home, limit)
     finally:
         source.write_text(code, encoding="utf-8")
         if fault.compiled:
@@ -172,17 +188,19 @@ def main() -> int:
         shutil.copytree(ROOT, home, ignore=shutil.ignore_patterns(".git", "build", "__pycache__"))
         if not compiled(home):
             build(home)
+        limits = {}
         for tests in sorted({FAULTS[number].tests for number in chosen}):
-            if fail(tests, home):
-                raise SystemExit(f"{tests} must pass before a fault is planted")
+            begin = time.monotonic()
+            if found := failure(tests, home, LONGEST):
+                raise SystemExit(f"{tests} must pass before a fault is planted: {found}")
+            limits[tests] = 60 + 5 * (time.monotonic() - begin)  # a test that hangs notices, too
         for number in chosen:
             begin = time.monotonic()
             fault = FAULTS[number]
-            found = noticed(fault, home)
+            found = noticed(fault, home, limits[fault.tests])
             away += not found
-            said = "noticed" if found else "GOT AWAY"
-            told = f"{number:>2} {fault.module:<25} {fault.wrong.strip()[:50]!r:<54} {said:<8}"
-            print(f"{told} {time.monotonic() - begin:5.1f} s", flush=True)
+            told = f"{number:>2} {fault.module:<25} {fault.wrong.strip()[:40]!r:<44}"
+            print(f"{told} {time.monotonic() - begin:5.1f} s  {found or 'GOT AWAY'}", flush=True)
     print(f"{len(chosen) - away} of {len(chosen)} noticed")
     return 1 if away else 0
 

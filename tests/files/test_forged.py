@@ -114,6 +114,20 @@ def test_a_header_of_a_megabyte_is_refused_at_once(tmp_path: Path, filling: str)
     assert time.process_time() - begin < 0.5  # mostly under 0.02; a machine may be slow
 
 
+@pytest.mark.parametrize("filling", ["[],", "{},", "[", '{"a":'])
+def test_brackets_are_counted_before_they_are_read(tmp_path: Path, filling: str) -> None:
+    text = ('{"__metadata__":[' + filling * (1_000_000 // len(filling)))[:1_000_000].encode()
+    (tmp_path / "m").write_bytes(len(text).to_bytes(8, "little") + text + b"0" * 64)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match="its header has more than 10,000 brackets"):
+            CharRNN.load(tmp_path / "m")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * len(text)  # the bytes and the text; as lists or objects they would take 25 times as much
+
+
 def test_loading_takes_twice_the_size_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "m"
     CharRNN(cell="lstm", hidden_size=400, optimizer="adam", max_updates=1, seq_length=2).fit("abcdef" * 4).save(path)
