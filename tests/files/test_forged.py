@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 import tracemalloc
 from pathlib import Path
@@ -147,8 +148,13 @@ def test_loading_takes_twice_the_size_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
+    rescue = threading.Timer(10, lambda: os.close(os.open(tmp_path / "pipe", os.O_RDWR)))  # who waits, waits no longer
+    rescue.start()
+    begin = time.monotonic()
     with pytest.raises(ModelFileError, match=r"pipe' is not a pycharrnn model: it is a pipe or a device; copy"):
         CharRNN.load(tmp_path / "pipe")
+    rescue.cancel()
+    assert time.monotonic() - begin < 10
     with pytest.raises(OSError, match="is a directory or a device"):
         CharRNN(hidden_size=2, max_updates=1).fit("abab").save(tmp_path / "pipe")
 
