@@ -44,6 +44,7 @@ def filled(architecture, rule, B=1):
         array = getattr(state, name)
         array[...] = rng.uniform(1, 2, array.shape)
     state.reach(70, 12.5, validation_loss=1.5, training_loss=None)
+    state.shift = 17
     return state
 
 
@@ -84,15 +85,17 @@ def test_copies_share_nothing(whole, copied):
     state = filled(whole, ADAM, 2)
     twin = copied(state)
     assert (twin.n_updates, twin.smooth_loss, twin.rule, twin.kept) == (70, 12.5, "adam", Best(70, 12.5, 1.5))
+    assert twin.shift == 17
     for name in VECTORS:
         assert_array_equal(getattr(twin, name), getattr(state, name))
         assert not np.shares_memory(getattr(twin, name), getattr(state, name))
         getattr(twin, name)[...] = 0
     twin.reach(3, None)
-    assert (state.n_updates, state.smooth_loss) == (70, 12.5)
+    twin.shift = 5
+    assert (state.n_updates, state.smooth_loss, state.shift) == (70, 12.5, 17)
     state.assign(twin)
     assert not any(getattr(state, name).any() for name in VECTORS)
-    assert (state.n_updates, state.smooth_loss, state.kept) == (3, np.inf, Best(3, np.inf))
+    assert (state.n_updates, state.smooth_loss, state.kept, state.shift) == (3, np.inf, Best(3, np.inf), 5)
 
 
 def test_copies_for_training_lie_on_cache_lines(whole):
