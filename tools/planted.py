@@ -24,6 +24,8 @@ FILES, FORGED, ATOMIC = "tests/files", "tests/files/test_forged.py", "tests/file
 CHECKPOINTS, CHECKPOINT_FILE = "tests/training/test_checkpoints.py", "tests/files/test_checkpoint_file.py"
 LINES, TEAM = "tests/training/test_every_line.py", "tests/training/test_team.py"
 ROLLBACK = "tests/training/test_rollback.py"
+BEAM, SETTINGS = "tests/sampling/test_beam.py", "tests/sampling/test_settings.py"
+NGRAMS, SCORING, DESK = "tests/training/test_ngrams.py", "tests/network/test_scoring.py", "tests/serving/test_desk.py"
 DRAWING, SAMPLER = "tests/sampling/test_filters.py", "tests/sampling/test_sampler.py"
 
 
@@ -128,6 +130,35 @@ FAULTS = [
     Fault("src/loops/entries.pxi", "own.meeting == NULL and ", "", TEAM),
     Fault("src/loops/updates.pxi", "(1 + n) / (10 + n)), average", "(1 + n) / (11 + n)), average",
           "tests/training/test_trainer.py"),
+    Fault("sampling/beam.py", "                if rank < self._width:", "                if True:", BEAM),
+    Fault("sampling/beam.py", "key=lambda one: -one.mean", "key=lambda one: -one.log_p", BEAM),
+    Fault("sampling/rules.py", "early + len(s) > 0", "early + len(s) > 1", SETTINGS),
+    Fault("sampling/rules.py", "n < self._unstopped", "n < self._unstopped - 1", SETTINGS),
+    Fault("sampling/session.py", "self._go_to(Moment(before, self.text[:n]))", "self._go_to(Moment(before, self.text))",
+          "tests/sampling/test_session.py"),
+    Fault("training/ngrams.py", "max(0, first - self.order)", "max(0, first - self.order + 3)", NGRAMS),
+    Fault("training/ngrams.py", "[-LONGEST:], n_symbols", "[:LONGEST], n_symbols", NGRAMS),
+    Fault("training/ngrams.py", "ids if end is None else ids[1:]", "ids", NGRAMS),
+    Fault("training/schedules.py", "                waiting = 0\n", "", "tests/training/test_schedules.py"),
+    Fault("training/schedules.py", "progress >= share", "progress > share", "tests/training/test_schedules.py"),
+    Fault("network/scoring.py", "np.maximum(starts - warm_up, 0)", "np.maximum(starts - warm_up // 2, 0)", SCORING),
+    Fault("network/scoring.py", "(N - length) // (excerpts - 1)", "(N - length) // excerpts", SCORING),
+    Fault("text/decoding.py", 'text.removeprefix("\\ufeff")', "text", "tests/text/test_reading.py"),
+    Fault("text/decoding.py", r"""replace("\r", "\n")""", r"""replace("\x0b", "\n")""", "tests/text/test_bad_rows.py"),
+    Fault("serving/desk.py", "self.n_texts + len(texts) > self.most", "self.n_texts + len(texts) >= self.most", DESK),
+    Fault("serving/desk.py", "return heard + lost", "return heard", DESK),
+    Fault("serving/desk.py", "min(most, wish.longest)", "most", "tests/serving"),
+    Fault("training/run.py", "1 - 0.999**windows", "1 - 0.999", "tests/training/test_run.py"),
+    Fault("training/history.py", "for look in looks if look.n_updates <=", "for look in looks if look.n_updates <",
+          "tests/training/test_history.py"),
+    Fault("training/history.py", "first + len(loss) <= self.n_updates", "first + len(loss) < self.n_updates",
+          "tests/training/test_history.py"),
+    Fault("network/growth.py", "rows[new] = array.min()", "rows[new] = array.mean()", "tests/network/test_state.py"),
+    Fault("network/growth.py", "fresh.shift = new.shift", "pass", "tests/network/test_state.py"),
+    Fault("text/documents.py", "and len(self.sources) > 1:", "and len(self.sources) > 2:", "tests/text"),
+    Fault("src/core/cells.h", "h[j] = FLUSH(now);", "h[j] = now;", "tests/network/test_kernels.py"),
+    Fault("src/loops/updates.pxi", "if norm > u.numbers.clip_norm:", "if norm > 2 * u.numbers.clip_norm:",
+          "tests/network/test_kernels.py"),
 ]  # fmt: skip
 
 

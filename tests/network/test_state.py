@@ -111,7 +111,7 @@ def test_training_on_keeps_what_still_holds(whole, rule, B):
     assert_array_equal(new.average, state.average if rule.averages else [])
     assert_array_equal(new.best, state.average)
     assert (new.n_updates, new.smooth_loss, new.kept) == (70, np.inf, Best(70, np.inf))
-    assert (new.rule, new.batch_size) == (rule.name, B)
+    assert (new.rule, new.batch_size, new.shift) == (rule.name, B, 17)
     if rule is ADAM:
         assert_array_equal(new.m, state.m)
         assert_array_equal(new.v, state.v)
@@ -131,6 +131,7 @@ def test_a_vocabulary_grows(whole, rule, embedding_size):
     initial = large.initial(np.random.default_rng(4), 1.0)
     found = grown(small, state, large, old, State.begin(large, initial.copy(), rule, 2))
     assert (found.n_updates, found.smooth_loss, found.rule, found.kept) == (70, 12.5, "adam", state.kept)
+    assert found.shift == 17
     assert_array_equal(found.carried, state.carried)
     for vector in ("weights", "best", "m", "v", "average") if rule is ADAM else ("weights", "best"):
         before, after = small.named(getattr(state, vector)), large.named(getattr(found, vector))

@@ -9,7 +9,7 @@ import pytest
 from pycharrnn import CharRNN, UnknownCharacterError
 from pycharrnn.network.drawing import Drawer
 from pycharrnn.network.scoring import streamed_losses
-from pycharrnn.sampling.session import Change
+from pycharrnn.sampling.session import Change, Session
 from pycharrnn.trained import learned
 
 
@@ -101,6 +101,21 @@ def test_what_is_interrupted_has_not_been(model, fault, act):
     assert session.undo().undo().text == "to "
     with pytest.raises(IndexError, match="nothing to undo"):
         session.undo()
+
+
+@pytest.mark.parametrize("act", [lambda session: session.write(20), lambda session: session.feed(" or not")])
+def test_what_is_interrupted_while_it_is_noted_has_not_been(model, monkeypatch, act):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    session, other = (model.session("to ", random_state=3) for _ in range(2))
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "_note", interrupt)  # the text has grown by then
+        with pytest.raises(KeyboardInterrupt):
+            act(session)
+    assert session.text == "to "
+    assert session.write(20) == other.write(20)
+    assert session.text == other.text
 
 
 def test_probabilities_that_are_interrupted_have_read_nothing(model, monkeypatch):
