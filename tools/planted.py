@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 400.0  # seconds that tests may take
-FILES, FORGED, ATOMIC = "tests/files", "tests/files/test_forged.py", "tests/files/test_atomic.py"
+FORGED, ATOMIC = "tests/files/test_forged.py", "tests/files/test_atomic.py"
+DAMAGE, MODEL_FILE = "tests/files/test_damage.py", "tests/files/test_model_file.py"
 CHECKPOINTS, CHECKPOINT_FILE = "tests/training/test_checkpoints.py", "tests/files/test_checkpoint_file.py"
 LINES, TEAM = "tests/training/test_every_line.py", "tests/training/test_team.py"
 ROLLBACK = "tests/training/test_rollback.py"
@@ -58,17 +59,18 @@ FAULTS = [
     Fault("files/atomic.py", "                os.unlink(temporary)\n", "                pass\n", ATOMIC),
     Fault("files/atomic.py", "            _own(temporary, old)\n", "            pass\n", ATOMIC),
     Fault("files/header.py", "_MOST_BRACKETS = 10_000", "_MOST_BRACKETS = 10_000_000", FORGED),
-    Fault("files/header.py", "if said != _json(about, sort_keys=True):", "if False:", FILES),
-    Fault("files/header.py", "if version > VERSION:", "if version > VERSION + 1:", FILES),
-    Fault("files/container.py", "if head != header.encode():", "if False:", FILES),
-    Fault("files/container.py", "if header != header.signed(", "if not header.signed(", FILES),
-    Fault("files/container.py", "if size != len(head) + called_for:", "if size < len(head) + called_for:", FILES),
-    Fault("files/container.py", "        _check_finite(name, array)\n    types", "        pass\n    types", FILES),
+    Fault("files/header.py", "if said != _json(about, sort_keys=True):", "if False:", DAMAGE),
+    Fault("files/header.py", "if version > VERSION:", "if version > VERSION + 1:", "tests/files/test_container.py"),
+    Fault("files/container.py", "if head != header.encode():", "if False:", DAMAGE),
+    Fault("files/container.py", "if header != header.signed(", "if not header.signed(", CHECKPOINT_FILE),
+    Fault("files/container.py", "if size != len(head) + called_for:", "if size < len(head) + called_for:", DAMAGE),
+    Fault("files/container.py", "        _check_finite(name, array)\n    types", "        pass\n    types", DAMAGE),
     Fault("files/container.py", '| getattr(os, "O_NONBLOCK", 0)', "", FORGED),
     Fault("files/model_file.py", "characters[-1] > 0x10FFFF or not", "not", FORGED),
     Fault("files/model_file.py", "(characters[1:] > characters[:-1])", "(characters[1:] >= characters[:-1])", FORGED),
-    Fault("files/model_file.py", "ids.max() > most", "ids.max() > most + 1", FILES),
-    Fault("files/model_file.py", "if means.keys() != specs.keys():", "if not means.keys() <= specs.keys():", FILES),
+    Fault("files/model_file.py", "ids.max() > most", "ids.max() > most + 1", MODEL_FILE),
+    Fault("files/model_file.py", "if means.keys() != specs.keys():", "if not means.keys() <= specs.keys():",
+          MODEL_FILE),
     Fault("training/trainer.py", "        if n:\n            self._engine.take",
           "        if True:\n            self._engine.take", TEAM),
     Fault("training/trainer.py", "meeting[3] = listens", "meeting[3] = 0", TEAM),
@@ -94,8 +96,8 @@ FAULTS = [
     Fault("turns.py", "[0] == os.getpid():", "[0] == -1:", "tests/face/test_turns.py"),
     Fault("turns.py", "            del _TRAINED[model]", "            pass", "tests/face/test_turns.py"),
     Fault("text/vocabulary.py", "good[1:] &= codes[1:] > codes[:-1]", "good[1:] &= codes[1:] >= codes[:-1]",
-          "tests/text"),
-    Fault("text/vocabulary.py", '"surrogatepass")', '"replace")', "tests/text"),
+          "tests/text/test_vocabulary.py"),
+    Fault("text/vocabulary.py", '"surrogatepass")', '"replace")', "tests/text/test_corpus.py"),
     Fault("interrupts.py", "            self._held = self._held or Interrupted(number)", "            pass",
           "tests/training/test_interrupts.py"),
     Fault("waiting.py", "        raise errors[0]", "        pass", "tests/training/test_waiting.py"),
@@ -147,7 +149,7 @@ FAULTS = [
     Fault("text/decoding.py", r"""replace("\r", "\n")""", r"""replace("\x0b", "\n")""", "tests/text/test_bad_rows.py"),
     Fault("serving/desk.py", "self.n_texts + len(texts) > self.most", "self.n_texts + len(texts) >= self.most", DESK),
     Fault("serving/desk.py", "return heard + lost", "return heard", DESK),
-    Fault("serving/desk.py", "min(most, wish.longest)", "most", "tests/serving"),
+    Fault("serving/desk.py", "min(most, wish.longest)", "most", "tests/serving/test_command.py"),
     Fault("training/run.py", "1 - 0.999**windows", "1 - 0.999", "tests/training/test_run.py"),
     Fault("training/history.py", "for look in looks if look.n_updates <=", "for look in looks if look.n_updates <",
           "tests/training/test_history.py"),
@@ -155,7 +157,8 @@ FAULTS = [
           "tests/training/test_history.py"),
     Fault("network/growth.py", "rows[new] = array.min()", "rows[new] = array.mean()", "tests/network/test_state.py"),
     Fault("network/growth.py", "fresh.shift = new.shift", "pass", "tests/network/test_state.py"),
-    Fault("text/documents.py", "and len(self.sources) > 1:", "and len(self.sources) > 2:", "tests/text"),
+    Fault("text/documents.py", "and len(self.sources) > 1:", "and len(self.sources) > 2:",
+          "tests/text/test_folders.py"),
     Fault("src/core/cells.h", "h[j] = FLUSH(now);", "h[j] = now;", "tests/network/test_kernels.py"),
     Fault("src/loops/updates.pxi", "if norm > u.numbers.clip_norm:", "if norm > 2 * u.numbers.clip_norm:",
           "tests/network/test_kernels.py"),
