@@ -9,7 +9,7 @@ import pytest
 from pycharrnn import CharRNN, UnknownCharacterError
 from pycharrnn.network.drawing import Drawer
 from pycharrnn.network.scoring import streamed_losses
-from pycharrnn.sampling.session import Change, Session
+from pycharrnn.sampling.session import Change
 from pycharrnn.trained import learned
 
 
@@ -110,7 +110,7 @@ def test_what_is_interrupted_while_it_is_noted_has_not_been(model, monkeypatch, 
 
     session, other = (model.session("to ", random_state=3) for _ in range(2))
     with monkeypatch.context() as patched:
-        patched.setattr(Session, "_note", interrupt)  # the text has grown by then
+        patched.setattr(Change, "between", interrupt)  # the text has grown by then
         with pytest.raises(KeyboardInterrupt):
             act(session)
     assert session.text == "to "
