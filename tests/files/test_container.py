@@ -137,12 +137,13 @@ def test_same_input_same_bytes(path: Path, data: bytes, tmp_path: Path) -> None:
     assert path.read_bytes() == data
 
 
-def test_future_version_names_both_versions(path: Path, data: bytes) -> None:
-    newer = forge(data, rb"\"format_version\":1", rb"\"format_version\":7")
-    message = refused(path, newer, "version 7.*up to 1: upgrade pycharrnn")
+@pytest.mark.parametrize("version", [2, 7])
+def test_future_version_names_both_versions(path: Path, data: bytes, version: int) -> None:
+    newer = forge(data, rb"\"format_version\":1", rb"\"format_version\":%d" % version)
+    message = refused(path, newer, f"version {version}.*up to 1: upgrade pycharrnn")
     assert "fetch" not in message
     # A later version may keep other things beside, or instead of, what this one knows.
-    refused(path, forge(newer, rb"\"metadata\"", rb"\"meta\""), "version 7.*up to 1")
+    refused(path, forge(newer, rb"\"metadata\"", rb"\"meta\""), f"version {version}.*up to 1")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 import tracemalloc
 from pathlib import Path
@@ -118,6 +119,20 @@ def test_a_header_of_a_megabyte_is_refused_at_once(tmp_path: Path, filling: str)
     assert time.process_time() - begin < 0.5  # mostly under 0.02; a machine may be slow
 
 
+@pytest.mark.parametrize("filling", ["[],", "{},", "[", '{"a":'])
+def test_brackets_are_counted_before_they_are_read(tmp_path: Path, filling: str) -> None:
+    text = ('{"__metadata__":[' + filling * (1_000_000 // len(filling)))[:1_000_000].encode()
+    (tmp_path / "m").write_bytes(len(text).to_bytes(8, "little") + text + b"0" * 64)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match="its header has more than 10,000 brackets"):
+            CharRNN.load(tmp_path / "m")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * len(text)  # the bytes and the text; as lists or objects they would take 25 times as much
+
+
 def test_loading_takes_twice_the_size_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "m"
     CharRNN(cell="lstm", hidden_size=400, optimizer="adam", max_updates=1, seq_length=2).fit("abcdef" * 4).save(path)
@@ -137,8 +152,13 @@ def test_loading_takes_twice_the_size_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
+    rescue = threading.Timer(10, lambda: os.close(os.open(tmp_path / "pipe", os.O_RDWR)))  # who waits, waits no longer
+    rescue.start()
+    begin = time.monotonic()
     with pytest.raises(ModelFileError, match=r"pipe' is not a pycharrnn model: it is a pipe or a device; copy"):
         CharRNN.load(tmp_path / "pipe")
+    rescue.cancel()
+    assert time.monotonic() - begin < 10
     with pytest.raises(OSError, match="is a directory or a device"):
         CharRNN(hidden_size=2, max_updates=1).fit("abab").save(tmp_path / "pipe")
 

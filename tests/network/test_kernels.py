@@ -272,6 +272,20 @@ def test_loss_and_gradients_of_rows_set_apart_and_of_sums_in_blocks(dtype, cell,
     check_window(dtype, cell, T, B, 19, 1, True, H)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_a_state_that_vanishes_is_zero_before_it_is_subnormal(dtype, cell):
+    # Of zero weights, but for the bias of the gate by which the state stays: state = state sigmoid(-40).
+    architecture, stays = Architecture(cell, 3, 4, 2, dtype), 1 / (1 + np.exp(40))
+    start = architecture.flatten({name: np.zeros(shape, dtype) for name, shape in architecture.shapes.items()})
+    architecture.named(start)["b"][4:8] = -40
+    x = np.zeros(2, np.int32)
+    for n, wanted in ((1, 0.5 * stays), (2, 0.0)):
+        before = np.full(architecture.carried(1), 0.5, dtype)
+        *_, after = loss_and_gradients(architecture, start, x[:n], x[:n], before)
+        assert_allclose(after[0, -1], wanted, rtol=RTOL[dtype])
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_accumulate(rng, cell):
     architecture = Architecture(cell, 11, 19, 5, "float64", True, 2, 0.2, 7, 0.3)
@@ -355,19 +369,20 @@ def test_stepping_at_once_gives_the_bits_of_clipping_then_stepping(rng, dtype, r
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_clip_norm(rng, n_threads):
+@pytest.mark.parametrize("share", [0.3, 0.99, 1.01])  # of the norm; what is below the limit stays
+def test_clip_norm(rng, n_threads, share):
     architecture = Architecture("lstm", 11, 19, 7, "float64", num_layers=2)
     start, ids = architecture.flatten(weights(rng, architecture)), rng.integers(0, 11, 15).astype(np.int32)
     x, y = (np.stack([ids[shift:][:7], ids[shift + 7 :][:7]], axis=1) for shift in (0, 1))
     _, grads, _ = loss_and_gradients(architecture, start, x, y)
     norm = np.sqrt(sum(((g / 2) ** 2).sum() for g in grads.values()))  # of the mean over two streams
-    update = Descent(SGD(), 1.0, None, norm / 3)
+    update = Descent(SGD(), 1.0, None, share * norm)
     state = State.begin(architecture, start.copy(), update, 2)
     trainer = Trainer(architecture, state, update, ids, n_threads)
     trainer.advance(np.empty(1), np.empty(1))
     trainer.close()
     for name, found in architecture.named(state.weights).items():
-        assert_allclose(found, architecture.named(start)[name] - grads[name] / 2 / 3, rtol=1e-9, atol=1e-12)
+        assert_allclose(found, architecture.named(start)[name] - min(share, 1) * grads[name] / 2, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -6,7 +6,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import loss_and_gradients
-from pycharrnn.network.scoring import cold_losses, excerpt_losses, parallel_losses, streamed_losses
+from pycharrnn.network.scoring import (
+    cold_losses,
+    excerpt_losses,
+    excerpt_places,
+    parallel_losses,
+    streamed_losses,
+)
 
 
 @pytest.fixture
@@ -47,6 +53,17 @@ def test_excerpts_are_parts_of_the_text(gru, weights, n_threads):
     starts = [k * (5999 - length) // 3 for k in range(excerpts)]
     assert_allclose(found, np.concatenate([streamed[start : start + length] for start in starts]), atol=1e-9)
     assert_array_equal(excerpt_losses(gru, weights, ids, most=5999), parallel_losses(gru, weights, ids))
+
+
+@pytest.mark.parametrize("warm_up", [1, 10])
+def test_an_excerpt_remembers_its_warm_up_and_nothing_before(gru, weights, warm_up):
+    ids = np.random.default_rng(1).integers(0, 20, 3000).astype(np.int32)
+    places = excerpt_places(2999, most=1000, warm_up=warm_up)
+    found = excerpt_losses(gru, 20 * weights, ids, most=1000, warm_up=warm_up).reshape(places.shape)
+    for excerpt, (first, *_, last) in zip(found, places, strict=True):
+        before = min(first, warm_up)
+        alone = streamed_losses(gru, 20 * weights, ids[first - before : last + 2])
+        assert_allclose(excerpt, alone[before:], atol=1e-12)
 
 
 @pytest.mark.parametrize("window", [1, 7, 100, 5000])

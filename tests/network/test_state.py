@@ -44,6 +44,7 @@ def filled(architecture, rule, B=1):
         array = getattr(state, name)
         array[...] = rng.uniform(1, 2, array.shape)
     state.reach(70, 12.5, validation_loss=1.5, training_loss=None)
+    state.shift = 17
     return state
 
 
@@ -84,15 +85,17 @@ def test_copies_share_nothing(whole, copied):
     state = filled(whole, ADAM, 2)
     twin = copied(state)
     assert (twin.n_updates, twin.smooth_loss, twin.rule, twin.kept) == (70, 12.5, "adam", Best(70, 12.5, 1.5))
+    assert twin.shift == 17
     for name in VECTORS:
         assert_array_equal(getattr(twin, name), getattr(state, name))
         assert not np.shares_memory(getattr(twin, name), getattr(state, name))
         getattr(twin, name)[...] = 0
     twin.reach(3, None)
-    assert (state.n_updates, state.smooth_loss) == (70, 12.5)
+    twin.shift = 5
+    assert (state.n_updates, state.smooth_loss, state.shift) == (70, 12.5, 17)
     state.assign(twin)
     assert not any(getattr(state, name).any() for name in VECTORS)
-    assert (state.n_updates, state.smooth_loss, state.kept) == (3, np.inf, Best(3, np.inf))
+    assert (state.n_updates, state.smooth_loss, state.kept, state.shift) == (3, np.inf, Best(3, np.inf), 5)
 
 
 def test_copies_for_training_lie_on_cache_lines(whole):
@@ -108,7 +111,7 @@ def test_training_on_keeps_what_still_holds(whole, rule, B):
     assert_array_equal(new.average, state.average if rule.averages else [])
     assert_array_equal(new.best, state.average)
     assert (new.n_updates, new.smooth_loss, new.kept) == (70, np.inf, Best(70, np.inf))
-    assert (new.rule, new.batch_size) == (rule.name, B)
+    assert (new.rule, new.batch_size, new.shift) == (rule.name, B, 17)
     if rule is ADAM:
         assert_array_equal(new.m, state.m)
         assert_array_equal(new.v, state.v)
@@ -128,6 +131,7 @@ def test_a_vocabulary_grows(whole, rule, embedding_size):
     initial = large.initial(np.random.default_rng(4), 1.0)
     found = grown(small, state, large, old, State.begin(large, initial.copy(), rule, 2))
     assert (found.n_updates, found.smooth_loss, found.rule, found.kept) == (70, 12.5, "adam", state.kept)
+    assert found.shift == 17
     assert_array_equal(found.carried, state.carried)
     for vector in ("weights", "best", "m", "v", "average") if rule is ADAM else ("weights", "best"):
         before, after = small.named(getattr(state, vector)), large.named(getattr(found, vector))

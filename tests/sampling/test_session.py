@@ -103,6 +103,21 @@ def test_what_is_interrupted_has_not_been(model, fault, act):
         session.undo()
 
 
+@pytest.mark.parametrize("act", [lambda session: session.write(20), lambda session: session.feed(" or not")])
+def test_what_is_interrupted_while_it_is_noted_has_not_been(model, monkeypatch, act):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    session, other = (model.session("to ", random_state=3) for _ in range(2))
+    with monkeypatch.context() as patched:
+        patched.setattr(Change, "between", interrupt)  # the text has grown by then
+        with pytest.raises(KeyboardInterrupt):
+            act(session)
+    assert session.text == "to "
+    assert session.write(20) == other.write(20)
+    assert session.text == other.text
+
+
 def test_probabilities_that_are_interrupted_have_read_nothing(model, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt

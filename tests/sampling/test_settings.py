@@ -150,6 +150,18 @@ def test_a_text_may_have_a_least_length(model, names):
         model.sample(random_state=0, allow="to", stop=["t", "o"], min_length=3)
 
 
+@pytest.mark.parametrize("n", range(1, 30, 4))
+@pytest.mark.parametrize("length", [1, 3, 6])
+def test_a_stop_may_come_after_the_least_length_and_not_before(model, n, length):
+    free = model.sample(40, temperature=0)  # so what is barred changes no other character
+    stop = free[n : n + length]
+    at = free.index(stop)
+    assert model.sample(40, temperature=0, stop=stop, min_length=at) == free[:at]
+    later = model.sample(40, temperature=0, stop=stop, min_length=at + 1)
+    assert len(later) > at
+    assert later[:at] == free[:at]
+
+
 def test_an_end_that_may_not_come_yet_is_no_way_out(names):
     for settings in ({"allow": "ab", "stop": ["a", "b"]}, {"constraint": lambda text: ["a", ""], "stop": "a"}):
         for attempt in (names.sample, lambda **how: next(names.stream(**how))):

@@ -13,6 +13,7 @@ from pycharrnn.sampling.rules import Rules
 from pycharrnn.sampling.sampler import Sampler
 from pycharrnn.serving.desk import CLOSED, Closed, Desk, Full, Wish
 from pycharrnn.serving.pool import Pool
+from pycharrnn.serving.soloists import Soloists
 from pycharrnn.serving.texts import Part, Text
 
 SENTENCES = ["to be or not", "that is the question", "whether it is nobler", "in the mind to suffer", "the slings"] * 8
@@ -228,6 +229,24 @@ def test_a_text_that_fails_harms_no_other(kind, monkeypatch, caplog):
     monkeypatch.undo()
     [part] = client.ends(client.submit(["t"], 1, length=5))
     assert part.text == kind.sample(5, prompt="t", random_state=1)
+    client.desk.close()
+
+
+@pytest.mark.parametrize(("more", "writers"), [({}, Pool), ({"pattern": "[a-z .]*"}, Soloists)])
+def test_a_text_for_which_there_is_no_room_in_memory_is_told(more, writers, monkeypatch):
+    def failing(*args):
+        raise MemoryError
+
+    model = trained()
+    client = Client(model, n_threads=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(writers, "join", failing)
+        [text] = client.submit(["t"], 1, length=5, **more)
+        [told] = client.news.get(timeout=10)
+        assert told is text
+        assert text.fetch().end == ("the server failed to write this text", 500)
+    [part] = client.ends(client.submit(["t"], 1, length=5, **more))
+    assert part.text == model.sample(5, prompt="t", random_state=1, **more)
     client.desk.close()
 
 

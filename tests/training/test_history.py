@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pycharrnn import CharRNN
-from pycharrnn.training.history import History
+from pycharrnn.training.history import History, Look
 
 
 def test_history_forgets_evenly():
@@ -81,6 +81,18 @@ def test_the_books_of_a_history_are_settled_twice_without_harm():
     assert_array_equal(history.updates, range(5))
     assert_array_equal(history.epochs, [4])
     assert history.seq_length == 3
+
+
+def test_what_was_seen_before_the_first_update_that_is_undone_stays():
+    history = History()
+    history.extend(0, np.ones(9), np.ones(9), 0, 1)
+    for n in (0, 4, 5, 6):
+        history.remember(n, 1.0, "to be")
+        history.validation.append(Look(n, 0.0, 1.0))
+        history.training.append(Look(n, 0.0, 1.0))
+    history.rewind(5)  # these five stay
+    for kept in (history.texts, history.validation, history.training):
+        assert [one.n_updates for one in kept] == [0, 4, 5]
 
 
 def test_a_history_that_was_taken_stays_as_it_is(text):

@@ -271,6 +271,14 @@ def test_patience_ends_the_training(text):
     assert int(np.argmin(looks)) == len(looks) - 4
 
 
+def test_patience_ends_a_training_that_learns_nothing(text):
+    model = small(optimizer="sgd", learning_rate=1e-30, max_updates=None, epochs=9, patience=3)
+    model.fit(text[:400], validation=text[400:700])
+    first, *later = model.history_.validation
+    assert [look.nats for look in later] == [first.nats] * 3  # of equal weights the first are kept
+    assert model.best_.n_updates == first.n_updates
+
+
 def test_a_fraction_of_the_text_is_not_trained_on(text):
     corpus = Corpus.learn(text)
     rest, held_out = (corpus.vocabulary.decode(part.ids) for part in corpus.split(0.25))

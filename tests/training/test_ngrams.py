@@ -61,8 +61,9 @@ def test_the_share_at_the_ends(ngrams, network, share):
     assert 0 <= found <= 1
 
 
-def test_excerpts_have_the_losses_of_the_whole_text():
-    counted = NGrams(IDS, 5, 4, order=6)
+@pytest.mark.parametrize("order", [3, 6])  # of 3, every context has been seen
+def test_excerpts_have_the_losses_of_the_whole_text(order):
+    counted = NGrams(IDS, 5, 4, order=order)
     text = np.random.default_rng(1).integers(0, 5, 5000).astype(np.int32)
     for most in (600, 2048, 4998, 5000):
         places = excerpt_places(4999, most)

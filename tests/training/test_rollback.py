@@ -11,7 +11,8 @@ from pycharrnn import CharRNN, SampleText, TrainingDivergedError, Vocabulary
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.state import State
 from pycharrnn.training.descent import Descent
-from pycharrnn.training.optimizers import Momentum
+from pycharrnn.training.optimizers import Adam, Momentum
+from pycharrnn.training.rollback import Rollback
 from pycharrnn.training.trainer import Trainer
 
 
@@ -88,3 +89,30 @@ def test_after_a_divergence_training_goes_on_more_slowly(text):
     assert fast.n_updates_ == 60
     assert np.isfinite(learned(fast).state.weights).all()
     assert len(fast.history_) == 60
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.parametrize("put_back", [Rollback.recover, Rollback.leave_finite])
+def test_squares_that_overflow_one_update_before_the_weights_do_are_put_back(text, put_back):
+    # So the state of the update before the bad one is not finite either.
+    architecture = Architecture("rnn", len(set(text)), 8, 25, "float32")
+    weights = architecture.initial(np.random.default_rng(0), 0.1)
+    architecture.named(weights)["V"][...] *= 1e22
+    adam = Descent(Adam(), 0.001, None, None)
+    state = State.begin(architecture, weights, adam)
+    trainer = Trainer(architecture, state, adam, Vocabulary.from_text(text).encode(text))
+    twin = Trainer(architecture, state.copy(), adam, trainer.ids)
+    twin.advance(np.empty(1), np.empty(1))
+    assert np.isfinite(twin.state.weights).all()
+    assert not np.isfinite(twin.state.v).all()
+
+    good = state.copy()
+    rollback = Rollback(trainer)
+    rollback.mark(0.0)
+    rollback.note(np.ones(2))
+    trainer.advance(np.empty(2), np.empty(2))
+    assert not np.isfinite(state.weights).all()
+    put_back(rollback)
+    assert state.n_updates == 0
+    for name in ("weights", "m", "v", "carried", "run"):
+        assert_array_equal(getattr(state, name), getattr(good, name))

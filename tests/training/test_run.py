@@ -26,15 +26,16 @@ def test_what_a_callback_sees(text):
     assert 0 < seconds < 60
 
 
-def test_the_recent_loss_is_right_after_a_few_updates(text):
+@pytest.mark.parametrize("batch_size", [1, 4])  # as many windows in each update
+def test_the_recent_loss_is_right_after_a_few_updates(text, batch_size):
     runs = []
 
     def look(run):
         runs.append((run.n_updates, run.nats, run.share, run.seconds_left))
 
     look.every = 1
-    model = CharRNN(hidden_size=8, max_updates=30, random_state=0).fit(text, callbacks=[look])
-    losses, weights = model.history_.loss[:30] / 25, 0.999 ** np.arange(29, -1, -1)
+    model = CharRNN(hidden_size=8, max_updates=30, batch_size=batch_size, random_state=0).fit(text, callbacks=[look])
+    losses, weights = model.history_.loss[:30] / 25, 0.999 ** (batch_size * np.arange(29, -1, -1))
     assert np.isnan(runs[0][1])
     assert runs[0][3] is None
     assert_allclose(runs[-1][1], (weights * losses).sum() / weights.sum(), rtol=1e-9)

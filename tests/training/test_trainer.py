@@ -12,6 +12,7 @@ from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.engine import loss_and_gradients
 from pycharrnn.network.state import State
+from pycharrnn.text.corpus import Corpus
 from pycharrnn.training.descent import Descent
 from pycharrnn.training.optimizers import SGD, Adam
 from pycharrnn.training.trainer import Trainer
@@ -79,6 +80,24 @@ def test_a_batch_is_the_mean_of_its_streams(text):
     assert_allclose(found.history_.loss, [np.mean(losses)], rtol=1e-12)
     for name, value in last(found).items():
         assert_allclose(value, start[name] - mean[name], rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_a_trainer_goes_on_where_another_stopped(text):
+    # after whole passes, which begin at places drawn at random
+    ids = Corpus.learn(text).ids
+    architecture = Architecture("gru", int(ids.max()) + 1, 8, 10)
+    adam = Descent(Adam(), 0.01, None, None)
+    start = State.begin(architecture, architecture.initial(np.random.default_rng(0)), adam, batch_size=3)
+    start.draw_seed(architecture, np.random.default_rng(0))
+    whole, parted = start.copy(), start.copy()
+    n = Trainer(architecture, whole, adam, ids).updates_per_epoch
+    losses = np.empty((2, 4 * n))
+    Trainer(architecture, whole, adam, ids).advance(losses[0], np.empty(4 * n))
+    for loss in np.split(losses[1], 4):
+        Trainer(architecture, parted, adam, ids).advance(loss, np.empty(n))
+    assert_array_equal(*losses)
+    assert_array_equal(whole.weights, parted.weights)
+    assert whole.shift == parted.shift > 0
 
 
 def test_a_text_too_short_for_its_streams(text):
