@@ -1,9 +1,12 @@
-"""Every public exception and warning."""
+"""Every public exception and warning, and the names of files in errors."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import warnings
+from collections.abc import Iterator
 
 from pycharrnn.messages import Message, Setting, advice
 
@@ -189,3 +192,33 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
         frame = frame.f_back
         depth += 1
     warnings.warn(message, category, stacklevel=depth + 1)
+
+
+@contextlib.contextmanager
+def named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name the file in an OSError that does not: where a disk fails, `read` knows a number of the file, and no name.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Raises
+    ------
+    OSError
+        The same error, with the name.
+
+    Examples
+    --------
+    >>> with named_errors("book.txt"):
+    ...     raise OSError(5, "Input/output error")
+    Traceback (most recent call last):
+    ...
+    OSError: [Errno 5] Input/output error: 'book.txt'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error

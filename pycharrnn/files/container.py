@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from pycharrnn.errors import ModelFileError
+from pycharrnn.errors import ModelFileError, named_errors
 from pycharrnn.files.atomic import file_name, replace
 from pycharrnn.files.header import Claims, Header, Specs, format_name, printable
 from pycharrnn.files.rounding import BFLOAT16, rounded, widened
@@ -136,7 +136,7 @@ def load(
     """
     format_name(kind)  # a wrong `kind` is the caller's mistake, not the file's
     name = file_name(path)
-    with open(name, "rb", opener=_without_waiting) as file:
+    with named_errors(name), open(name, "rb", opener=_without_waiting) as file:
         try:
             tensors, metadata = _read(file, layout, kind)
             if check is not None:
@@ -147,10 +147,6 @@ def load(
         except (ValueError, RecursionError) as error:
             damage = f"is not an intact pycharrnn {kind}: {printable(error)}"
             raise ModelFileError(f"{name!a} {damage}; save it again or fetch the file anew") from error
-        except OSError as error:
-            if error.errno is None or error.filename is not None:
-                raise
-            raise OSError(error.errno, error.strerror, name) from error  # a failing disk: read() names no file
 
 
 def _without_waiting(name: str, flags: int) -> int:

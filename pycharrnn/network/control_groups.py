@@ -41,7 +41,7 @@ def quota() -> float:
         if len(limit) < 2 or limit[0] == "max":
             continue
         time, period = map(int, limit)
-        if time > 0 < period:  # -1 is no limit
+        if time > 0 and period > 0:  # -1 is no limit
             least = min(least, time / period)
     return least
 

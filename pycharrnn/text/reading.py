@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
+from pycharrnn.errors import named_errors
 from pycharrnn.text.decoding import decode
 from pycharrnn.text.paths import warn_of_paths
 
@@ -126,15 +127,11 @@ def read_text(X: str | os.PathLike[str], name: str = "X") -> str:
         advice = f"pass the path of one text file, or make each file a document: read_documents({path!a})"
         raise IsADirectoryError(errno.EISDIR, f"{name} is a directory; {advice}", path)
     try:
-        with open(path, "rb") as file:
+        with named_errors(path), open(path, "rb") as file:
             data = file.read()
     except (FileNotFoundError, ValueError):  # ValueError: no file can have that name, as with a NUL in it
         advice = "check the spelling and the working directory, or pass the text itself as a str"
         raise FileNotFoundError(errno.ENOENT, f"{name} names no file; {advice}", path) from None
-    except OSError as error:
-        if error.errno is None or error.filename is not None:
-            raise
-        raise OSError(error.errno, f"{name} cannot be read: {error.strerror}", path) from error  # read() names no file
     try:
         return decode(data, os.fsdecode(path))
     except ValueError as error:  # its message goes on from "X is"

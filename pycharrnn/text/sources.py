@@ -7,7 +7,7 @@ import sys
 from fnmatch import fnmatchcase
 from typing import BinaryIO, NamedTuple, cast
 
-from pycharrnn.errors import ParameterValueError
+from pycharrnn.errors import ParameterValueError, named_errors
 from pycharrnn.messages import Message, advice, shown
 from pycharrnn.text.formats import BY_SUFFIX, FORMATS, suffix
 
@@ -45,7 +45,7 @@ class Source(NamedTuple):
 
 def read_file(path: str) -> bytes:
     """Return the bytes of a file."""
-    with open(path, "rb") as file:
+    with named_errors(path), open(path, "rb") as file:
         return file.read()
 
 

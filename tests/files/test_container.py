@@ -32,7 +32,7 @@ from container_examples import (
     split,
 )
 
-from pycharrnn import CharRNN
+from pycharrnn import CharRNN, read_documents
 from pycharrnn.errors import ModelFileError
 from pycharrnn.files import atomic
 from pycharrnn.files import container as storage
@@ -285,8 +285,17 @@ def test_no_nonsense_is_said_of_random_bytes(path: Path, seed: int) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="a file of Linux whose first byte cannot be read")
-def test_a_file_on_a_failing_disk_is_named():
-    for read in (CharRNN.load, lambda path: CharRNN(max_updates=1).fit(Path(path))):
-        with pytest.raises(OSError, match="Input/output error") as caught:
-            read("/proc/self/mem")
-        assert caught.value.filename == "/proc/self/mem"
+@pytest.mark.parametrize(
+    "read",
+    [
+        CharRNN.load,
+        lambda path: CharRNN.resume(path, "a text"),
+        lambda path: CharRNN(max_updates=1).fit(Path(path)),
+        lambda path: read_documents(path, "lines"),
+    ],
+    ids=["load", "resume", "fit", "read_documents"],
+)
+def test_a_file_on_a_failing_disk_is_named(read):
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        read("/proc/self/mem")
+    assert caught.value.filename == "/proc/self/mem"

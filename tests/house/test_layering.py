@@ -88,7 +88,7 @@ MODULES: dict[str, set[str]] = {
     "text.fields": {"messages", "output", "text.records"},
     "text.formats": {"messages", "packing", "text.decoding", "text.fields", "text.records"},
     "text.paths": {"errors"},
-    "text.reading": {"text.decoding", "text.paths"},
+    "text.reading": {"errors", "text.decoding", "text.paths"},
     "text.records": {"messages"},
     "text.sources": {"errors", "messages", "text.formats"},
     "text.vocabulary": {"arguments", "errors", "messages"},
