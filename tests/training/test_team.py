@@ -109,15 +109,16 @@ def test_a_long_update_that_is_interrupted_is_undone(monkeypatch, n_threads, bat
 
     monkeypatch.setattr(module, "LONG", 0.0)
     main = threading.main_thread().ident
-    compared = 0
-    for after in (0.05, 0.1, 0.17, 0.5):
+    compared, after = 0, 0.05
+    while compared < 3 and after < 60:  # seconds: on a slow machine the first update takes long
+        after *= 1.5
         found = model(max_updates=300)
         timer = threading.Timer(after, signal.pthread_kill, (main, signal.SIGINT))
         timer.start()
         begin = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             found.fit(text)
-        assert time.monotonic() - begin < 20
+        assert time.monotonic() - begin < after + 20
         timer.join()
         if not found.__sklearn_is_fitted__() or not found.n_updates_:
             continue  # it came before the first update was done
@@ -127,7 +128,7 @@ def test_a_long_update_that_is_interrupted_is_undone(monkeypatch, n_threads, bat
         for name in ("weights", "m", "v", "carried", "run"):
             assert (getattr(whole, name) == getattr(learned(found).state, name)).all(), name
         compared += 1
-    assert compared >= 1
+    assert compared == 3
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])

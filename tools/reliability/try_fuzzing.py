@@ -185,7 +185,7 @@ def followed(name: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-@row("R6", "Bytes that a fuzzer invents: files, headers, vocabularies, documents", seconds=2400)
+@row("R6", "Bytes that a fuzzer invents: files, headers, vocabularies, documents", seconds=3600)
 def fuzzing(full: bool) -> Finding:
     found = Finding("inputs", len(TARGETS) * MOST if full else 2000)
     if importlib.util.find_spec("atheris") is None or not full:
