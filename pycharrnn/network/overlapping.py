@@ -14,6 +14,10 @@ from pycharrnn.network.streams import MOST, Pieces, Streams
 # rounding keeps them apart for ever.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-9, "bfloat16": 2e-2}
 _ROUNDING = 0.05  # of the tolerance: below it a difference may grow by chance
+# Few units remember for long, and the losses hardly tell of it: where both streams have found the same nats, but for
+# so many times the tolerance, their states may be farther apart, if they come half as near from look to look.
+_NATS = 2
+_LOOSE = {"float32": 1e-2, "float64": 1e-6, "bfloat16": 2e-2}
 
 _FEW = 4  # streams: with fewer, one reads the text alone
 _SHORTEST = 1024  # symbols of a stream's part
@@ -27,9 +31,9 @@ def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_t
     Documents begin from a zero state: streams read many of them at once, and the bits are those of one stream.
 
     Of running text, and of very long documents, streams read parts at once, each from a zero state. Then each reads on
-    into the part after its own, until its state is the one that the other stream had there: from there on, what the
-    other one has found holds. It looks twice: a small difference that grows does not count as none. If that never
-    comes, because the network remembers for too long, it reads the part to its end, and so on.
+    into the part after its own, until its state is the one that the other stream had there, or comes nearer to it soon
+    and has given the same losses of late: from there on, what the other one has found holds. It looks twice: a small difference that
+    grows does not count as none. If that never comes, because the network remembers for too long, it reads the part to its end, and so on.
 
     Parameters
     ----------
@@ -107,14 +111,19 @@ class _Reading:
         Returns the parts that this shows to be wrong, since those before them end in another state, and these states.
         """
         at, before = 0, np.zeros(wrong.size)
-        tolerance = TOLERANCE[self._streams.architecture.dtype]
+        dtype = self._streams.architecture.dtype
+        tolerance, loose = TOLERANCE[dtype], _LOOSE[dtype]
         for mark, known in zip(self._marks, self.known, strict=True):
             lengths = self.parts.lengths[wrong]
             pieces = Pieces(self.parts.starts[wrong] + at, np.minimum(mark, lengths) - at)
             losses, (carried,) = self._streams.read(self._ids, pieces, carried, [mark - at])
-            self.losses[_places(pieces)] = losses
+            places, first = _places(pieces), np.cumsum(pieces.lengths) - pieces.lengths
+            nats = np.maximum.reduceat(np.abs(losses - self.losses[places]), first)
+            self.losses[places] = losses
             now = _difference(carried, known[:, :, wrong])
-            apart = (now > tolerance) | (now > np.maximum(before, _ROUNDING * tolerance)) | (at == 0)
+            near = (now <= loose) & (now <= before / 2) & (nats <= _NATS * tolerance)
+            near |= (now <= tolerance) & (now <= np.maximum(before, _ROUNDING * tolerance))
+            apart = ~near | (at == 0)
             known[:, :, wrong] = carried
             apart &= mark <= lengths  # the last part is shorter, and nothing comes after it
             wrong, carried, before, at = wrong[apart], carried[:, :, apart], now[apart], mark

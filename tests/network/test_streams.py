@@ -248,6 +248,37 @@ def test_a_small_difference_that_grows_is_followed(dtype, kick, growth, rng):
     assert_allclose(overlapping_losses(architecture, weights, ids), exact, atol=1e-2 if dtype == "bfloat16" else 1e-4)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_memory_that_shows_late_is_followed(dtype, rng):
+    """A cell keeps what a rare symbol has put there, and shows it to the losses only when another symbol comes."""
+    H, K, kick = 32, 7, {"float32": 5e-4, "float64": 5e-8}[dtype]
+    architecture = Architecture("lstm", K, H, 9, dtype)
+    named = {name: np.zeros(shape, architecture.precision.weights) for name, shape in architecture.shapes.items()}
+    inputs, forgets, cells, outputs = named["U"].reshape(4, H, K)  # views: the gates are one below the other
+    cells[1:], named["V"][:, 1:] = rng.normal(size=(H - 1, K)), rng.normal(size=(K, H - 1))
+    inputs[0], forgets[0], outputs[0] = -60, 60, -60
+    inputs[0, 5], cells[0, 5], outputs[0, 6] = 60, kick, 60
+    named["V"][3, 0] = 3 / kick
+    weights, ids = architecture.flatten(named), drawn(rng, 12_001, 5)
+    ids[[12_000 // 11 - 30, 12_000 // 11 - 3]] = 5
+    ids[2000:2100] = 6
+    exact = streamed_losses(architecture, weights, ids)
+    assert abs(exact.mean() - streamed_losses(architecture, weights, np.where(ids == 5, 0, ids)).mean()) > 1e-3
+    assert_allclose(overlapping_losses(architecture, weights, ids), exact, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_head_that_makes_much_of_small_differences_is_heard(dtype, rng):
+    architecture = Architecture("rnn", 5, 32, 9, dtype)
+    named = {name: np.zeros(shape, architecture.precision.weights) for name, shape in architecture.shapes.items()}
+    named["W"][:] = 0.985 * np.eye(32)  # a difference halves in 46 symbols
+    named["U"][:] = 3e-3 * rng.normal(size=named["U"].shape)
+    named["V"][:] = 100 * rng.normal(size=named["V"].shape)
+    weights, ids = architecture.flatten(named), drawn(rng, 12_001, 5)
+    found, exact = overlapping_losses(architecture, weights, ids), streamed_losses(architecture, weights, ids)
+    assert_allclose(found, exact, atol=1e-3 if dtype == "float32" else 1e-6)
+
+
 def test_small_states_are_compared_by_their_size(rng):
     architecture = Architecture("rnn", 5, 32, 9, "bfloat16")
     named = {name: np.zeros(shape, np.float32) for name, shape in architecture.shapes.items()}
