@@ -123,9 +123,9 @@ class Reader(Differentiable):
         -----
         Streams read many documents at once, with the bits of one stream. Of running text each of up to 104 streams
         reads a part, and then so far into the next one that its state is the one which was found there: no number of it
-        differs by more than 1e-5 (float64: 1e-9), which is what rounding leaves. Or none differs by more than 1e-2
-        (float64: 1e-6), the difference has halved since the last look, and since then no loss differs by more than 2e-5
-        nats (float64: 2e-9). The mean loss is that of one stream to 1e-6 nats, usually to 1e-8. In bfloat16 rounding
+        differs by more than 1e-5 (float64: 1e-9), which is what rounding leaves. Or none differs by more than 3e-2
+        (float64: 3e-6), the differences vanish, and since the last look no loss differs by more than 2e-5 nats
+        (float64: 2e-9). The mean loss is that of one stream to 1e-6 nats, usually to 1e-8. In bfloat16 rounding
         leaves 2e-2, and the mean is the same to 1e-5 or so. A network that remembers for longer than a part makes this
         slower, not less accurate. Texts of fewer than 4,096 characters, and windows, are always read exactly.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,12 +17,14 @@ from pycharrnn.network.streams import MOST, Pieces, Streams
 TOLERANCE = {"float32": 1e-5, "float64": 1e-9, "bfloat16": 2e-2}
 _ROUNDING = 0.05  # of the tolerance: below it a difference may grow by chance
 # Few units remember for long, and the losses hardly tell of it: where both streams have found the same nats, but for
-# so many times the tolerance, their states may be farther apart, if they come half as near from look to look.
+# so many times the tolerance, their states may be farther apart, if a look later no more than this share of it is left.
 _NATS = 2
-_LOOSE = {"float32": 1e-2, "float64": 1e-6, "bfloat16": 2e-2}
+_LEFT = 0.75
+_LOOSE = {"float32": 3e-2, "float64": 3e-6, "bfloat16": 2e-2}
 
 _FEW = 4  # streams: with fewer, one reads the text alone
 _SHORTEST = 1024  # symbols of a stream's part
+_SHAPE = 576  # a part has so many times as many symbols as there are parts: little of a long text is read twice
 _LOOK = 64  # symbols after which a stream compares its state, at first
 RARE = 8  # of so many parts one may be read again from its start to its end
 
@@ -69,7 +73,7 @@ def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_t
         architecture.check(ids)
         rows = min(MOST, documents.starts.size, N // int(documents.lengths.max()))
         return Streams(architecture, weights, rows, n_threads).read(ids, documents).losses
-    n = min(MOST, N // _SHORTEST)
+    n = n_parts(N)
     if n < _FEW:
         return streamed_losses(architecture, weights, ids)
     architecture.check(ids)
@@ -83,6 +87,11 @@ def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_t
             reading.losses[rest:] = streamed_losses(architecture, weights, ids[rest:], carried[:, :, :1])
             break
     return reading.losses
+
+
+def n_parts(N: int) -> int:
+    """Return how many parts a text of N symbols is read in. A product of a few rows is nearly as fast as of many."""
+    return min(MOST, max(math.isqrt(N // _SHAPE), min(_FEW, N // _SHORTEST)))
 
 
 def _documents(ids: Ids, end: int) -> Pieces | None:
@@ -110,7 +119,7 @@ class _Reading:
 
         Returns the parts that this shows to be wrong, since those before them end in another state, and these states.
         """
-        at, before = 0, np.zeros(wrong.size)
+        at, before, shift = 0, np.zeros(wrong.size), np.zeros(wrong.size)
         dtype = self._streams.architecture.dtype
         tolerance, loose = TOLERANCE[dtype], _LOOSE[dtype]
         for mark, known in zip(self._marks, self.known, strict=True):
@@ -120,13 +129,16 @@ class _Reading:
             places, first = _places(pieces), np.cumsum(pieces.lengths) - pieces.lengths
             nats = np.maximum.reduceat(np.abs(losses - self.losses[places]), first)
             self.losses[places] = losses
-            now = _difference(carried, known[:, :, wrong])
-            near = (now <= loose) & (now <= before / 2) & (nats <= _NATS * tolerance)
+            now, left = (
+                _difference(carried, known[:, :, wrong]),
+                np.abs(carried - known[:, :, wrong]).max(axis=(0, 1, 3)),
+            )
+            near = (now <= loose) & (left <= _LEFT * shift) & (nats <= _NATS * tolerance)
             near |= (now <= tolerance) & (now <= np.maximum(before, _ROUNDING * tolerance))
             apart = ~near | (at == 0)
             known[:, :, wrong] = carried
             apart &= mark <= lengths  # the last part is shorter, and nothing comes after it
-            wrong, carried, before, at = wrong[apart], carried[:, :, apart], now[apart], mark
+            wrong, carried, before, shift, at = wrong[apart], carried[:, :, apart], now[apart], left[apart], mark
             if not wrong.size:
                 break
         followed = wrong + 1 < self.parts.starts.size
