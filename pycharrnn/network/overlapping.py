@@ -16,15 +16,16 @@ from pycharrnn.network.streams import MOST, Pieces, Streams
 # rounding keeps them apart for ever.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-9, "bfloat16": 2e-2}
 _ROUNDING = 0.05  # of the tolerance: below it a difference may grow by chance
-# Few units remember for long, and the losses hardly tell of it: where both streams have found the same nats, but for
-# so many times the tolerance, their states may be farther apart, if a look later no more than this share of it is left.
+# Few units remember for long, and the losses hardly tell of it. States may be farther apart where both streams have
+# found the same nats, but for so many times the tolerance, and where no more than this share of the difference is left
+# since the last look.
 _NATS = 2
 _LEFT = 0.75
 _LOOSE = {"float32": 3e-2, "float64": 3e-6, "bfloat16": 2e-2}
 
 _FEW = 4  # streams: with fewer, one reads the text alone
 _SHORTEST = 1024  # symbols of a stream's part
-_SHAPE = 576  # a part has so many times as many symbols as there are parts: little of a long text is read twice
+_SHAPE = 576  # symbols of a part for each part: little of a long text is read twice
 _LOOK = 64  # symbols after which a stream compares its state, at first
 RARE = 8  # of so many parts one may be read again from its start to its end
 
@@ -35,9 +36,10 @@ def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_t
     Documents begin from a zero state: streams read many of them at once, and the bits are those of one stream.
 
     Of running text, and of very long documents, streams read parts at once, each from a zero state. Then each reads on
-    into the part after its own, until its state is the one that the other stream had there, or comes nearer to it soon
-    and has given the same losses of late: from there on, what the other one has found holds. It looks twice: a small difference that
-    grows does not count as none. If that never comes, because the network remembers for too long, it reads the part to its end, and so on.
+    into the part after its own, until its state is the one that the other stream had there: from there on, what the
+    other one has found holds. A state that comes nearer and has given the same losses of late is that one, too. Each
+    looks twice: a small difference that grows does not count as none. If that never comes, because the network
+    remembers for too long, it reads the part to its end, and so on.
 
     Parameters
     ----------
@@ -129,10 +131,8 @@ class _Reading:
             places, first = _places(pieces), np.cumsum(pieces.lengths) - pieces.lengths
             nats = np.maximum.reduceat(np.abs(losses - self.losses[places]), first)
             self.losses[places] = losses
-            now, left = (
-                _difference(carried, known[:, :, wrong]),
-                np.abs(carried - known[:, :, wrong]).max(axis=(0, 1, 3)),
-            )
+            now = _difference(carried, known[:, :, wrong])
+            left = np.abs(carried - known[:, :, wrong]).max(axis=(0, 1, 3))
             near = (now <= loose) & (left <= _LEFT * shift) & (nats <= _NATS * tolerance)
             near |= (now <= tolerance) & (now <= np.maximum(before, _ROUNDING * tolerance))
             apart = ~near | (at == 0)
