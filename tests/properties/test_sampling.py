@@ -10,6 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 some = st.sets(st.sampled_from(LETTERS), min_size=1, max_size=4).map(lambda found: "".join(sorted(found)))
+neutral_settings = st.sampled_from(
+    [
+        {"top_p": 1.0},
+        {"min_p": 0.0},
+        {"repetition_penalty": 1.0},
+        {"bias": {"a": 0.0}},
+        {"top_k": 1000},
+        {"allow": LETTERS},
+    ]
+)
 
 
 @given(models, prompts, seeds, lengths)
@@ -141,8 +151,7 @@ def test_greedy_takes_the_likeliest_character(model, prompt):
     assert found[model.sample(1, prompt=prompt, temperature=0)] == max(found.values())
 
 
-@given(models, prompts, seeds, st.sampled_from([{"top_p": 1.0}, {"min_p": 0.0}, {"repetition_penalty": 1.0}]
-       + [{"bias": {"a": 0.0}}, {"top_k": 1000}, {"allow": LETTERS}]))  # fmt: skip
+@given(models, prompts, seeds, neutral_settings)
 def test_neutral_settings_change_nothing(model, prompt, seed, neutral):
     plain = model.sample(25, prompt=prompt, random_state=seed)
     assert model.sample(25, prompt=prompt, random_state=seed, **neutral) == plain
