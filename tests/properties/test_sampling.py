@@ -157,7 +157,7 @@ def test_neutral_settings_change_nothing(model, prompt, seed, neutral):
     assert model.sample(25, prompt=prompt, random_state=seed, **neutral) == plain
 
 
-@given(models, seeds, st.sampled_from(["[abc]{3}", "a+b", "(bad|fed) c", "d[ef]*a"]))
+@given(models, seeds, st.sampled_from(["[abc]{3}", "a{1,4}b", "(bad|fed) c", "d[ef]{0,5}a"]))
 def test_a_text_keeps_to_its_pattern(model, seed, pattern):
     drawn = model.sample(60, pattern=pattern, random_state=seed)
-    assert re.fullmatch(pattern, drawn) or len(drawn) == 60
+    assert re.fullmatch(pattern, drawn)

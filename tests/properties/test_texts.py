@@ -132,3 +132,8 @@ def test_forbidden_are_the_characters_that_complete_a_copy(corpus, context, n):
     tail = context[len(context) - n + 1 :] if len(context) >= n - 1 else None
     expected = {c for c in set(corpus) if tail is not None and tail + c in corpus}
     assert set(NoveltyIndex(corpus, n=n).forbidden(context)) == expected
+
+
+@given(written)
+def test_parts_between_separators_come_back(documents):
+    assert read("some.txt", "\n%%\n".join(documents), separator="\n%%\n") == documents
