@@ -75,6 +75,8 @@ typedef struct {
     idx start_row;
     REAL *out;
     idx out_row;
+    const REAL *next; /* what is fetched meanwhile, a line each k, and how the lines of it lie */
+    idx next_row;
 } NAME(tile_of);
 
 /* sum[i][v] += a[i, k] b[k, v] for the k at a and b */
@@ -90,11 +92,14 @@ static ALWAYS void NAME(tile)(const int mr, const int nv, const idx a_row, const
     const REAL *a = t->a, *b = t->b, *start = t->start;
     idx start_row = t->start_row;
     REAL *out = t->out;
+    const REAL *next = t->next;
+    const idx next_row = t->next_row;
     for (idx k = 0; k < t->depth; k += BLOCK) {
         const idx left = t->depth - k, pairs = left < BLOCK ? left / 2 : BLOCK / 2;
         vec e[TALL][8], o[TALL][8];
         UNROLL for (int i = 0; i < mr; i++) { UNROLL for (int v = 0; v < nv; v++) e[i][v] = o[i][v] = (vec){0}; }
-        for (idx q = 0; q < pairs; q++, a += 2 * a_column, b += 2 * b_row) {
+        for (idx q = 0; q < pairs; q++, a += 2 * a_column, b += 2 * b_row, next += next_row) {
+            __builtin_prefetch(next, 0, 2);
             ADD_PRODUCTS(e, a, b)
             ADD_PRODUCTS(o, a + a_column, b + b_row)
         }
@@ -179,6 +184,8 @@ static __attribute__((noinline)) void NAME(multiply_rows)(const core_product *p)
                     tile.a = a + i * (by_rows ? DEPTH : 1);
                     tile.start = k ? c : start ? start + (i0 + i) * p->sums.start_row + j : NULL;
                     tile.out = c;
+                    tile.next = next + (t & 1) * VL + (t >> 1 & 1) * p->right.row;
+                    tile.next_row = t < 4 ? 2 * p->right.row : 0;
                     for (idx row = i; row < end; row++) __builtin_prefetch(c + (row - i) * ldc, 1);
                     if (!p->right.ready)
                         for (idx r = t * depth / tiles; r < (t + 1) * depth / tiles; r++)

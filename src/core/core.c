@@ -88,6 +88,17 @@ TARGET_BEGIN("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,lzcn
 #define MR 13
 #define NARROW 4
 #include "precisions.h"
+
+/* Once more for float32: what processors of Intel prefer. */
+#define SET v4_copy
+#define OF v4
+#define VB 64
+#define MR 13
+#include "copies.h"
+#define draw_v4_copy_f64 draw_v4_f64
+#define logarithm_v4_copy_f64 logarithm_v4_f64
+static const core_table *const tables_v4_copy[] = {&table_v4_copy_f32, &table_v4_f64, &table_v4_bf16};
+_Static_assert(sizeof tables_v4_copy == sizeof tables_v4, "a table for each precision");
 TARGET_END
 
 #if defined(__linux__) /* the kernel lends tiles to whoever asks */
@@ -180,6 +191,11 @@ static int splits_512(void) {
            (a >> 8 & 15) + (a >> 20 & 255) == 25;
 }
 
+static int is_intel(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == 0x756e6547;
+}
+
 static void measure_l1d(void) {
     const unsigned leaves[] = {4, 0x8000001Du}; /* Intel's, then AMD's: the same layout */
     for (int l = 0; l < 2; l++)
@@ -209,6 +225,7 @@ static const struct {
     {.name = "x86-64-v4-amx", .level = 3, INSTRUCTION_SET(v4_amx)},
 #endif
 #if defined(__x86_64__)
+    {.name = "x86-64-v4-copy", .level = 2, INSTRUCTION_SET(v4_copy)},
     {.name = "x86-64-v4", .level = 2, INSTRUCTION_SET(v4)},
     {.name = "x86-64-v4-256", .level = 2, INSTRUCTION_SET(v4_256)},
     {.name = "x86-64-v3", .level = 1, INSTRUCTION_SET(v3)},
@@ -252,7 +269,7 @@ const char *core_best(void) {
     int i = 0;
     while (!core_supported(sets[i].name)) i++;
 #if defined(__x86_64__)
-    if (sets[i].level == 2 && splits_512()) i++;
+    if (sets[i].level == 2) i += is_intel() ? 0 : splits_512() ? 2 : 1; /* copies, none, narrow vectors */
 #endif
     return sets[i].name;
 }

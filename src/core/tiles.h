@@ -357,7 +357,7 @@ static const core_table NAME(table) = {.width = LANES,
 #undef SHARED
 
 /* All else of this instruction set is x86-64-v4's. */
-static const core_table *const tables_v4_amx[] = {&table_v4_f32, &table_v4_f64, &NAME(table)};
+static const core_table *const tables_v4_amx[] = {&table_v4_copy_f32, &table_v4_f64, &NAME(table)};
 _Static_assert(sizeof tables_v4_amx == sizeof tables_v4, "a table for each precision");
 #define draw_v4_amx_f64 draw_v4_f64
 #define logarithm_v4_amx_f64 logarithm_v4_f64
