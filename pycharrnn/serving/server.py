@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -30,10 +31,18 @@ _GRACE = 5  # seconds in which clients may take what is left when the server end
 class Connection(H11Protocol):
     """A connection that is closed if no request comes for long: it would take the place of another client."""
 
+    _patience: asyncio.TimerHandle | None = None
+
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for a request."""
         super().connection_made(transport)
-        self.loop.call_later(_SILENT, self._end_if_silent)
+        self._patience = self.loop.call_later(_SILENT, self._end_if_silent)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the connection at once: a timer that goes on would keep all of it until it ends."""
+        if self._patience is not None:
+            self._patience.cancel()
+        super().connection_lost(exc)
 
     def _end_if_silent(self) -> None:
         if self.cycle is None and not self.transport.is_closing():

@@ -13,14 +13,15 @@
 #define store FLOAT32(store)
 #define vec FLOAT32(vec)
 
-#define LINE 16            /* numbers in a cache line */
-#define DEEP 512           /* rows of the right matrix at a time: of one in panels, where the left one lies by rows, */
-#define SHALLOW (DEEP / 2) /* and of others */
-#define TILES_OF_BAND 16   /* in a band of rows of SHALLOW numbers */
-#define BAND (TILES_OF_BAND * MR) /* rows of the left matrix at a time; by rows a quarter of it */
-#define COLUMNS \
-    (SHALLOW * MR + LINE)   /* distance of the tiles of a copy by columns, each of which ends in a whole line */
-#define APART (DEEP + LINE) /* distance of the rows of a copy: they take turns in the places of the cache */
+/* A band has `TILES_OF_BAND` tiles of columns, which are SHALLOW numbers deep. Where the left matrix lies by rows, and
+ * the right one in panels, it has a quarter of them, twice as deep. */
+#define LINE 16 /* numbers in a cache line */
+#define DEEP 512
+#define SHALLOW (DEEP / 2)
+#define TILES_OF_BAND 16
+#define BAND (TILES_OF_BAND * MR)
+#define APART (DEEP + LINE)           /* from one row of a copy to the next: they take turns in the cache's places */
+#define COLUMNS (SHALLOW * MR + LINE) /* from one tile of columns to the next: the last column may be a whole line */
 
 typedef FLOAT32(tile_of) NAME(tile_of);
 

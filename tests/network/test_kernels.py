@@ -50,7 +50,8 @@ def rows(rng, m, n, dtype, width=None):
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("packed", [False, True])
 def test_matmul(rng, dtype, transposed, packed):
-    blocked = itertools.product((2, 27), (31, 300), (256, 257, 700))  # blocks are 256 deep, 256 or 128 columns wide
+    # Blocks are 256 or 512 deep, 256 or 128 columns wide, bands at most 52 or 208 rows high.
+    blocked = [*itertools.product((2, 27), (31, 300), (256, 257, 700)), (53, 144, 512), (107, 80, 1100), (419, 48, 520)]
     for M, N, K in itertools.chain(
         itertools.product((1, 2, 7, 13, 14, 25, 40), (1, 16, 31, 80), (1, 25, 100)), blocked
     ):
@@ -70,7 +71,7 @@ def test_matmul(rng, dtype, transposed, packed):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize(("M", "N", "K"), [(40, 80, 100), (27, 272, 700)])
+@pytest.mark.parametrize(("M", "N", "K"), [(40, 80, 100), (27, 272, 700), (211, 160, 600)])
 def test_every_row_of_a_product_has_the_bits_of_the_row_alone(rng, dtype, transposed, M, N, K):
     A, B = rng.normal(size=(M, K)).astype(dtype), rows(rng, K, N, dtype)
     panels = np.zeros((padded(N) + _kernels.LANES) * K, dtype)

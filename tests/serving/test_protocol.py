@@ -1,9 +1,11 @@
 """OpenAI's completions protocol, as bytes on a connection."""
 
+import gc
 import json
 import socket
 import threading
 import time
+import weakref
 
 import httpx
 import numpy as np
@@ -13,7 +15,7 @@ from serving_client import events
 from pycharrnn.serving.completions import understand
 from pycharrnn.serving.limits import Limits
 from pycharrnn.serving.refusals import Refused
-from pycharrnn.serving.server import Server
+from pycharrnn.serving.server import Connection, Server
 from pycharrnn.serving.soloists import Soloist
 
 WAIT = 60
@@ -380,3 +382,24 @@ def test_a_connection_that_asks_for_nothing_is_closed(model, monkeypatch):
         parts = answer.iter_text()
         while time.monotonic() < begin + 1:  # a stream goes on
             assert next(parts)
+
+
+def test_nothing_is_kept_of_a_connection_that_has_ended(server, monkeypatch):
+    kept = weakref.WeakSet()
+    made = Connection.connection_made
+
+    def connection_made(self, transport):
+        kept.add(self)
+        made(self, transport)
+
+    monkeypatch.setattr(Connection, "connection_made", connection_made)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as one:
+        one.sendall(b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert one.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        assert len(kept) == 1
+
+    def none_is_kept():
+        gc.collect()
+        return not kept
+
+    until(none_is_kept, seconds=5)
