@@ -14,11 +14,12 @@
 #define vec FLOAT32(vec)
 
 /* A band has `TILES_OF_BAND` tiles of columns, which are SHALLOW numbers deep. Where the left matrix lies by rows, and
- * the right one in panels, it has a quarter of them, twice as deep. */
+ * the right one in panels, it has half of them, twice as deep. Copies take 73 kB of the stack: threads may have little.
+ */
 #define LINE 16 /* numbers in a cache line */
-#define DEEP 512
+#define DEEP 256
 #define SHALLOW (DEEP / 2)
-#define TILES_OF_BAND 16
+#define TILES_OF_BAND 8
 #define BAND (TILES_OF_BAND * MR)
 #define APART (DEEP + LINE)           /* from one row of a copy to the next: they take turns in the cache's places */
 #define COLUMNS (SHALLOW * MR + LINE) /* from one tile of columns to the next: the last column may be a whole line */
@@ -157,12 +158,12 @@ static void NAME(multiply_panel)(const core_product *p, NAME(band) *band, NAME(t
 }
 
 static __attribute__((noinline)) void NAME(multiply_bands)(const core_product *p) {
-    REAL copy[TILES_OF_BAND * COLUMNS] __attribute__((aligned(64)));
+    REAL copy[BAND / 2 * APART] __attribute__((aligned(64)));
     REAL panel[SHALLOW * 2 * VB / sizeof(REAL)] __attribute__((aligned(64)));
     const idx M = p->rows, N = p->columns, ra = p->left.row, ca = p->left.column, b_row = p->right.row;
     const idx panels = (N + 2 * VL - 1) / (2 * VL), reverse = p->right.reverse;
     const idx by_rows = ca == 1, in_panels = b_row == 2 * VL;
-    const idx deep = by_rows && in_panels ? DEEP : SHALLOW, most = by_rows ? BAND / 4 : BAND;
+    const idx deep = by_rows && in_panels ? DEEP : SHALLOW, most = by_rows ? BAND / 2 : BAND;
     const idx bands = (M + most - 1) / most;
     for (idx k = 0; k < p->depth; k += deep) {
         const idx depth = p->depth - k < deep ? p->depth - k : deep;

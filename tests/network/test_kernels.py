@@ -809,3 +809,24 @@ def test_weights_and_memory_that_are_too_short_are_refused():
         _kernels.evaluate(weights[:64], space, ids, losses)
     with pytest.raises(ValueError, match="weights of this plan"):
         _kernels.loss_and_gradients(weights[:64], space, ids[:3], ids[1:], weights[:0].copy(), losses)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_a_thread_may_have_a_small_stack(dtype, tmp_path):
+    program = f"""
+import threading
+from pycharrnn import CharRNN
+
+def train():
+    model = CharRNN("lstm", hidden_size=160, batch_size=30, dtype={dtype!r}, max_updates=1, verbose=False)
+    model.fit("some words " * 500)
+    print("trained")
+
+threading.stack_size(1 << 17)
+thread = threading.Thread(target=train)
+thread.start()
+thread.join()
+"""
+    env = os.environ | {"PYCHARRNN_SIMD": _kernels.simd_selected()}
+    done = subprocess.run([sys.executable, "-P", "-c", program], env=env, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "trained\n"), done.stderr
