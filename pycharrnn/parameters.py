@@ -188,9 +188,9 @@ class Parameters:
     n_threads: Annotated[
         int | None,
         Maybe(Integer(1, 1024)),
-        "Threads for a batch, and for reading long texts, at most one per stream; any number gives the same bits. None "
-        "takes the processors that this process may use, if there is enough work for them; trainings that run at the "
-        "same time share them. It is not saved.",
+        "Threads for training, and for reading long texts, at most as many as have enough to do; any number gives the "
+        "same bits. None takes the processors that this process may use, if there is enough work for them; trainings "
+        "that run at the same time share them. It is not saved.",
     ] = None
     random_state: Annotated[
         "int | np.random.Generator | np.random.SeedSequence | None",

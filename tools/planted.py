@@ -73,7 +73,7 @@ FAULTS = [
           MODEL_FILE),
     Fault("training/trainer.py", "        if n:\n            self._engine.take",
           "        if True:\n            self._engine.take", TEAM),
-    Fault("training/trainer.py", "meeting[3] = listens", "meeting[3] = 0", TEAM),
+    Fault("network/teams.py", "meeting[3] = listens", "meeting[3] = 0", TEAM),
     Fault("training/trainer.py", "s.shift = self._reading.shift(s.n_updates)", "s.shift = 0",
           "tests/training/test_trainer.py"),
     Fault("training/trainer.py", "made.nats[:n] / share / self.batch_size", "made.nats[:n] / self.batch_size",
@@ -162,6 +162,14 @@ FAULTS = [
     Fault("src/core/cells.h", "h[j] = FLUSH(now);", "h[j] = now;", "tests/network/test_kernels.py"),
     Fault("src/loops/updates.pxi", "if norm > u.numbers.clip_norm:", "if norm > 2 * u.numbers.clip_norm:",
           "tests/network/test_kernels.py"),
+    Fault("src/loops/layers.pxi", "panel = max(w.k.panel, CORE_LANES)", "panel = w.k.panel",
+          "tests/training/test_trainer.py"),
+    Fault("src/loops/layers.pxi", "step.bias = weights + layer.n + begin", "step.bias = weights + layer.n",
+          "tests/training/test_trainer.py"),
+    Fault("src/loops/layers.pxi", "weights + layer.b + i * H + begin, step.n", "weights + layer.b + i * H, step.n",
+          "tests/training/test_trainer.py"),
+    Fault("src/loops/layers.pxi", "j, end = i * H + patch.begin, i * H + patch.end", "j, end = i * H, (i + 1) * H",
+          "tests/network/test_streams.py"),
     Fault("serving/server.py", "self._patience.cancel()", "pass", "tests/serving/test_protocol.py"),
 ]  # fmt: skip
 

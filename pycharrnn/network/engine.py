@@ -148,7 +148,16 @@ class Engine:
 
     # --- many streams -------------------------------------------------------------------------------------------
 
-    def read_streams(self, x: Ids, y: Ids, fresh: npt.NDArray[np.uint8], losses: Floats, lo: int, hi: int) -> None:
+    def read_streams(
+        self,
+        x: Ids,
+        y: Ids,
+        fresh: npt.NDArray[np.uint8],
+        losses: Floats,
+        lo: int,
+        hi: int,
+        team: Team | None = None,
+    ) -> None:
         """Read a window of some streams with packed weights, from their present states, and carry the states.
 
         Parameters
@@ -160,14 +169,16 @@ class Engine:
         losses : ndarray of float64, (steps, B)
             Where the nats of these streams are written.
         lo, hi : int
-            The streams. Several threads may read, each its own.
+            The streams. Several threads may read at once, each its own, or a team the same ones.
+        team : Team or None, default None
+            This thread's part in the team.
         """
         shape = (len(x), self.B)
         if not x.shape == y.shape == fresh.shape == losses.shape == shape or not 0 < len(x) <= self.T:
             raise ValueError(f"windows of up to {self.T} x {self.B} symbols must be shaped alike, got {x.shape}")
         if not 0 <= lo < hi <= self.B:
             raise ValueError(f"streams must be some of the {self.B}, got {lo} .. {hi}")
-        _kernels.read_streams(self._weights, self._space, x, y, fresh, losses, lo, hi)
+        _kernels.read_streams(self._weights, self._space, x, y, fresh, losses, lo, hi, team)
 
     def take_streams(self, carried: Array, lo: int, hi: int) -> None:
         """Copy the states of the streams lo to hi before the next window into their rows of (L, states, B, H)."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.scoring import streamed_losses
-from pycharrnn.network.streams import MOST, Pieces, Streams
+from pycharrnn.network.streams import MOST, TILE, Pieces, Streams
 
 # How far apart two states may be that count as the same, beside the size of their numbers: a little more than what
 # rounding keeps them apart for ever.
@@ -50,7 +50,7 @@ def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_t
     ids : ndarray of int32, (N,)
         The symbols.
     n_threads : int or None, default 1
-        Threads that share the streams, None as many as there are processors. The bits are the same for any number.
+        Threads that share the work, None as many as there are processors. The bits are the same for any number.
 
     Returns
     -------
@@ -92,8 +92,11 @@ def overlapping_losses(architecture: Architecture, weights: Array, ids: Ids, n_t
 
 
 def n_parts(N: int) -> int:
-    """Return how many parts a text of N symbols is read in. A product of a few rows is nearly as fast as of many."""
-    return min(MOST, max(math.isqrt(N // _SHAPE), min(_FEW, N // _SHORTEST)))
+    """Return how many parts a text of N symbols is read in: whole tiles of a product, if they are two or more."""
+    n = math.isqrt(N // _SHAPE)
+    if n >= 2 * TILE:
+        n -= n % TILE
+    return min(MOST, max(n, min(_FEW, N // _SHORTEST)))
 
 
 def _documents(ids: Ids, end: int) -> Pieces | None:

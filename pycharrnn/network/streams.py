@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +15,25 @@ from pycharrnn.arrays import Array, Floats, Ids
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
 from pycharrnn.network.memory import processors
+from pycharrnn.network.pace import Pace
+from pycharrnn.network.records import Team
+from pycharrnn.network.teams import call_together
 from pycharrnn.network.workspace import affordable_steps
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 _Places = npt.NDArray[np.intp]
 
-MOST = 104  # streams at once: four full tiles of a product for each of two threads, and parts as long as can be
+TILE = 13  # rows that a product takes at a time with AVX-512; the parts of a text are the same everywhere
+MOST = 8 * TILE  # streams at once: four tiles for each of two threads, and parts as long as can be
 _STEPS = 64  # of a window, at most
 _WINDOW = 0.015  # seconds of a window: after each, signals have their turn
 _FASTER = 8  # times as many symbols as one stream reads in 20 ms many streams read in one step
-_ALONE = 10**8  # multiplications that are not worth a second thread
+ALONE = 10**8  # multiplications that are not worth a second thread
+_READ = 4  # streams whose step takes as long as reading the weights
+_TOLD = 8  # steps of a window, at least, that tells how fast so many threads are
+LARGE = 2**20  # weights that do not stay in a processor's cache: threads with few streams then share each step
 
 
 class Pieces(NamedTuple):
@@ -60,7 +71,7 @@ class Readout(NamedTuple):
     losses : ndarray of float64, (sum of the lengths,)
         Nats of each prediction, one piece after the other.
     states : list of ndarray, (L, states, S, H)
-        For each mark the states of the pieces after so many steps, or after their last one if that comes before.
+        For each mark the states of the pieces after so many steps. Those of pieces that end before mean nothing.
     """
 
     losses: Floats
@@ -70,8 +81,8 @@ class Readout(NamedTuple):
 class Streams:
     """Streams of one network. They read pieces of texts, several at once, and each sum has the bits of one stream.
 
-    The weights are packed once. Threads share them, and the memory of the windows: each has some of the streams, and
-    never waits for the others.
+    The weights are packed once. Threads share them, and the memory of the windows. Each has some of the streams, and
+    never waits for the others; or, where the weights are many and the streams are few, some of the units of each.
 
     Parameters
     ----------
@@ -82,7 +93,7 @@ class Streams:
     n_streams : int
         B, at most.
     n_threads : int or None, default 1
-        Threads that share the streams, None as many as there are processors. The bits are the same for any number.
+        Threads that share the work, None as many as there are processors. The bits are the same for any number.
 
     Examples
     --------
@@ -98,6 +109,7 @@ class Streams:
         self.n_threads = n_threads
         self._engine = Engine(architecture, affordable_steps(architecture, n_streams, _STEPS), n_streams)
         self._engine.pack(weights)
+        self._pace = Pace()
 
     def read(self, ids: Ids, pieces: Pieces, carried: Array | None = None, marks: Sequence[int] = ()) -> Readout:
         """Read pieces of a text.
@@ -120,8 +132,11 @@ class Streams:
         """
         tracks = _tracks(pieces, min(self.n_streams, pieces.starts.size))
         order = np.argsort(-tracks.lengths, kind="stable")
-        n_threads = min(self._threads(int(tracks.lengths.sum())), order.size)
-        n = n_threads * -(-order.size // (n_threads * _FASTER * self.architecture.chunk_size))  # shares
+        n_threads = self._threads(int(tracks.lengths.sum()))
+        together = self.architecture.layout.size > LARGE and order.size < TILE * n_threads
+        n_threads = min(n_threads, max(order.size, processors() if together else 1))
+        apart = 1 if together else n_threads
+        n = apart * -(-order.size // (apart * _FASTER * self.architecture.chunk_size))  # shares
         n = min(n, order.size)
         order = np.concatenate([order[i::n] for i in range(n)])  # each share has long tracks and short ones
         tracks = _Tracks(tracks.begins[order], tracks.lengths[order])
@@ -131,9 +146,9 @@ class Streams:
             padded = np.zeros(self.architecture.carried(self.n_streams), carried.dtype)
             padded[:, :, : order.size] = carried[:, :, order]
             self._engine.start(padded)
-        work = _Work(self._engine, ids, pieces, tracks, carried is None, marks)
+        work = _Work(self._engine, ids, pieces, tracks, carried is None, marks, self._pace)
         edges = [len(range(i, order.size, n)) for i in range(n)]
-        _together(work, np.cumsum([0, *edges]).tolist(), n_threads)
+        work.read_all(np.cumsum([0, *edges]).tolist(), n_threads, together)
         states = []
         for kept in work.states:
             states.append(np.empty_like(kept[:, :, : order.size]))
@@ -144,7 +159,7 @@ class Streams:
         """How many threads read so many symbols."""
         if self.n_threads is not None:
             return self.n_threads
-        return processors() if n_symbols * self.architecture.layout.size > _ALONE else 1
+        return processors() if n_symbols * self.architecture.layout.size > ALONE else 1
 
 
 class _Tracks(NamedTuple):
@@ -169,9 +184,19 @@ class _Work:
     """What the threads of one call share."""
 
     def __init__(
-        self, engine: Engine, ids: Ids, pieces: Pieces, tracks: _Tracks, fresh: bool, marks: Sequence[int]
+        self,
+        engine: Engine,
+        ids: Ids,
+        pieces: Pieces,
+        tracks: _Tracks,
+        fresh: bool,
+        marks: Sequence[int],
+        pace: Pace,
     ) -> None:
-        self.halted = False
+        self._halted = False
+        self._pace = pace
+        self._pool: ThreadPoolExecutor | None = None  # of threads that share each window
+        self._most = 1
         self._engine = engine
         self._ids = ids
         self._tracks = tracks
@@ -185,11 +210,37 @@ class _Work:
         shape = architecture.carried(engine.B)
         self.states = [np.zeros(shape, architecture.precision.activations) for _ in marks]
 
-    def read(self, lo: int, hi: int) -> None:
-        """Read the tracks lo to hi, of which the longest comes first, in windows, until `halted`."""
+    def read_all(self, edges: Sequence[int], n_threads: int, together: bool) -> None:
+        """Read the tracks between the edges, by so many threads, of which this one is the first."""
+        shares = list(pairwise(edges))
+        if n_threads == 1:
+            self._read_shares(shares)
+            return
+        from concurrent.futures import ThreadPoolExecutor  # only now: it takes a while to import
+
+        with ThreadPoolExecutor(n_threads - 1) as pool:
+            if together:
+                self._pool, self._most = pool, n_threads
+                self._read_shares(shares)
+                return
+            others = [pool.submit(self._read_shares, shares[rank::n_threads]) for rank in range(1, n_threads)]
+            try:
+                self._read_shares(shares[::n_threads])
+                for other in others:
+                    other.result()
+            except BaseException:  # the pool is left only when its threads have ended
+                self._halted = True
+                raise
+
+    def _read_shares(self, shares: Sequence[tuple[int, int]]) -> None:
+        for lo, hi in shares:
+            self._read(lo, hi)
+
+    def _read(self, lo: int, hi: int) -> None:
+        """Read the tracks lo to hi, of which the longest comes first, in windows, until halted."""
         lengths = self._tracks.lengths[lo:hi]
         at, T, marked = 0, 1, 0
-        while at < lengths[0] and not self.halted:
+        while at < lengths[0] and not self._halted:
             mark = self._marks[marked] if marked < len(self._marks) else lengths[0]
             steps = int(min(T, lengths[0] - at, max(mark - at, 1)))
             begin = time.perf_counter()
@@ -214,29 +265,17 @@ class _Work:
         y[:, lo:hi] = self._ids[places + 1]
         if self._fresh:
             fresh[:, lo:hi] = flat == self._begins[piece]
-        self._engine.read_streams(x, y, fresh, losses, lo, hi)
+        read = partial(self._engine.read_streams, x, y, fresh, losses, lo, hi)
+        if self._pool is None:
+            read()
+        else:
+            self._read_together(self._pool, read, steps, hi - lo)
         self.losses[flat[inside]] = losses[:, lo:hi][inside]
 
-
-def _together(work: _Work, edges: Sequence[int], n_threads: int) -> None:
-    """Read the tracks between the edges, by so many threads, of which this one is the first."""
-    shares = list(pairwise(edges))
-
-    def read(rank: int) -> None:
-        for lo, hi in shares[rank::n_threads]:
-            work.read(lo, hi)
-
-    if n_threads == 1:
-        read(0)
-        return
-    from concurrent.futures import ThreadPoolExecutor  # only now: it takes a while to import
-
-    with ThreadPoolExecutor(n_threads - 1) as pool:
-        others = [pool.submit(read, rank) for rank in range(1, n_threads)]
-        try:
-            read(0)
-            for other in others:
-                other.result()
-        except BaseException:  # the pool is left only when its threads have ended
-            work.halted = True
-            raise
+    def _read_together(self, pool: ThreadPoolExecutor, read: Callable[[Team], None], steps: int, rows: int) -> None:
+        """Read a window in as many of the threads as prove fastest."""
+        size = self._pace.choose(self._most)
+        begin = time.perf_counter()
+        call_together(pool, size, read)
+        if steps >= _TOLD:
+            self._pace.note(size, (time.perf_counter() - begin) / (steps * (rows + _READ)))

@@ -20,9 +20,10 @@ from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.engine import Engine
 from pycharrnn.network.growth import mean
 from pycharrnn.network.memory import processors
+from pycharrnn.network.pace import Pace
 from pycharrnn.network.records import Team, Update, Windows, record
 from pycharrnn.network.state import Rule, Squares, State
-from pycharrnn.training.pace import Pace
+from pycharrnn.network.teams import call_together
 from pycharrnn.training.windows import Beginning, Reading
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 LONG = 5e9  # operations of an update that a signal cannot wait for: some 0.1 seconds
+SHARED = 2**16  # multiplications of a step for each thread beyond one for each stream
 SLICE = 0.02  # seconds of updates; after each slice signals, clock and callbacks have their turn
 MEASURED = 1000  # windows that tell the size of gradients
 MARGIN = 2.0  # measured squares that a rule soon forgets begin so many times too large: the first steps are small
@@ -84,12 +86,12 @@ class Trainer:
         self.rule = rule
         self.ids = ids
         self._share = n_threads is None
+        H = architecture.hidden_size
+        work = self.batch_size * H * (architecture.row.gates * H + architecture.n_symbols)
         if n_threads is None:  # below some 20 microseconds a step, meeting costs more than sharing gains
-            H = architecture.hidden_size
-            work = self.batch_size * H * (architecture.row.gates * H + architecture.n_symbols)
             n_threads = processors() if work > 2**18 else 1
             _sharing.add(self)
-        self._most = min(n_threads, self.batch_size)
+        self._most = min(n_threads, max(self.batch_size, work // SHARED))
         self._pace = Pace()
         self._long = 6 * architecture.layout.size * architecture.seq_length * self.batch_size > LONG
         self._engine = Engine(architecture, architecture.seq_length, self.batch_size, training=True, noise=noise)
@@ -238,10 +240,7 @@ class Trainer:
             size = max(1, min(2 * some, int(some * SLICE / max(now - at, 1e-6))))
 
     def _together(self, windows: Windows, update: Update, loss: Floats) -> None:
-        """Make the same call from this thread and those of the pool. They meet inside, without the interpreter lock.
-
-        This thread is one of them, so that a signal finds it in Python only when no update is under way.
-        """
+        """Make the same call from this thread and those of the pool."""
         train = partial(self._engine.train, self.state.weights, windows, update, self.state.run, loss)
         size = self._pace.choose(self.n_threads) if self._share else self.n_threads
         begin, before = time.perf_counter(), self.state.n_updates
@@ -256,33 +255,12 @@ class Trainer:
 
         A signal asks the others to leave a long update undone.
         """
-        from concurrent.futures import ThreadPoolExecutor, wait  # only now: it takes a while to import
+        from concurrent.futures import ThreadPoolExecutor  # only now: it takes a while to import
 
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._most, "pycharrnn")
-        meeting, calls = np.zeros(5, np.int32), []
-
-        def come(rank: int) -> None:
-            try:
-                train(Team(rank, size, meeting))
-            except BaseException:
-                meeting[2] = 1  # this thread does not come: the others stop waiting for it
-                raise
-
         listens = self._long and threading.current_thread() is threading.main_thread()
-        try:
-            for rank in range(0 if listens else 1, size):
-                calls.append(self._pool.submit(come, rank))
-            if not listens:
-                come(0)
-            while wait(calls, 0.1).not_done:  # some systems interrupt no longer waiting
-                continue
-        finally:  # after the last meeting nobody looks
-            meeting[3] = listens
-            meeting[2] = not listens or len(calls) < size  # an interrupt may come before all threads do
-            wait(calls)
-        for call in calls:
-            call.result()
+        call_together(self._pool, size, train, listens=listens)
 
     def close(self) -> None:
         """Let the threads and the processors go."""

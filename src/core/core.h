@@ -53,10 +53,11 @@ typedef struct {
 
 /* --- cells ------------------------------------------------------------------------------------------------------- */
 
-/* One step of one stream. Forward makes h and s of h0 and s0; backward goes the other way. A cell ignores what its row
- * says that it has not. */
+/* One step of one stream, for n of its H units. Each array begins with the first of them; the gates of a unit lie H
+ * apart. Nothing is written behind the n-th but, within a padded row, up to a multiple of CORE_LANES. Forward makes h
+ * and s of h0 and s0; backward goes the other way. A cell ignores what its row says that it has not. */
 typedef struct {
-    idx H;
+    idx H, n;
     const void *u;    /* (gates * H)             the input's share of the pre-activations; may be a         in  */
     void *r;          /* (gates * H)             the state's share, its bias included; in place: h          in  */
     const void *bias; /* ((gates - shared) * H)  the second bias, of the input's share                      in  */

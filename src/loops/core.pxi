@@ -20,7 +20,7 @@ cdef extern from "core/core.h" nogil:
         core_panels right
         core_sums sums
     ctypedef struct core_cell_step:
-        Py_ssize_t H
+        Py_ssize_t H, n
         const void *u
         void *r
         const void *bias

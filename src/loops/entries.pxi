@@ -82,8 +82,7 @@ def train(floating[::1] weights not None,  # (P)                                
     cdef floating[::1] m = update.m
     cdef floating[::1] v = update.v
     cdef floating[::1] average = update.average
-    cdef int32_t[::1] meeting
-    cdef Team own = alone()
+    cdef Team own = alone() if team is None else team_of(team)
     cdef Window w
     cdef Step u
     cdef Course course
@@ -92,11 +91,6 @@ def train(floating[::1] weights not None,  # (P)                                
     blueprint.check_moments(sizeof(floating), m.shape[0], weights.shape[0])
     blueprint.check_moments(sizeof(floating), v.shape[0], weights.shape[0])
     own.seed, own.update = run[0].seed, run[0].n_updates
-    if team is not None:
-        meeting = team.meeting
-        own.rank = team.rank
-        own.size = team.size
-        own.meeting = &meeting[0]
     blueprint.check_sizes(weights.shape[0], work.shape[0])
     w = blueprint.window(&own, &weights[0], sizeof(floating))
     w.x, w.y = &x[0], &y[0]
@@ -177,18 +171,20 @@ def read_streams(const floating[::1] weights not None,  # (P), and packed in the
                  const uint8_t[:, ::1] fresh not None,  # (T, B): the steps that begin from a zero state      in
                  double[:, ::1] loss not None,      # (T, B): nats                                            out
                  Py_ssize_t lo, Py_ssize_t hi,
+                 team=None,                         # rank, size; meeting (5): zeros at first             in, out
                  ):
-    """-log p of the symbols that some streams predict. Threads may read others of the same space meanwhile."""
+    """-log p of the symbols that some streams predict. Other threads may read others of the same space meanwhile."""
     cdef Blueprint blueprint = <Blueprint?>space.blueprint
     cdef floating[::1] work = space.memory
-    cdef Team team = alone()
+    cdef Team own = alone() if team is None else team_of(team)
     cdef Window w
     blueprint.check_sizes(weights.shape[0], work.shape[0])
-    w = blueprint.window(&team, &weights[0], sizeof(floating))
+    w = blueprint.window(&own, &weights[0], sizeof(floating))
     w.T = x.shape[0]
     w.x, w.y, w.fresh = &x[0, 0], &y[0, 0], &fresh[0, 0]
     with nogil:
-        forward_streams(&w, lo, hi, &work[0], &loss[0, 0])
+        if meet(&own):
+            forward_streams(&w, lo, hi, &work[0], &loss[0, 0])
 
 
 def pack(const floating[::1] weights not None,  # (P)                                     in

@@ -3,7 +3,8 @@ from cython cimport floating
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 
 cdef struct Team:
-    # The threads of one call: what each does is a share of rows or columns, and after each phase they meet.
+    # The threads of one call: what each does is a share of rows, columns, streams or units. They meet after each phase,
+    # and after each step in which they share units.
     int rank, size
     uint64_t seed, update        # what the masks of dropout are drawn from
     int32_t *meeting             # (5): the meeting place, whether to go on, and whether to stop; NULL: nobody asks
@@ -57,6 +58,12 @@ cdef inline Team alone() noexcept nogil:
     return Team(rank=0, size=1, seed=0, update=0, meeting=NULL)
 
 
+cdef Team team_of(team) except *:
+    """What Python calls a team: rank, size and the meeting place, which the caller keeps alive."""
+    cdef int32_t[::1] meeting = team.meeting
+    return Team(rank=team.rank, size=team.size, seed=0, update=0, meeting=&meeting[0])
+
+
 cdef inline bint meet(Team *team) noexcept nogil:
     """Wait for the whole team; False if one of its threads could not be started."""
     return team.size == 1 or core_meet(team.meeting, team.size) == 0
@@ -72,10 +79,15 @@ cdef inline bint is_undone(const Team *team) noexcept nogil:
     return team.meeting != NULL and core_heard(team.meeting) != 0
 
 
+cdef inline Py_ssize_t part(Py_ssize_t n, Py_ssize_t of, Py_ssize_t i, Py_ssize_t parts) noexcept nogil:
+    """Where the i-th of so many parts of n begins: at a multiple of `of`."""
+    cdef Py_ssize_t units = (n + of - 1) // of
+    return min(n, i * units // parts * of)
+
+
 cdef inline Py_ssize_t share(const Team *team, Py_ssize_t n, Py_ssize_t of, int rank) noexcept nogil:
-    """Where the share of a rank begins: whole units of `of`."""
-    cdef Py_ssize_t units = (n + of - 1) // of, first = rank * units // team.size * of
-    return n if first > n else first
+    """Where the share of a rank begins, as `part`."""
+    return part(n, of, rank, team.size)
 
 
 # --- views ------------------------------------------------------------------------------------------------------
@@ -149,6 +161,8 @@ cdef inline void multiply(const core_table *k, Py_ssize_t rows, Py_ssize_t cols,
                           ) noexcept nogil:
     """sums.out = sums.start + left @ right"""
     cdef core_product product
+    if rows < 1 or cols < 1:  # a thread may have no share
+        return
     product.rows = rows
     product.columns = columns(k, cols)
     product.depth = depth

@@ -9,8 +9,8 @@ cdef inline void recur_all(const Window *w, bint reverse,
     """The state's share of every layer's next step."""
     cdef Py_ssize_t q
     for q in range(w.plan.L):
-        recur(w, &w.layers[q], 1, reverse, <const floating *>work + w.layers[q].h, work + w.plan.r + q * w.plan.As,
-              work)
+        recur(w, &w.layers[q], 1, 0, w.plan.H, reverse, <const floating *>work + w.layers[q].h,
+              work + w.plan.r + q * w.plan.As, work)
 
 
 cdef inline void read_symbol(const Window *w, Py_ssize_t x,
@@ -38,11 +38,11 @@ cdef inline void read_symbol(const Window *w, Py_ssize_t x,
         if zones(plan):  # what stays of the states is still needed
             step.h = work + layer.hc
             step.s = work + layer.sc
-        step_forward(w, layer, &step, x == plan.end, <const floating *>work)
+        step_forward(w, layer, &step, 0, plan.H, x == plan.end, <const floating *>work)
         if w.cell.in_place:
             memcpy(step.h, step.r, plan.Hp * sizeof(floating))
         if zones(plan):
-            zone(w, layer, 0, &step, work + layer.h, work + layer.s)
+            zone(w, layer, 0, 0, plan.H, &step, work + layer.h, work + layer.s)
         below = <const floating *>work + layer.h
 
 
@@ -165,7 +165,7 @@ cdef void read_symbols(const Window *w, Py_ssize_t rows, bint reverse,
     step.dh = step.dh0 = step.ds = NULL
     for q in range(plan.L):
         layer = &w.layers[q]
-        recur(w, layer, rows, reverse, <const floating *>work + layer.h, work + plan.r, work)
+        recur(w, layer, rows, 0, plan.H, reverse, <const floating *>work + layer.h, work + plan.r, work)
         if layer.I:  # a = below @ U.T
             below_ld = plan.Hs
             if q == 0:
@@ -186,11 +186,11 @@ cdef void read_symbols(const Window *w, Py_ssize_t rows, bint reverse,
             if zones(plan):  # what stays of the states is still needed
                 step.h = work + layer.hc + i * plan.Hs
                 step.s = work + layer.sc + i * plan.Hs
-            step_forward(w, layer, &step, x[i] == plan.end, <const floating *>work)
+            step_forward(w, layer, &step, 0, plan.H, x[i] == plan.end, <const floating *>work)
             if w.cell.in_place:
                 memcpy(step.h, step.r, plan.Hp * sizeof(floating))
             if zones(plan):
-                zone(w, layer, 0, &step, work + layer.h + i * plan.Hs, work + layer.s + i * plan.Hs)
+                zone(w, layer, 0, 0, plan.H, &step, work + layer.h + i * plan.Hs, work + layer.s + i * plan.Hs)
         below = <const floating *>work + layer.h
 
 

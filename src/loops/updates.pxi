@@ -194,6 +194,7 @@ cdef void gradients(const Window *w, Step *u,
     cdef const Plan *plan = w.plan
     cdef Py_ssize_t q, t
     cdef const Layer *layer
+    cdef Patch all = whole(w, 0, plan.B)
     matrix_gradient(w, u, Place(plan.V, plan.K, plan.H, plan.Hp), <const floating *>work + plan.p, plan.Kp,
                     operand(w, <const floating *>work + plan.top, plan.Hs, plan.H, work))
     vector_gradient(w, u, Place(plan.c, 1, plan.Kp, plan.Kp), <const floating *>work + plan.p, plan.Kp)
@@ -203,7 +204,7 @@ cdef void gradients(const Window *w, Step *u,
             meet(w.team)
             if w.team.rank == 0:
                 for t in range(w.T):
-                    copy_starts(w, t, 0, plan.B, <const floating *>NULL, work + layer.h + t * plan.B * plan.Hs)
+                    copy_starts(w, t, &all, <const floating *>NULL, work + layer.h + t * plan.B * plan.Hs)
             meet(w.team)
         layer_gradients(w, u, layer, work)
 

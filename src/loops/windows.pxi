@@ -11,8 +11,8 @@ cdef double forward(const Window *w,
     cdef const Plan *plan = w.plan
     cdef Team *team = w.team
     cdef Py_ssize_t q, i, M = w.T * plan.B
-    cdef Py_ssize_t lo = share(team, plan.B, 1, team.rank), hi = share(team, plan.B, 1, team.rank + 1)
     cdef Py_ssize_t first = share(team, M, 1, team.rank), last = share(team, M, 1, team.rank + 1)
+    cdef Patch patch = patch_of(w, 0, plan.B, plan.H)
     cdef double total = 0
     cdef const Layer *layer
     for q in range(plan.L):
@@ -22,7 +22,7 @@ cdef double forward(const Window *w,
                 embed(w, first, last, work)
             project(w, layer, first, last, False, work)
             meet(team)
-        layer_forward(w, layer, lo, hi, work)
+        layer_forward(w, layer, &patch, work)
         meet(team)
         if layer.dropout > 0:
             drop(w, q, first, last, <const floating *>work + layer.h + plan.B * plan.Hs, work + layer.y)
@@ -43,25 +43,31 @@ cdef void forward_streams(const Window *w,
                           ) noexcept nogil:
     """The losses of these streams alone, without masks; then their state is carried.
 
-    No stream needs another one, so threads that share the streams of a space never meet.
+    No stream needs another one: threads that read other streams of the space meanwhile need not be of this team.
     """
     cdef const Plan *plan = w.plan
+    cdef Team *team = w.team
     cdef const Layer *layer
     cdef Py_ssize_t q, t, row, n_bytes = (hi - lo) * plan.Hs * sizeof(floating)
+    cdef Py_ssize_t first = share(team, w.T, 1, team.rank), last = share(team, w.T, 1, team.rank + 1)
+    cdef Patch patch = patch_of(w, lo, hi, plan.H)
     for q in range(plan.L):
         layer = &w.layers[q]
         if layer.I:
-            for t in range(w.T):
-                row = t * plan.B
-                if q == 0:
-                    embed(w, row + lo, row + hi, work)
-                project(w, layer, row + lo, row + hi, t & 1, work)
-        layer_forward(w, layer, lo, hi, work)
-    for t in range(w.T):
+            if q == 0:
+                for t in range(first, last):
+                    embed(w, t * plan.B + lo, t * plan.B + hi, work)
+                meet(team)
+            project_patch(w, layer, &patch, work)
+        layer_forward(w, layer, &patch, work)
+        meet(team)
+    for t in range(first, last):
         row = t * plan.B
         head_forward(w, row + lo, row + hi, False, <const floating *>work + plan.top, work)
         w.k.softmax(hi - lo, plan.K, work + plan.p + (row + lo) * plan.Kp, plan.Kp, w.y + row + lo, 0,
                     loss + row + lo)
+    if team.rank:
+        return
     for q in range(plan.L):
         layer = &w.layers[q]
         row = w.T * plan.B
@@ -78,7 +84,7 @@ cdef void backward(const Window *w,
     cdef const Plan *plan = w.plan
     cdef Team *team = w.team
     cdef Py_ssize_t q, M = w.T * plan.B
-    cdef Py_ssize_t lo = share(team, plan.B, 1, team.rank), hi = share(team, plan.B, 1, team.rank + 1)
+    cdef Patch patch = patch_of(w, 0, plan.B, w.cell.gates * plan.H)
     cdef Py_ssize_t first = share(team, M, 1, team.rank), last = share(team, M, 1, team.rank + 1)
     cdef const Layer *layer
     cdef floating *d
@@ -88,7 +94,7 @@ cdef void backward(const Window *w,
         if layer.dropout > 0:
             drop(w, q, first, last, <const floating *>work + layer.d, work + layer.d)
         meet(team)
-        layer_backward(w, layer, lo, hi, work)
+        layer_backward(w, layer, &patch, work)
         meet(team)
         if layer.I:
             project_backward(w, layer, first, last, work)

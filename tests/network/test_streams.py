@@ -9,7 +9,7 @@ import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pycharrnn.network import overlapping, scoring
+from pycharrnn.network import overlapping, scoring, streams
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.engine import Engine
@@ -56,6 +56,27 @@ def test_pieces_have_the_bits_of_one_stream(cell, kind, rng, simd):
             assert_array_equal(found, np.concatenate(alone))
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("kind", [*KINDS, {"hidden_size": 23}])
+def test_threads_that_share_each_step_give_the_same_bits(cell, kind, rng, monkeypatch):
+    """As they do where the weights are many. Of many units each thread has some, of few units some of the streams."""
+    monkeypatch.setattr(streams, "LARGE", 0)
+    monkeypatch.setattr(streams, "ALONE", 0)
+    monkeypatch.setattr(streams, "processors", lambda: 3)
+    architecture, weights = made(rng, cell, **{"hidden_size": 528 if cell == "rnn" else 256} | kind)
+    ids, pieces = drawn(rng, 400), Pieces(np.array([10, 200, 120]), np.array([20, 50, 40]))
+    carried = rng.uniform(-0.5, 0.5, architecture.carried(3)).astype(architecture.precision.activations)
+    one = Streams(architecture, weights, 3).read(ids, pieces, carried, marks=[10, 20])
+    for n_threads in (2, 3, None):
+        found = Streams(architecture, weights, 3, n_threads).read(ids, pieces, carried, marks=[10, 20])
+        assert_array_equal(found.losses, one.losses)
+        for ours, theirs in zip(found.states, one.states, strict=True):
+            assert_array_equal(ours, theirs)
+    pieces = ragged(rng, 399)
+    one = Streams(architecture, weights, 20).read(ids, pieces)
+    assert_array_equal(Streams(architecture, weights, 20, 3).read(ids, pieces).losses, one.losses)
+
+
 def test_pieces_equal_the_twin(rng):
     """A step that begins a piece starts from zeros, whatever the stream has read before."""
     architecture, weights = made(rng, "lstm", num_layers=2, dtype="float64")
@@ -72,11 +93,11 @@ def test_pieces_equal_the_twin(rng):
 
 def test_states_at_marks_are_those_of_one_stream(rng):
     architecture, weights = made(rng, "lstm", num_layers=2)
-    ids, streams = drawn(rng, 400), Streams(architecture, weights, 6, 2)
+    ids, six = drawn(rng, 400), Streams(architecture, weights, 6, 2)
     pieces = Pieces(np.arange(5) * 70, np.array([60, 70, 65, 70, 61]))
     carried = rng.uniform(-0.5, 0.5, architecture.carried(5)).astype(np.float32)
     for before in (None, carried):
-        losses, states = streams.read(ids, pieces, before, marks=[7, 30, 60])
+        losses, states = six.read(ids, pieces, before, marks=[7, 30, 60])
         for i, (at, n) in enumerate(zip(*pieces, strict=True)):
             own = None if before is None else before[:, :, i : i + 1]
             first = pieces.lengths[:i].sum()
@@ -198,9 +219,11 @@ def test_a_long_text_among_short_ones_is_read_in_many_places(rng, monkeypatch):
 # --- signals ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_an_interrupt_ends_reading_soon(n_threads, rng):
+@pytest.mark.parametrize(("n_threads", "large"), [(1, 2**20), (2, 2**20), (2, 0)])  # which share streams, or steps
+def test_an_interrupt_ends_reading_soon(n_threads, large, rng, monkeypatch):
     """It comes while some minutes of work are left, in this thread or while it waits for another one."""
+    monkeypatch.setattr(streams, "LARGE", large)
+    monkeypatch.setattr(streams, "TILE", 1000)
     architecture, weights = made(rng, "lstm", hidden_size=256, num_layers=2)
     ids = drawn(rng, 2_000_000)
     interrupted = []
@@ -217,7 +240,10 @@ def test_an_interrupt_ends_reading_soon(n_threads, rng):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
 
 
-def test_an_error_in_another_thread_is_raised(rng, monkeypatch):
+@pytest.mark.parametrize("large", [2**20, 0])
+def test_an_error_in_another_thread_is_raised(large, rng, monkeypatch):
+    monkeypatch.setattr(streams, "LARGE", large)
+    monkeypatch.setattr(streams, "TILE", 1000)
     architecture, weights = made(rng)
     read = Engine.read_streams
 

@@ -7,10 +7,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from pycharrnn.network.architecture import Architecture
+from pycharrnn.network.pace import Pace
 from pycharrnn.network.state import State
 from pycharrnn.training.descent import Descent
 from pycharrnn.training.optimizers import Adam
-from pycharrnn.training.pace import Pace
 from pycharrnn.training.trainer import Trainer
 
 

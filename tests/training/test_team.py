@@ -59,20 +59,20 @@ def test_the_others_do_not_wait_for_a_thread_that_raises(trainer, monkeypatch, a
     assert trainer.state.n_updates == 3
 
 
-def told(options, n_threads):
+def told(options, n_threads, hidden_size=8, batch_size=6):
     """A trainer of an LSTM with two layers, whose calls ask at once to leave the update undone."""
-    network = Architecture("lstm", n_symbols=4, hidden_size=8, seq_length=5, num_layers=2, embedding_size=3)
+    network = Architecture("lstm", n_symbols=4, hidden_size=hidden_size, seq_length=5, num_layers=2, embedding_size=3)
     rule = Descent(Adam(), 0.01, 5.0, options)
-    state = State.begin(network, network.initial(np.random.default_rng(0)), rule, batch_size=6)
+    state = State.begin(network, network.initial(np.random.default_rng(0)), rule, batch_size)
     ids = np.tile(np.arange(4, dtype=np.int32), 60)
     return Trainer(network, state, rule, ids, n_threads=n_threads)
 
 
 @pytest.mark.parametrize("clip_norm", [None, 1.0])
-@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize(("n_threads", "shape"), [(1, (8, 6)), (3, (8, 6)), (3, (256, 2))])  # the last share units
 @pytest.mark.parametrize("asked", [True, False])
-def test_an_update_is_left_undone_by_all_threads(monkeypatch, clip_norm, n_threads, asked):
-    train, made = Engine.train, told(clip_norm, n_threads)
+def test_an_update_is_left_undone_by_all_threads(monkeypatch, clip_norm, n_threads, shape, asked):
+    train, made = Engine.train, told(clip_norm, n_threads, *shape)
 
     def ask(engine, weights, windows, update, run, loss, team=None):
         team = team or Team(0, 1, np.zeros(5, np.int32))

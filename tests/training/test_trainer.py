@@ -11,6 +11,7 @@ from pycharrnn import CharRNN, _kernels
 from pycharrnn.network.architecture import Architecture
 from pycharrnn.network.cells import CELLS
 from pycharrnn.network.engine import loss_and_gradients
+from pycharrnn.network.precision import PRECISIONS
 from pycharrnn.network.state import State
 from pycharrnn.text.corpus import Corpus
 from pycharrnn.training.descent import Descent
@@ -113,6 +114,52 @@ def test_any_number_of_threads_gives_the_same_model(text, threads):
     for name, value in one.params_.items():
         assert_array_equal(value, many.params_[name])
     assert_array_equal(one.history_.loss, many.history_.loss)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize(
+    ("batch_size", "kind"),
+    [
+        (1, {"num_layers": 2, "embedding_size": 40, "documents": True}),
+        (2, {"num_layers": 2, "zoneout": 0.2, "cell_zoneout": 0.1, "documents": True}),
+        (3, {"dropout": 0.3, "embedding_size": 9}),
+    ],
+)
+def test_threads_that_share_the_units_of_a_step_give_the_same_bits(cell, dtype, batch_size, kind):
+    """A few streams of many units. The last panel of the RNN is not whole; gated cells need whole panels."""
+    if cell != "lstm":
+        kind = kind | {"cell_zoneout": 0.0}
+    H = 528 if cell == "rnn" else 256
+    architecture = Architecture(cell, 9, H, 6, dtype, **kind)
+    ids = np.random.default_rng(0).integers(0, 9, 400).astype(np.int32)
+    descent, states = Descent(Adam(), 0.01, None, None), []
+    for n_threads in (1, 2, 3, 4):
+        state = State.begin(architecture, architecture.initial(np.random.default_rng(1)), descent, batch_size)
+        trainer = Trainer(architecture, state, descent, ids, n_threads)
+        assert trainer.n_threads == min(n_threads, 3 if cell == "gru" and batch_size == 1 else 4)
+        trainer.advance(np.empty(4), np.empty(4))
+        trainer.close()
+        states.append(state)
+    assert states[0].n_updates == 4
+    for state in states[1:]:
+        assert_array_equal(states[0].weights, state.weights)
+        assert_array_equal(states[0].carried, state.carried)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_units_are_shared_in_whole_lanes(dtype, simd):
+    """A panel may be narrower than the lanes that a cell computes at a time."""
+    architecture = Architecture("rnn", 9, 528, 6, dtype)
+    ids = np.random.default_rng(0).integers(0, 9, 100).astype(np.int32)
+    descent, states = Descent(SGD(), 0.1, None, None), []
+    for n_threads in (1, 2):
+        state = State.begin(architecture, architecture.initial(np.random.default_rng(1)), descent)
+        trainer = Trainer(architecture, state, descent, ids, n_threads)
+        trainer.advance(np.empty(4), np.empty(4))
+        trainer.close()
+        states.append(state)
+    assert_array_equal(states[0].weights, states[1].weights)
 
 
 @pytest.mark.parametrize("cell", CELLS)

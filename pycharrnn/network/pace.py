@@ -1,4 +1,4 @@
-"""How many threads make an update: as many as have proved fastest."""
+"""How many threads make a call: as many as have proved fastest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _RARELY = 1024  # at last
 class Pace:
     """Finds out how many threads are fastest. Any number gives the same bits.
 
-    More threads need not be faster: an update may be too small to share, and on a busy machine each meeting of two
+    More threads need not be faster: a call may be too small to share, and on a busy machine each meeting of two
     threads may wait for the other programs. So the numbers 1, 2, 4, ... are measured in turns, first all of them, then
     one beside the fastest from time to time, and more and more rarely as long as the fastest one stays the same.
 
@@ -25,7 +25,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._seconds: dict[int, list[float]] = {}  # of an update, by the number of threads: the last ones
+        self._seconds: dict[int, list[float]] = {}  # of as much work, by the number of threads: the last ones
         self._calls = 0
         self._next = _PROBE  # the call that looks at another number
         self._wait = _PROBE
@@ -52,5 +52,5 @@ class Pace:
         return beside[self._wait.bit_length() % len(beside)]
 
     def note(self, n_threads: int, seconds: float) -> None:
-        """Remember what an update took with so many threads."""
+        """Remember what an update, or as much work, took with so many threads."""
         self._seconds[n_threads] = [*self._seconds.get(n_threads, [])[1 - _TRIALS :], seconds]
