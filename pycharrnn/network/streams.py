@@ -32,7 +32,7 @@ _WINDOW = 0.015  # seconds of a window: after each, signals have their turn
 _FASTER = 8  # times as many symbols as one stream reads in 20 ms many streams read in one step
 ALONE = 10**8  # multiplications that are not worth a second thread
 _READ = 4  # streams whose step takes as long as reading the weights
-_TOLD = 8  # steps of a window, at least, that tells how fast so many threads are
+TOLD = 0.005  # seconds of a window, at least, that tells how fast so many threads are
 LARGE = 2**20  # weights that do not stay in a processor's cache: threads with few streams then share each step
 
 
@@ -277,5 +277,6 @@ class _Work:
         size = self._pace.choose(self._most)
         begin = time.perf_counter()
         call_together(pool, size, read)
-        if steps >= _TOLD:
-            self._pace.note(size, (time.perf_counter() - begin) / (steps * (rows + _READ)))
+        seconds = time.perf_counter() - begin
+        if seconds >= TOLD:
+            self._pace.note(size, seconds / (steps * (rows + _READ)))

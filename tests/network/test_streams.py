@@ -15,6 +15,7 @@ from pycharrnn.network.cells import CELLS
 from pycharrnn.network.engine import Engine
 from pycharrnn.network.evaluation import separate_losses
 from pycharrnn.network.overlapping import overlapping_losses
+from pycharrnn.network.pace import Pace
 from pycharrnn.network.scoring import streamed_losses
 from pycharrnn.network.streams import Pieces, Streams
 
@@ -75,6 +76,19 @@ def test_threads_that_share_each_step_give_the_same_bits(cell, kind, rng, monkey
     pieces = ragged(rng, 399)
     one = Streams(architecture, weights, 20).read(ids, pieces)
     assert_array_equal(Streams(architecture, weights, 20, 3).read(ids, pieces).losses, one.losses)
+
+
+def test_as_many_threads_as_prove_fastest_share_the_steps(rng, monkeypatch):
+    for name in ("LARGE", "ALONE", "TOLD"):
+        monkeypatch.setattr(streams, name, 0)
+    monkeypatch.setattr(streams, "processors", lambda: 3)
+    architecture, weights = made(rng, hidden_size=256)
+    ids, pieces, sizes, choose = drawn(rng, 200), Pieces.cut(0, 199, 67), [], Pace.choose
+    one = Streams(architecture, weights, 3).read(ids, pieces).losses
+    monkeypatch.setattr(Pace, "choose", lambda pace, most: sizes.append(choose(pace, most)) or sizes[-1])
+    found = Streams(architecture, weights, 3, None).read(ids, pieces, marks=list(range(5, 66, 5))).losses
+    assert sizes[:6] == [3, 3, 2, 2, 1, 1]
+    assert_array_equal(found, one)
 
 
 def test_pieces_equal_the_twin(rng):
