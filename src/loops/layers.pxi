@@ -248,21 +248,19 @@ cdef inline void project_patch(const Window *w, const Layer *layer, const Patch 
                                ) noexcept nogil:
     """a = x @ U.T. A few columns of U.T stay in the cache for all steps."""
     cdef const core_table *k = w.k
-    cdef Py_ssize_t t, row, j, end, i, gates = w.cell.gates, H = w.plan.H
+    cdef Py_ssize_t t, row, j, last, i, gates = w.cell.gates, H = w.plan.H, begin = patch.begin, end = patch.end
     cdef core_panels U = packed(k, work + layer.UT, layer.I)
+    if end - begin == H:  # the gates lie side by side
+        end, gates = gates * H, 1
     for i in range(gates):
-        j, end = i * H + patch.begin, i * H + patch.end
-        if not patch.meets:  # the gates lie side by side
-            end = gates * H
-        while j < end:
+        j, last = i * H + begin, i * H + end
+        while j < last:
             for t in range(w.T):
                 row = t * w.plan.B + patch.lo
-                multiply(k, patch.hi - patch.lo, min(CACHED, end - j), layer.I,
+                multiply(k, patch.hi - patch.lo, min(CACHED, last - j), layer.I,
                          by_rows(work + layer.x + row * layer.Is, layer.Is),
                          from_column(k, U, j, sizeof(floating)), into(work + layer.a + row * w.plan.As + j, w.plan.As))
             j += CACHED
-        if not patch.meets:
-            return
 
 
 cdef inline void project_backward(const Window *w, const Layer *layer, Py_ssize_t lo, Py_ssize_t hi,
