@@ -1,13 +1,14 @@
 """Signals that ask a program to end: each raises an exception, as Ctrl-C does, so that what is learned can be saved.
 
-Only the command line uses this: an `import` by another program, or a call of the library, changes no handler.
+Only the command line uses the class `Interrupts`: an `import` by another program, or a call of the library, changes no
+handler.
 """
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
@@ -110,3 +111,31 @@ class Interrupts:
             self._holds = False
         if self._held is not None:
             raise self._held
+
+
+def insist(*steps: Callable[[], object]) -> None:
+    """Take short steps that must be taken, even if an interrupt comes meanwhile: it is raised after them.
+
+    Parameters
+    ----------
+    *steps : callable
+        Each is called without arguments, and once more if an interrupt cut it short: a second call must do no harm.
+
+    Examples
+    --------
+    >>> done = []
+    >>> insist(lambda: done.append("saved"), lambda: done.append("closed"))
+    >>> done
+    ['saved', 'closed']
+    """
+    interrupt: KeyboardInterrupt | None = None
+    for step in steps:
+        taken = False
+        while not taken:
+            try:
+                step()
+                taken = True
+            except KeyboardInterrupt as error:
+                interrupt = error
+    if interrupt is not None:
+        raise interrupt

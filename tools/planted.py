@@ -74,6 +74,8 @@ FAULTS = [
     Fault("training/trainer.py", "        if n:\n            self._engine.take",
           "        if True:\n            self._engine.take", TEAM),
     Fault("network/teams.py", "meeting[3] = listens", "meeting[3] = 0", TEAM),
+    Fault("network/teams.py", "insist(leave, lambda: wait(calls))", "leave(), wait(calls)",
+          "tests/network/test_teams.py"),
     Fault("training/trainer.py", "s.shift = self._reading.shift(s.n_updates)", "s.shift = 0",
           "tests/training/test_trainer.py"),
     Fault("training/trainer.py", "made.nats[:n] / share / self.batch_size", "made.nats[:n] / self.batch_size",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pycharrnn.interrupts import insist
 from pycharrnn.network.records import Team
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 
 def call_together(pool: ThreadPoolExecutor, size: int, call: Callable[[Team], None], *, listens: bool = False) -> None:
@@ -45,7 +46,8 @@ def call_together(pool: ThreadPoolExecutor, size: int, call: Callable[[Team], No
     """
     from concurrent.futures import wait  # only now: it takes a while to import
 
-    meeting, calls = np.zeros(5, np.int32), []
+    meeting = np.zeros(5, np.int32)
+    calls: list[Future[None]] = []
 
     def come(rank: int) -> None:
         try:
@@ -54,6 +56,10 @@ def call_together(pool: ThreadPoolExecutor, size: int, call: Callable[[Team], No
             meeting[2] = 1  # this thread does not come: the others stop waiting for it
             raise
 
+    def leave() -> None:  # after the last meeting nobody looks
+        meeting[3] = listens
+        meeting[2] = not listens or len(calls) < size  # an interrupt may come before all threads do
+
     try:
         for rank in range(0 if listens else 1, size):
             calls.append(pool.submit(come, rank))
@@ -61,9 +67,7 @@ def call_together(pool: ThreadPoolExecutor, size: int, call: Callable[[Team], No
             come(0)
         while wait(calls, 0.1).not_done:  # some systems interrupt no longer waiting
             continue
-    finally:  # after the last meeting nobody looks
-        meeting[3] = listens
-        meeting[2] = not listens or len(calls) < size  # an interrupt may come before all threads do
-        wait(calls)
+    finally:
+        insist(leave, lambda: wait(calls))  # a second interrupt, too, leaves no thread waiting for another
     for made in calls:
         made.result()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pycharrnn.errors import TrainingDivergedError
+from pycharrnn.interrupts import insist
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.judge import Judge, TrainingText, Unseen, UnseenText
-from pycharrnn.training.loop import insist, train
+from pycharrnn.training.loop import train
 from pycharrnn.training.progress import Progress
 from pycharrnn.training.run import Run
 from pycharrnn.training.schedules import Schedule

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from pycharrnn.arrays import Floats
+from pycharrnn.interrupts import insist
 from pycharrnn.training.callbacks import Callback
 from pycharrnn.training.entries import Divergence
 from pycharrnn.training.judge import Judge
@@ -136,34 +137,6 @@ def train(trainer: Trainer, run: Run, schedule: Schedule, judge: Judge, callback
     finally:
         insist(trainer.settle, rollback.leave_finite, partial(_settle, trainer, run, part), turns.stand)
     return rollback.factor
-
-
-def insist(*steps: Callable[[], object]) -> None:
-    """Take short steps that must be taken, even if an interrupt comes meanwhile: it is raised after them.
-
-    Parameters
-    ----------
-    *steps : callable
-        Each is called without arguments, and once more if an interrupt cut it short: a second call must do no harm.
-
-    Examples
-    --------
-    >>> done = []
-    >>> insist(partial(done.append, "saved"), partial(done.append, "closed"))
-    >>> done
-    ['saved', 'closed']
-    """
-    interrupt: KeyboardInterrupt | None = None
-    for step in steps:
-        taken = False
-        while not taken:
-            try:
-                step()
-                taken = True
-            except KeyboardInterrupt as error:
-                interrupt = error
-    if interrupt is not None:
-        raise interrupt
 
 
 def _settle(trainer: Trainer, run: Run, part: _Slice) -> None:

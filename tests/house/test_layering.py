@@ -31,7 +31,18 @@ FLOORS: dict[str, set[str]] = {
     "cli": {"files", "ground", "house", "network", "sampling", "text", "training"},
 }
 # Modules that lie in no folder of their own floor.
-GROUND = {"_kernels", "arguments", "arrays", "errors", "messages", "output", "packing", "tables", "waiting"}
+GROUND = {
+    "_kernels",
+    "arguments",
+    "arrays",
+    "errors",
+    "interrupts",
+    "messages",
+    "output",
+    "packing",
+    "tables",
+    "waiting",
+}
 HOUSE = {
     "__init__",
     "__main__",
@@ -41,7 +52,6 @@ HOUSE = {
     "derived",
     "examiner",
     "gradients",
-    "interrupts",
     "learner",
     "model",
     "observer",
@@ -64,6 +74,7 @@ MODULES: dict[str, set[str]] = {
     "arguments": {"errors", "messages"},
     "arrays": set(),
     "errors": {"messages"},
+    "interrupts": set(),
     "messages": set(),
     "output": set(),
     "packing": set(),
@@ -149,7 +160,7 @@ MODULES: dict[str, set[str]] = {
         "network.teams",
         "network.workspace",
     },
-    "network.teams": {"network.records"},
+    "network.teams": {"interrupts", "network.records"},
     "network.unsmoothing": {"arrays", "network.architecture", "network.engine", "network.workspace"},
     "network.watching": {"arrays", "network.architecture", "network.engine", "network.workspace"},
     "network.workspace": {
@@ -218,6 +229,7 @@ MODULES: dict[str, set[str]] = {
     "training.entries": set(),
     "training.fitting": {
         "errors",
+        "interrupts",
         "training.callbacks",
         "training.judge",
         "training.loop",
@@ -243,6 +255,7 @@ MODULES: dict[str, set[str]] = {
     },
     "training.loop": {
         "arrays",
+        "interrupts",
         "training.callbacks",
         "training.entries",
         "training.judge",
@@ -310,7 +323,6 @@ MODULES: dict[str, set[str]] = {
         "trained",
     },
     "gradients": {"arguments", "errors", "messages", "network.engine", "tables", "text.corpus", "trained"},
-    "interrupts": set(),
     "learner": {
         "arguments",
         "derived",
