@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pycharrnn.arguments import Integer, Kind
@@ -215,7 +216,8 @@ class Checkpoint:
     def _release(self) -> None:
         """Let the folder go."""
         if self._held is not None:
-            os.close(self._held)
+            with suppress(OSError):  # an interrupt may have come between the two lines: it is closed then
+                os.close(self._held)
             self._held = None
 
     def _write(self, run: Run) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from small import learned
 
 import pycharrnn
 from pycharrnn import CharRNN, Checkpoint, ModelFileError, SampleText
+from pycharrnn.interrupts import insist
 from pycharrnn.resuming import opened
 from pycharrnn.training.checkpoints import checkpoints_in
 from pycharrnn.training.judge import Judge
@@ -473,3 +475,26 @@ def test_a_newest_checkpoint_that_is_no_file_gives_way(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-99.safetensors").mkdir()
     with pytest.warns(UserWarning, match="goes on from"):
         CharRNN.resume(tmp_path, TEXT)
+
+
+def test_an_interrupt_at_any_line_lets_the_folder_go(tmp_path: Path) -> None:
+    run: Any = SimpleNamespace(standing=None, elapsed=float)
+    lines = 0
+    while True:
+        callback = Checkpoint(tmp_path)
+        callback.on_start(run)
+        interrupt = Interrupt(("training/checkpoints",), at=lines + 1)
+        before = sys.gettrace()
+        sys.settrace(interrupt)
+        try:
+            insist(partial(callback.on_end, run))
+        except KeyboardInterrupt:
+            lines += 1
+        else:
+            break
+        finally:
+            sys.settrace(before)
+        other = Checkpoint(tmp_path)
+        other.on_start(run)
+        other.on_end(run)
+    assert lines >= 3
