@@ -571,7 +571,7 @@ def test_the_same_bits_for_any_number_of_threads_and_wherever_there_is_fused_mul
 @pytest.fixture
 def watched():
     """A thread that waits for another in a kernel cannot be interrupted: end the process instead of hanging."""
-    faulthandler.dump_traceback_later(60, exit=True)
+    faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__)  # which pytest does not replace
     yield
     faulthandler.cancel_dump_traceback_later()
 
