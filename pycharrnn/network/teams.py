@@ -68,6 +68,6 @@ def call_together(pool: ThreadPoolExecutor, size: int, call: Callable[[Team], No
         while wait(calls, 0.1).not_done:  # some systems interrupt no longer waiting
             continue
     finally:
-        insist(leave, lambda: wait(calls))  # a second interrupt, too, leaves no thread waiting for another
+        insist(leave, lambda: wait(calls))  # so that a second interrupt leaves no thread behind, either
     for made in calls:
         made.result()

@@ -216,7 +216,7 @@ class Checkpoint:
     def _release(self) -> None:
         """Let the folder go."""
         if self._held is not None:
-            with suppress(OSError):  # an interrupt may have come between the two lines: it is closed then
+            with suppress(OSError):  # a call that an interrupt cut short may have closed it
                 os.close(self._held)
             self._held = None
 
