@@ -385,21 +385,21 @@ def test_a_connection_that_asks_for_nothing_is_closed(model, monkeypatch):
 
 
 def test_nothing_is_kept_of_a_connection_that_has_ended(server, monkeypatch):
-    kept = weakref.WeakSet()
+    connections = []  # a weak reference to each: the server may let go of one before the client looks
     made = Connection.connection_made
 
     def connection_made(self, transport):
-        kept.add(self)
+        connections.append(weakref.ref(self))
         made(self, transport)
 
     monkeypatch.setattr(Connection, "connection_made", connection_made)
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as one:
         one.sendall(b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
         assert one.recv(1 << 16).startswith(b"HTTP/1.1 200")
-        assert len(kept) == 1
+    assert len(connections) == 1
 
     def none_is_kept():
         gc.collect()
-        return not kept
+        return connections[0]() is None
 
     until(none_is_kept, seconds=5)
