@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pycharrnn.arguments import Integer, Kind
@@ -207,18 +206,22 @@ class Checkpoint:
         self._held = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._release()
-            raise ParameterValueError("folder", f"{shown(self.folder)}: another training writes there now") from None
-        except OSError:  # a file system without locks
-            self._release()
+        except OSError as error:  # another training, or a file system without locks
+            descriptor, self._held = self._held, None
+            os.close(descriptor)
+            if isinstance(error, BlockingIOError):
+                reason = f"{shown(self.folder)}: another training writes there now"
+                raise ParameterValueError("folder", reason) from None
 
     def _release(self) -> None:
-        """Let the folder go."""
+        """Let the folder go; an interrupt may cut this short, and another call completes it."""
         if self._held is not None:
-            with suppress(OSError):  # a call that an interrupt cut short may have closed it
-                os.close(self._held)
-            self._held = None
+            import fcntl
+
+            # Unlocked first: unlocking can be repeated. Closing cannot, for the number may be another file's by then.
+            fcntl.flock(self._held, fcntl.LOCK_UN)
+            descriptor, self._held = self._held, None
+            os.close(descriptor)
 
     def _write(self, run: Run) -> None:
         if run.standing is None:

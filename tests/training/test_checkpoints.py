@@ -498,3 +498,23 @@ def test_an_interrupt_at_any_line_lets_the_folder_go(tmp_path: Path) -> None:
         other.on_start(run)
         other.on_end(run)
     assert lines >= 3
+
+
+def test_no_descriptor_is_closed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first close another thread may have a file with the same number."""
+    run: Any = SimpleNamespace(standing=None, elapsed=float)
+    callback = Checkpoint(tmp_path)
+    callback.on_start(run)
+    closed = []
+
+    def close(descriptor: int) -> None:
+        closed.append(descriptor)
+        if len(closed) == 1:
+            raise KeyboardInterrupt  # as if the interrupt came when it was closed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", close)
+        with pytest.raises(KeyboardInterrupt):
+            insist(partial(callback.on_end, run))
+    assert len(closed) == 1
+    os.close(closed[0])
